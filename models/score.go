@@ -1,0 +1,63 @@
+package models
+
+import "time"
+
+// Score is the score object of contract.md §3: all that is known of one customer in one run.
+// Pointers are null in JSON where a figure is undefined.
+type Score struct {
+	CustomerID       string    `json:"customer_id"`
+	Status           string    `json:"status"`
+	StatusCode       *string   `json:"status_code"`
+	ChurnProbability *float64  `json:"churn_probability"`
+	Percentile       *int      `json:"percentile"`
+	Band             *string   `json:"band"`
+	Margin           *float64  `json:"margin"`
+	HorizonDays      int       `json:"horizon_days"`
+	Cutoff           time.Time `json:"cutoff"`
+	ScoredAt         time.Time `json:"scored_at"`
+	Model            ModelRef  `json:"model"`
+	Stage            *string   `json:"stage"`         // null until lifecycle stages are built
+	LoyaltyScore     *int      `json:"loyalty_score"` // null until the loyalty model is built
+	ExpectedValue    *float64  `json:"expected_value"`
+	ExpectedLoss     *float64  `json:"expected_loss"`
+	Reasons          []Reason  `json:"reasons"`
+	Changes          []Change  `json:"changes"`
+	DataAgeS         int64     `json:"data_age_s"` // seconds from the cutoff to now
+	Hindsight        bool      `json:"hindsight,omitempty"`
+}
+
+// ModelRef names the model of a score.
+type ModelRef struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+}
+
+// Reason is one feature's exact additive contribution to the margin, in words.
+// The last reason of a score has the feature "other": the sum of all that are not listed.
+type Reason struct {
+	Feature      string   `json:"feature"`
+	Text         string   `json:"text"`
+	Value        *float64 `json:"value"`     // the customer's; null = missing, or categorical (then Text tells it)
+	Reference    *float64 `json:"reference"` // the training median
+	Contribution float64  `json:"contribution"`
+	Direction    string   `json:"direction"`  // raises or lowers the risk: "up" or "down"
+	Actionable   bool     `json:"actionable"` // something a retention team can influence
+}
+
+// Change is what moved since the run before.
+type Change struct {
+	Feature string   `json:"feature"`
+	Text    string   `json:"text"`
+	Before  *float64 `json:"before"`
+	Now     *float64 `json:"now"`
+}
+
+// Statuses of a customer in a run.
+const (
+	StatusScored              = "scored"
+	StatusAlreadyChurned      = "already_churned"
+	StatusNotEligible         = "not_eligible"
+	StatusInsufficientHistory = "insufficient_history"
+	StatusErased              = "erased"
+	StatusOptedOut            = "opted_out"
+)
