@@ -61,3 +61,18 @@ const (
 	StatusErased              = "erased"
 	StatusOptedOut            = "opted_out"
 )
+
+// Run is one scoring run: the JSON of `retain score`, and what every list says of itself.
+type Run struct {
+	ID          string             `json:"run_id"`
+	Cutoff      time.Time          `json:"cutoff"`
+	Model       ModelRef           `json:"model"`
+	Artifact    string             `json:"artifact"` // sha256:… of the model that scored
+	HorizonDays int                `json:"horizon_days"`
+	Customers   int                `json:"customers"` // everyone who exists at the cutoff
+	Scored      int                `json:"scored"`
+	ByStatus    map[string]int     `json:"by_status"`
+	Hindsight   bool               `json:"hindsight"` // the cutoff lies before the end of the model's training
+	FinishedAt  time.Time          `json:"finished_at"`
+	Seconds     map[string]float64 `json:"seconds"`
+}
