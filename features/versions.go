@@ -1,0 +1,229 @@
+package features
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// read asks for the rows of a source as they were known at a cutoff.
+type read struct {
+	Source  string
+	Columns []string  // canonical names, or "at", or clock columns; customer_id always comes
+	Cutoff  time.Time // only rows with at < Cutoff and ingested_at < Cutoff
+	From    time.Time // only rows with at ≥ From; zero = all of history
+	Keys    keyRange  // only these customers
+}
+
+// keyRange is the half-open range [Low, High) of customer_id by bytes; "" leaves a side open.
+type keyRange struct{ Low, High string }
+
+// where is the range as conditions on column, each beginning with " AND ".
+func (k keyRange) where(column string) string {
+	var s string
+	if k.Low != "" {
+		s += " AND " + column + " >= " + quoteText(k.Low)
+	}
+	if k.High != "" {
+		s += " AND " + column + " < " + quoteText(k.High)
+	}
+	return s
+}
+
+// versions yields the FROM-expression, in parentheses, of all rows of a source as known at cutoff: at < cutoff and ingested_at <
+// cutoff, each identity in the version that held then (the greatest ingested_at, imported_at, at, row_hash), customers once each,
+// and columns that are filled in later hidden until their own instant (metrics.md §1). Columns are canonical names; "at" is the
+// source's time under every source; customer_id always comes.
+func (s *Store) versions(ctx context.Context, source string, columns []string, cutoff time.Time) (string, error) {
+	return s.rows(ctx, read{Source: source, Columns: columns, Cutoff: cutoff})
+}
+
+func (s *Store) rows(ctx context.Context, r read) (string, error) {
+	src, ok := sourceNamed(r.Source)
+	if !ok {
+		return "", fmt.Errorf("read source %q: there are %s", r.Source, strings.Join(sourceNames(), ", "))
+	}
+	corrected := false
+	if s.Sources[r.Source].Table == "" && r.Source != Customers {
+		var err error
+		if corrected, err = s.corrected(ctx, r.Source); err != nil {
+			return "", err
+		}
+	}
+	return rowsSQL(src, s.Sources[r.Source], r, corrected)
+}
+
+// corrected tells whether any event of the source has more than one version.
+func (s *Store) corrected(ctx context.Context, source string) (bool, error) {
+	var one uint8
+	rows, err := s.DB.Conn().Query(ctx, "SELECT toUInt8(1) FROM "+quoteName(source+"_fixes")+" LIMIT 1")
+	if err != nil {
+		return false, fmt.Errorf("look for corrections of %s: %w", source, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&one); err != nil {
+			return false, fmt.Errorf("look for corrections of %s: %w", source, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return false, fmt.Errorf("look for corrections of %s: %w", source, err)
+	}
+	return one == 1, nil
+}
+
+func rowsSQL(src source, b Binding, r read, corrected bool) (string, error) {
+	columns := []string{"customer_id"}
+	for _, c := range r.Columns {
+		if _, ok := src.column(c); !ok && !slices.Contains(clockColumns, c) {
+			return "", fmt.Errorf("read source %s: no column %q; there are %s", src.Name, c, strings.Join(src.columnNames(), ", "))
+		}
+		if !slices.Contains(columns, c) {
+			columns = append(columns, c)
+		}
+	}
+	selected := make([]string, len(columns))
+	for i, c := range columns {
+		selected[i] = knownExpr(src, b, c, r.Cutoff) + " AS " + quoteName(c)
+	}
+	list, t := strings.Join(selected, ", "), quoteInstant(r.Cutoff)
+	keys := r.Keys.where("r.customer_id")
+	at := "r." + quoteName(src.Time)
+	happened := at + " < " + t
+	if !r.From.IsZero() {
+		happened += " AND " + at + " >= " + quoteInstant(r.From)
+	}
+	const newestFirst = "r.ingested_at DESC, r.imported_at DESC, %s DESC, r.row_hash DESC"
+	newest := fmt.Sprintf(newestFirst, at)
+	if src.Name == Customers {
+		// A customer without created_at has no instant of its own: knowledge time alone bounds the row.
+		return "(SELECT " + list + " FROM (SELECT * FROM " + tableSQL(src, b) + " AS r WHERE r.ingested_at < " + t + keys +
+			" ORDER BY r.customer_id, " + newest + " LIMIT 1 BY r.customer_id) AS r WHERE " +
+			strings.ReplaceAll("(isNull(@) OR "+happened+")", "@", at) + ")", nil
+	}
+	if b.Table != "" && !b.Unique && b.own(src, src.Identity[0]) != "" {
+		return "(SELECT " + list + " FROM (SELECT * FROM " + tableSQL(src, b) + " AS r WHERE r.ingested_at < " + t + keys +
+			" ORDER BY r.customer_id, r.event_hash, " + newest +
+			" LIMIT 1 BY r.customer_id, if(r." + quoteName(src.Identity[0]) + " = '', r.row_number + 1, 0), r.event_hash) AS r WHERE " + happened + ")", nil
+	}
+	base := "SELECT " + list + " FROM " + tableSQL(src, b) + " AS r WHERE " + happened + " AND r.ingested_at < " + t + keys
+	if !corrected {
+		return "(" + base + ")", nil
+	}
+	// The first version of a corrected event stands in the base table too: all its versions are read from the fixes instead.
+	fixes := quoteName(src.Name + "_fixes")
+	return "(" + base + " AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM " + fixes + " AS r WHERE 1" + keys + ")" +
+		" UNION ALL SELECT " + list + " FROM (SELECT * FROM " + fixes + " AS r WHERE r.ingested_at < " + t + keys +
+		" ORDER BY r.customer_id, r.event_hash, " + newest + " LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE " + happened + ")", nil
+}
+
+// knownExpr is a canonical column as it was known at the cutoff, over a row named r.
+func knownExpr(src source, b Binding, column string, cutoff time.Time) string {
+	r := func(c string) string { return "r." + quoteName(c) }
+	before := func(c string) string { return r(c) + " < " + quoteInstant(cutoff) }
+	if column == "at" {
+		return r(src.Time)
+	}
+	if b.static(column) {
+		return r(column)
+	}
+	switch src.Name + "." + column {
+	case "customers.customer_id", "customers.created_at", "customers.timezone":
+	case "customers.opted_out_at", "subscriptions.ended_at", "subscriptions.cancelled_at":
+		return "if(" + before(column) + ", " + r(column) + ", NULL)"
+	case "subscriptions.end_reason":
+		// The reason is told with the cancellation, or with the end where nobody cancelled (a failed payment).
+		return "if(ifNull(if(isNull(r.cancelled_at), " + before("ended_at") + ", " + before("cancelled_at") + "), false), toString(" + r(column) + "), '')"
+	case "subscriptions.ends_at":
+		// An end written down afterwards must not be seen: what was known then is that the period is paid to its next billing
+		// date. An end that has passed is a fact.
+		days := "greatest(toInt64(r.billing_days), 1)" // the divisor is evaluated for rows without billing_days too
+		next := "r.started_at + toIntervalDay(" + days + " * (intDiv(dateDiff('millisecond', r.started_at, " +
+			quoteInstant(cutoff) + "), " + days + " * 86400000) + 1))"
+		return "if(r.ingested_mapped OR ifNull(r.billing_days, 0) = 0 OR ifNull(" + before(column) + ", false), " + r(column) + ", " + next + ")"
+	case "purchases.returned":
+		return "if(r.ingested_mapped, " + r(column) + ", NULL)"
+	case "customers.attributes":
+		keys := []string{}
+		for _, s := range b.Static {
+			if _, ok := src.column(s); !ok {
+				keys = append(keys, s)
+			}
+		}
+		return "mapFilter((k, v) -> r.ingested_mapped OR has([" + quoteTexts(keys) + "]::Array(String), k), " + r(column) + ")"
+	case "customers.consent":
+		return "mapFilter((k, v) -> r.ingested_mapped, " + r(column) + ")"
+	case "customers.birth_year":
+		return "if(r.ingested_mapped, " + r(column) + ", NULL)"
+	case "customers.lead_source", "customers.segment", "customers.region", "customers.plan", "customers.owner":
+		return "if(r.ingested_mapped, toString(" + r(column) + "), '')"
+	}
+	return r(column)
+}
+
+// tableSQL is the source's table under its canonical names: the canonical table itself, or a subquery over the own one.
+func tableSQL(src source, b Binding) string {
+	if b.Table == "" {
+		return quoteName(src.Name)
+	}
+	own := func(canonical, sqlType string) string {
+		c := b.own(src, canonical)
+		if c == "" {
+			switch {
+			case strings.HasPrefix(sqlType, "Nullable"):
+				return "CAST(NULL, " + quoteText(sqlType) + ")"
+			case strings.HasPrefix(sqlType, "Map"):
+				return "CAST(map(), " + quoteText(sqlType) + ")"
+			}
+			return "''"
+		}
+		if sqlType == "String" {
+			return "ifNull(toString(o." + quoteName(c) + "), '')"
+		}
+		if sqlType == "DateTime64(3, 'UTC')" {
+			return "assumeNotNull(toDateTime64(o." + quoteName(c) + ", 3, 'UTC'))"
+		}
+		if sqlType == "Nullable(DateTime64(3, 'UTC'))" {
+			return "CAST(toDateTime64(o." + quoteName(c) + ", 3, 'UTC'), " + quoteText(sqlType) + ")"
+		}
+		return "CAST(o." + quoteName(c) + ", " + quoteText(sqlType) + ")"
+	}
+	var exprs, mapped []string
+	exprs = append(exprs, own("customer_id", "String")+" AS customer_id")
+	for _, c := range src.Columns {
+		exprs = append(exprs, own(c.Name, c.SQL)+" AS "+quoteName(c.Name))
+		if o := b.own(src, c.Name); o != "" {
+			mapped = append(mapped, "ifNull(toString(o."+quoteName(o)+"), '')")
+		}
+	}
+	const epoch = "toDateTime64(0, 3, 'UTC')"
+	ingested, isMapped := "ifNull("+own(src.Time, "Nullable(DateTime64(3, 'UTC'))")+", "+epoch+")", "false"
+	if b.own(src, "ingested_at") != "" {
+		ingested, isMapped = own("ingested_at", "DateTime64(3, 'UTC')"), "true"
+	}
+	content := "cityHash64(" + strings.Join(mapped, ", ") + ")"
+	if len(mapped) == 0 {
+		content = "toUInt64(0)"
+	}
+	identity := content
+	if len(src.Identity) > 0 && b.own(src, src.Identity[0]) != "" {
+		var parts []string
+		for _, c := range src.Identity {
+			column, _ := src.column(c)
+			parts = append(parts, "toString("+own(c, column.SQL)+")")
+		}
+		identity = "cityHash64(" + strings.Join(parts, ", ") + ")"
+	}
+	exprs = append(exprs, ingested+" AS ingested_at", isMapped+" AS ingested_mapped", ingested+" AS imported_at",
+		identity+" AS event_hash", content+" AS row_hash", "rowNumberInAllBlocks() AS row_number")
+	where := "isNotNull(o." + quoteName(b.own(src, "customer_id")) + ")"
+	if src.Name != Customers {
+		where += " AND isNotNull(o." + quoteName(b.own(src, "at")) + ")"
+	}
+	if b.own(src, "ingested_at") != "" {
+		where += " AND isNotNull(o." + quoteName(b.own(src, "ingested_at")) + ")"
+	}
+	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + quoteTable(b.Table) + " AS o WHERE " + where + ")"
+}
