@@ -1,0 +1,116 @@
+package training
+
+import (
+	"math"
+	"time"
+)
+
+// Figures are the metrics of one set of rows under one family; undefined ones are null in JSON.
+type Figures struct {
+	AUC           Figure `json:"auc"`
+	PRAUC         Figure `json:"pr_auc"` // average precision by steps
+	LogLoss       Figure `json:"log_loss"`
+	Brier         Figure `json:"brier"`
+	ECE           Figure `json:"ece"`
+	TopDecileLift Figure `json:"top_decile_lift"`
+}
+
+// FoldFigures are the figures of one test cutoff.
+type FoldFigures struct {
+	Cutoff    time.Time `json:"cutoff"`
+	Rows      int       `json:"rows"`
+	Positives int       `json:"positives"`
+	Figures
+}
+
+// PooledFigures are the figures over all test cutoffs: log loss, Brier and ECE of the concatenated rows, AUC, average precision and lift
+// as means of the cutoffs weighted by their positives.
+type PooledFigures struct {
+	Rows      int `json:"rows"`
+	Positives int `json:"positives"`
+	Figures
+	LogLossInterval [2]Figure   `json:"log_loss_interval"` // 95 %, bootstrap by customer
+	Calibration     Reliability `json:"calibration"`
+}
+
+// ModelFigures is one family's row of the tournament.
+type ModelFigures struct {
+	Name       string        `json:"name"`
+	Folds      []FoldFigures `json:"folds"`
+	Pooled     PooledFigures `json:"pooled"`
+	FitSeconds float64       `json:"fit_seconds"` // of all fits behind the row, folds included; wall time of each, added
+}
+
+// Held is the held-out rows of one test cutoff under one family, never seen by its fit.
+type Held struct {
+	Cutoff   time.Time
+	Customer []string
+	Y        []float64 // labels
+	Margin   []float64 // before calibration; ranks
+	P        []float64 // calibrated probabilities
+}
+
+// Measure computes the figures of rows: ranks by margin, all else by the probability.
+func Measure(y, margin, p []float64) Figures {
+	r := Rank(margin)
+	return Figures{
+		AUC:           Figure(r.AUC(y, nil)),
+		PRAUC:         Figure(r.AveragePrecision(y, nil)),
+		LogLoss:       Figure(LogLoss(p, y, nil)),
+		Brier:         Figure(Brier(p, y, nil)),
+		ECE:           Figure(ECE(p, y)),
+		TopDecileLift: Figure(r.TopDecileLift(y)),
+	}
+}
+
+// Pool measures a family on its test cutoffs by the pooled rules of metrics.md §5.
+func Pool(name string, held []Held, seed uint64) ModelFigures {
+	out := ModelFigures{Name: name, Folds: make([]FoldFigures, len(held))}
+	all := concatenate(held)
+	for k, h := range held {
+		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P)}
+	}
+	b := NewBootstrap(seed, all.Customer)
+	out.Pooled = PooledFigures{
+		Rows:            len(all.Y),
+		Positives:       positives(all.Y),
+		Figures:         poolFolds(out.Folds),
+		LogLossInterval: b.Mean(RowLosses(all.P, all.Y)),
+		Calibration:     Prove(all.P, all.Y, b),
+	}
+	out.Pooled.LogLoss = Figure(LogLoss(all.P, all.Y, nil))
+	out.Pooled.Brier = Figure(Brier(all.P, all.Y, nil))
+	out.Pooled.ECE = out.Pooled.Calibration.ECE
+	return out
+}
+
+// poolFolds takes the means of the rank metrics, weighted by positives, over the cutoffs in which they are defined.
+func poolFolds(folds []FoldFigures) Figures {
+	mean := func(of func(FoldFigures) Figure) Figure {
+		var total, weight float64
+		for _, f := range folds {
+			if v := float64(of(f)); !math.IsNaN(v) {
+				total += float64(f.Positives) * v
+				weight += float64(f.Positives)
+			}
+		}
+		return Figure(total / weight) // 0/0 = NaN: defined in no cutoff
+	}
+	return Figures{
+		AUC:           mean(func(f FoldFigures) Figure { return f.AUC }),
+		PRAUC:         mean(func(f FoldFigures) Figure { return f.PRAUC }),
+		TopDecileLift: mean(func(f FoldFigures) Figure { return f.TopDecileLift }),
+	}
+}
+
+// concatenate joins the rows of the cutoffs in their order.
+func concatenate(held []Held) Held {
+	var all Held
+	for _, h := range held {
+		all.Customer = append(all.Customer, h.Customer...)
+		all.Y = append(all.Y, h.Y...)
+		all.Margin = append(all.Margin, h.Margin...)
+		all.P = append(all.P, h.P...)
+	}
+	return all
+}

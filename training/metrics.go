@@ -1,0 +1,93 @@
+package training
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// Figure is a metric's value; NaN means undefined (for instance an AUC with one class only) and is null in JSON.
+type Figure float64
+
+// MarshalJSON writes null for NaN and the infinities.
+func (f Figure) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(f))
+}
+
+// UnmarshalJSON reads null as NaN.
+func (f *Figure) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*f = Figure(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(f))
+}
+
+// minProbability keeps a certain and wrong probability from costing infinity; scikit-learn clips at the spacing of float64 likewise.
+const minProbability = 1e-15
+
+// rowLoss is the log loss in nats of one row: -log p if y is 1, else -log(1-p).
+func rowLoss(p, y float64) float64 {
+	p = min(max(p, minProbability), 1-minProbability)
+	if y > .5 {
+		return -math.Log(p)
+	}
+	return -math.Log1p(-p)
+}
+
+// RowLosses returns the log loss in nats of each row: p are probabilities in [0, 1], y labels 0 or 1.
+func RowLosses(p, y []float64) []float64 {
+	out := make([]float64, len(y))
+	for i := range y {
+		out[i] = rowLoss(p[i], y[i])
+	}
+	return out
+}
+
+// LogLoss is the mean of [RowLosses] weighted by w (nil = 1 each), NaN without rows.
+func LogLoss(p, y, w []float64) float64 {
+	var sum, weight float64
+	for i := range y {
+		wi := weightOf(w, i)
+		sum += wi * rowLoss(p[i], y[i])
+		weight += wi
+	}
+	return sum / weight
+}
+
+// Brier is the weighted mean of (p-y)², in [0, 1], NaN without rows. Brier (1950).
+func Brier(p, y, w []float64) float64 {
+	var sum, weight float64
+	for i := range y {
+		wi := weightOf(w, i)
+		sum += wi * (p[i] - y[i]) * (p[i] - y[i])
+		weight += wi
+	}
+	return sum / weight
+}
+
+func weightOf(w []float64, i int) float64 {
+	if w == nil {
+		return 1
+	}
+	return w[i]
+}
+
+// positives counts the rows with label 1.
+func positives(y []float64) int {
+	n := 0
+	for _, v := range y {
+		if v > .5 {
+			n++
+		}
+	}
+	return n
+}
+
+// rarer counts the rows of the rarer class.
+func rarer(y []float64) int {
+	pos := positives(y)
+	return min(pos, len(y)-pos)
+}
