@@ -7,7 +7,7 @@ import (
 
 func TestValue(t *testing.T) {
 	fixed := 200.0
-	// Σ_{k=1..12} 1.1^(-k/12) = 1.1^(-1/12) (1 - 1/1.1) / (1 - 1.1^(-1/12)) = 11.399588 (geometric series, by hand).
+	// Σ_{k=1..12} 1.1^(-k/12) = 1.1^(-1/12) (1 - 1/1.1) / (1 - 1.1^(-1/12)) (geometric series).
 	for _, c := range []struct {
 		name    string
 		terms   ValueTerms

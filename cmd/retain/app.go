@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"retain/features"
+	"retain/internal/warehouse"
+	"retain/pipelines"
+	"retain/training"
+)
+
+// app is one run of the command line.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+	args           []string
+
+	configPath string
+	asJSON     bool
+	wait       time.Duration
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "retain",
+		Short: "Churn prediction and retention scoring on ClickHouse",
+		Long: `retain reads what customers do from ClickHouse (embedded by default), trains churn models,
+scores every customer with reasons, and serves the answers.
+
+Start with:  retain demo`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; `retain --help` lists the commands", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("retain {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration file (else RETAIN_CONFIG, else ./retain.yaml, else defaults)")
+	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "one JSON document on standard output and nothing else")
+	root.PersistentFlags().DurationVar(&a.wait, "wait", 30*time.Second, "how long to wait for another process that holds the embedded warehouse")
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(
+		a.initCommand(), a.demoCommand(), a.migrateCommand(), a.importCommand(), a.labelCommand(), a.featuresCommand(),
+		a.trainCommand(), a.backtestCommand(), a.crossvalCommand(), a.modelsCommand(), a.scoreCommand(), a.atRiskCommand(),
+		a.customerCommand(), a.explainCommand(), a.serveCommand(), a.warehouseCommand(), a.keysCommand(), a.configCommand(),
+	)
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short string, sub ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+		}
+		return cmd.Help()
+	}}
+	c.AddCommand(sub...)
+	return c
+}
+
+// exactly is cobra.ExactArgs as a usage error that names the arguments.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usagef("%s needs %s", cmd.CommandPath(), names[len(args)])
+		}
+		if len(args) > len(names) {
+			return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[len(names)])
+		}
+		return nil
+	}
+}
+
+// session is an open warehouse with the configuration it came from.
+type session struct {
+	config Config
+	db     *warehouse.Warehouse
+	store  *features.Store
+	log    *slog.Logger
+}
+
+// access says how a command uses the warehouse.
+type access int
+
+const (
+	reading access = iota // never creates a warehouse
+	writing               // creates it if it is absent
+	holding               // writing, and answers other processes while it runs
+)
+
+// open reads the configuration and opens the warehouse. The caller closes it.
+func (a *app) open(ctx context.Context, command string, how access) (*session, error) {
+	config, err := loadConfig(a.configPath, a.environ)
+	if err != nil {
+		return nil, err
+	}
+	return a.openWith(ctx, config, command, how)
+}
+
+func (a *app) openWith(ctx context.Context, config Config, command string, how access) (*session, error) {
+	log := a.logger()
+	db, err := warehouse.Open(ctx, warehouse.Options{
+		URL: config.Warehouse.URL, Wait: a.wait, Create: how != reading, Serve: how == holding, Command: "retain " + command, Logger: log,
+	})
+	if err != nil {
+		return nil, explainMissing(err, config.Warehouse.URL)
+	}
+	if err := pipelines.RecoverImports(ctx, db); err != nil {
+		return nil, fmt.Errorf("finish interrupted imports: %w", errorsJoin(err, db.Close()))
+	}
+	return &session{config: config, db: db, store: &features.Store{DB: db, Sources: config.sources()}, log: log}, nil
+}
+
+// close closes the warehouse and joins its error to the command's.
+func (s *session) close(err *error) {
+	*err = explainMissing(errorsJoin(*err, s.db.Close()), s.config.Warehouse.URL)
+}
+
+// trainingOptions is what train and backtest share.
+func (a *app) trainingOptions(s *session, seed uint64) (training.Options, error) {
+	catalogue, err := s.config.catalogue()
+	if err != nil {
+		return training.Options{}, err
+	}
+	return training.Options{
+		Store: s.store, Catalogue: catalogue, Churn: s.config.Churn, Grid: s.config.Snapshots, Seed: seed,
+		Registry: s.db, Progress: a.say,
+	}, nil
+}
+
+// logger writes warnings and the service's log to standard error.
+func (a *app) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// say tells progress: one line on standard error.
+func (a *app) say(line string) { fmt.Fprintln(a.stderr, line) }
+
+// print writes v as the one JSON document with --json, else calls the function that writes for people.
+func (a *app) print(v any, people func(w io.Writer)) error {
+	if !a.asJSON {
+		people(a.stdout)
+		return nil
+	}
+	enc := json.NewEncoder(a.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// terminal reports whether w is a terminal, and its width.
+func terminal(w io.Writer) (width int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	return width, err == nil
+}
+
+// redactURL drops the password of a warehouse's URL.
+func redactURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	return u.Redacted()
+}
+
+// instant parses an instant of the command line: a date is its 00:00 UTC, else RFC 3339.
+func instant(flag, text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, usagef("--%s: %q is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z", flag, text)
+}
+
+// instants parses a list of instants.
+func instants(flag string, texts []string) ([]time.Time, error) {
+	out := make([]time.Time, len(texts))
+	for i, text := range texts {
+		t, err := instant(flag, text)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = t
+	}
+	return out, nil
+}

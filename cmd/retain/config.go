@@ -1,0 +1,268 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"retain/features"
+	"retain/models/actions"
+)
+
+// Config is retain.yaml (contract.md §4). The zero value is not useful: start from defaultConfig.
+type Config struct {
+	Warehouse WarehouseConfig             `yaml:"warehouse"`
+	Sources   map[string]features.Binding `yaml:"sources"`
+	Currency  *string                     `yaml:"currency"`
+	Rates     map[string]float64          `yaml:"rates"` // units of Currency for one unit of another
+	Value     ValueConfig                 `yaml:"value"`
+	Churn     features.ChurnSpec          `yaml:"churn"`
+	Snapshots features.Grid               `yaml:"snapshots"`
+	Features  FeaturesConfig              `yaml:"features"`
+	Train     TrainConfig                 `yaml:"train"`
+	Bands     *BandsConfig                `yaml:"bands"`
+	Actions   ActionsConfig               `yaml:"actions"`
+	Serve     ServeConfig                 `yaml:"serve"`
+	Schedule  ScheduleConfig              `yaml:"schedule"`
+
+	path string // the file it came from; empty for the defaults
+}
+
+// WarehouseConfig says where the tables are.
+type WarehouseConfig struct {
+	URL string `yaml:"url"`
+}
+
+// ValueConfig is what a customer is worth.
+type ValueConfig struct {
+	PerCustomer  *float64 `yaml:"per_customer"`
+	GrossMargin  float64  `yaml:"gross_margin"`
+	DiscountRate float64  `yaml:"discount_rate"`
+}
+
+// FeaturesConfig names the feature catalogue; null is the one that is shipped.
+type FeaturesConfig struct {
+	Catalogue *string `yaml:"catalogue"`
+}
+
+// TrainConfig bounds training.
+type TrainConfig struct {
+	MaxAgeDays int               `yaml:"max_age_days"`
+	TimeBudget time.Duration     `yaml:"time_budget"`
+	AllowLeaks map[string]string `yaml:"allow_leaks"` // feature → the written reason why the leak linter is wrong about it
+}
+
+// BandsConfig overrides the artifact's bands: probabilities from which a customer is in band high or medium.
+type BandsConfig struct {
+	High   float64 `yaml:"high"`
+	Medium float64 `yaml:"medium"`
+}
+
+// ActionsConfig is read, so that a complete retain.yaml is accepted, and used from the next release on.
+type ActionsConfig struct {
+	Catalogue *string  `yaml:"catalogue"`
+	Holdout   *float64 `yaml:"holdout"`
+	Explore   bool     `yaml:"explore"`
+}
+
+// ServeConfig is the service's address.
+type ServeConfig struct {
+	Addr string `yaml:"addr"`
+}
+
+// ScheduleConfig is read, so that a complete retain.yaml is accepted, and used from the next release on.
+type ScheduleConfig struct {
+	Score    string `yaml:"score"`
+	Train    string `yaml:"train"`
+	Timezone string `yaml:"timezone"`
+}
+
+func defaultConfig() Config {
+	return Config{
+		Warehouse: WarehouseConfig{URL: "embedded:./retain-data"},
+		Sources:   map[string]features.Binding{},
+		Value:     ValueConfig{GrossMargin: 1, DiscountRate: .10},
+		Churn:     features.DefaultChurn(),
+		Snapshots: features.Grid{Every: "month"},
+		Train:     TrainConfig{MaxAgeDays: 35, TimeBudget: 10 * time.Minute},
+		Actions:   ActionsConfig{Explore: true},
+		Serve:     ServeConfig{Addr: "127.0.0.1:8080"},
+		Schedule:  ScheduleConfig{Score: "0 3 * * *", Train: "0 4 * * 0", Timezone: "UTC"},
+	}
+}
+
+// loadConfig reads the configuration: the named file, else RETAIN_CONFIG, else ./retain.yaml, else the defaults; then the
+// environment's overrides. A named file that is missing is a usage error. All problems are reported at once.
+func loadConfig(named string, environ []string) (Config, error) {
+	env := environment(environ)
+	path, mustExist := named, named != ""
+	if path == "" {
+		path, mustExist = env["RETAIN_CONFIG"], env["RETAIN_CONFIG"] != ""
+	}
+	if path == "" {
+		path = "retain.yaml"
+	}
+	c := defaultConfig()
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !mustExist:
+	case errors.Is(err, fs.ErrNotExist):
+		return c, usagef("configuration %s does not exist; `retain init` writes one", path)
+	case err != nil:
+		return c, usagef("read configuration: %v", err)
+	default:
+		c.path = path
+	}
+	doc, err := parseYAML(text, path)
+	if err != nil {
+		return c, err
+	}
+	if err := overlay(doc, env); err != nil {
+		return c, err
+	}
+	if err := decodeStrict(doc, &c, path); err != nil {
+		return c, err
+	}
+	c.resolvePaths()
+	return c, c.validate()
+}
+
+// resolvePaths makes the configuration's relative paths relative to its folder.
+func (c *Config) resolvePaths() {
+	folder := filepath.Dir(c.path)
+	if dir, ok := strings.CutPrefix(c.Warehouse.URL, "embedded:"); ok && !filepath.IsAbs(dir) {
+		c.Warehouse.URL = "embedded:" + filepath.Join(folder, dir)
+	}
+	if c.Features.Catalogue != nil && !filepath.IsAbs(*c.Features.Catalogue) {
+		resolved := filepath.Join(folder, *c.Features.Catalogue)
+		c.Features.Catalogue = &resolved
+	}
+}
+
+// validate lists every problem of the configuration at once.
+func (c *Config) validate() error {
+	var problems []string
+	wrong := func(key, format string, args ...any) {
+		problems = append(problems, key+": "+fmt.Sprintf(format, args...))
+	}
+	if !slices.ContainsFunc([]string{"embedded:", "https://", "http://", "clickhouse://"}, func(p string) bool { return strings.HasPrefix(c.Warehouse.URL, p) }) {
+		wrong("warehouse.url", "%q is none of embedded:DIR, https://user@host:8443/db, http://…, clickhouse://user@host:9440/db", c.Warehouse.URL)
+	}
+	if c.Value.GrossMargin <= 0 || c.Value.GrossMargin > 1 {
+		wrong("value.gross_margin", "%v is not in (0, 1]", c.Value.GrossMargin)
+	}
+	if c.Value.DiscountRate < 0 || c.Value.DiscountRate > 10 {
+		wrong("value.discount_rate", "%v is not in [0, 10]; it is a share a year, .10 for ten per cent", c.Value.DiscountRate)
+	}
+	if c.Value.PerCustomer != nil && *c.Value.PerCustomer < 0 {
+		wrong("value.per_customer", "%v is negative", *c.Value.PerCustomer)
+	}
+	for currency, rate := range c.Rates {
+		if rate <= 0 {
+			wrong("rates."+currency, "%v is not above 0", rate)
+		}
+	}
+	if len(c.Rates) > 0 && c.Currency == nil {
+		wrong("rates", "set currency: too, the one that rates convert to")
+	}
+	if err := c.Churn.Validate(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			problems = append(problems, line)
+		}
+	}
+	if err := features.Sources(c.Sources).Validate(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			problems = append(problems, line)
+		}
+	}
+	if !slices.Contains([]string{"week", "month", "renewal"}, c.Snapshots.Every) {
+		wrong("snapshots.every", "%q is none of week, month, renewal", c.Snapshots.Every)
+	}
+	if c.Train.MaxAgeDays < 1 {
+		wrong("train.max_age_days", "%d is not above 0", c.Train.MaxAgeDays)
+	}
+	if c.Train.TimeBudget <= 0 {
+		wrong("train.time_budget", "%v is not above 0; write 10m", c.Train.TimeBudget)
+	}
+	for feature, reason := range c.Train.AllowLeaks {
+		if strings.TrimSpace(reason) == "" {
+			wrong("train.allow_leaks."+feature, "write the reason why it is no leak")
+		}
+	}
+	if b := c.Bands; b != nil && !(0 < b.Medium && b.Medium < b.High && b.High < 1) {
+		wrong("bands", "need 0 < medium < high < 1, have medium %v and high %v", b.Medium, b.High)
+	}
+	if _, _, err := net.SplitHostPort(c.Serve.Addr); err != nil {
+		wrong("serve.addr", "%q is no host:port", c.Serve.Addr)
+	}
+	if _, err := time.LoadLocation(c.Schedule.Timezone); err != nil {
+		wrong("schedule.timezone", "%q is no time zone such as Europe/Berlin", c.Schedule.Timezone)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.Sort(problems)
+	where := c.path
+	if where == "" {
+		where = "configuration"
+	}
+	return usagef("%s:\n  %s", where, strings.Join(problems, "\n  "))
+}
+
+// valueTerms is the configuration of customer value.
+func (c *Config) valueTerms() actions.ValueTerms {
+	return actions.ValueTerms{PerCustomer: c.Value.PerCustomer, GrossMargin: c.Value.GrossMargin, DiscountRate: c.Value.DiscountRate}
+}
+
+// catalogue reads the configured feature catalogue, or the one that is shipped.
+func (c *Config) catalogue() (*features.Catalogue, error) {
+	if c.Features.Catalogue == nil {
+		return features.DefaultCatalogue(), nil
+	}
+	text, err := os.ReadFile(*c.Features.Catalogue)
+	if err != nil {
+		return nil, usagef("features.catalogue: %v", err)
+	}
+	catalogue, err := features.ParseCatalogue(text)
+	if err != nil {
+		return nil, usagef("%s: %v", *c.Features.Catalogue, err)
+	}
+	return catalogue, nil
+}
+
+// parseYAML returns the document's mapping; an empty document is an empty mapping.
+func parseYAML(text []byte, path string) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, usagef("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}, nil
+	}
+	if doc.Content[0].Kind != yaml.MappingNode {
+		return nil, usagef("%s: line %d: want keys such as `warehouse:` at the top", path, doc.Content[0].Line)
+	}
+	return doc.Content[0], nil
+}
+
+// decodeStrict decodes the mapping into c; an unknown key is an error with its line.
+func decodeStrict(doc *yaml.Node, c *Config, path string) error {
+	known := keysOf(c)
+	var problems []string
+	checkKeys(doc, known, "", &problems)
+	if len(problems) > 0 {
+		return usagef("%s:\n  %s", path, strings.Join(problems, "\n  "))
+	}
+	if err := doc.Decode(c); err != nil {
+		return usagef("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// keyTree is the keys that a mapping may have; a nil subtree takes anything.
+type keyTree map[string]keyTree
+
+// keysOf lists the yaml keys of the struct that v points to.
+func keysOf(v any) keyTree { return structKeys(reflect.TypeOf(v).Elem()) }
+
+func structKeys(t reflect.Type) keyTree {
+	tree := keyTree{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
+		if name == "" {
+			name = strings.ToLower(f.Name)
+		}
+		ft := f.Type
+		for ft.Kind() == reflect.Pointer {
+			ft = ft.Elem()
+		}
+		switch {
+		case ft.Kind() == reflect.Struct && ft != reflect.TypeFor[time.Time]():
+			tree[name] = structKeys(ft)
+		case ft.Kind() == reflect.Map && ft.Elem().Kind() == reflect.Struct:
+			tree[name] = keyTree{anyKey: structKeys(ft.Elem())}
+		default:
+			tree[name] = nil
+		}
+	}
+	return tree
+}
+
+// anyKey stands for the keys of a map, which are the user's own.
+const anyKey = "*"
+
+// checkKeys collects the unknown keys below node, each with its line.
+func checkKeys(node *yaml.Node, known keyTree, prefix string, problems *[]string) {
+	if node.Kind != yaml.MappingNode || known == nil {
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if seen[key.Value] {
+			*problems = append(*problems, fmt.Sprintf("line %d: key %s%s is there twice", key.Line, prefix, key.Value))
+		}
+		seen[key.Value] = true
+		sub, ok := known[key.Value]
+		if !ok {
+			sub, ok = known[anyKey]
+		}
+		if !ok {
+			*problems = append(*problems, fmt.Sprintf("line %d: unknown key %s%s; known here: %s", key.Line, prefix, key.Value, strings.Join(sortedKeys(known), ", ")))
+			continue
+		}
+		checkKeys(value, sub, prefix+key.Value+".", problems)
+	}
+}
+
+func sortedKeys(t keyTree) []string {
+	names := make([]string, 0, len(t))
+	for name := range t {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// environment turns os.Environ's form into a map of the RETAIN_ variables.
+func environment(environ []string) map[string]string {
+	env := map[string]string{}
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, "RETAIN_") {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// overlay writes the environment's overrides RETAIN_SECTION_KEY (RETAIN_KEY for a key at the top) into the document, so that
+// they are decoded and checked as if they stood in the file. Variables that name no key are left alone: others use the prefix.
+func overlay(doc *yaml.Node, env map[string]string) error {
+	for section, keys := range keysOf(&Config{}) {
+		if keys == nil {
+			if text, ok := env["RETAIN_"+strings.ToUpper(section)]; ok {
+				if err := setNode(doc, section, text); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		for key := range keys {
+			text, ok := env["RETAIN_"+strings.ToUpper(section)+"_"+strings.ToUpper(key)]
+			if !ok {
+				continue
+			}
+			if err := setNode(child(doc, section), key, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// child returns the mapping under key, made if it is absent or null.
+func child(doc *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(doc.Content); i += 2 {
+		if doc.Content[i].Value == key {
+			if doc.Content[i+1].Kind != yaml.MappingNode {
+				doc.Content[i+1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+			}
+			return doc.Content[i+1]
+		}
+	}
+	sub := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	doc.Content = append(doc.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, sub)
+	return sub
+}
+
+// setNode sets key of the mapping to the YAML value in text.
+func setNode(mapping *yaml.Node, key, text string) error {
+	var value yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+		return usagef("environment override of %s: %s", key, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+	if len(value.Content) > 0 {
+		node = value.Content[0]
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			mapping.Content[i+1] = node
+			return nil
+		}
+	}
+	mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, node)
+	return nil
+}

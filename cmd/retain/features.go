@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"retain/features"
+)
+
+func (a *app) featuresCommand() *cobra.Command {
+	return group("features", "The feature catalogue and the matrix", a.featuresListCommand(), a.featuresExportCommand())
+}
+
+func (a *app) featuresListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the catalogue: every feature with its source, unit and meaning",
+		Args:  exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			config, err := loadConfig(a.configPath, a.environ)
+			if err != nil {
+				return err
+			}
+			catalogue, err := config.catalogue()
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]any{"features": catalogue.Entries}, func(w io.Writer) {
+				table(w, func(line func(string, ...any)) {
+					line("feature\tsource\tunit\tmeaning")
+					for _, e := range catalogue.Entries {
+						line("%s\t%s\t%s\t%s", e.Name, e.Source, e.Unit, e.Doc)
+					}
+				})
+			})
+		},
+	}
+}
+
+func (a *app) featuresExportCommand() *cobra.Command {
+	var cutoffText, out string
+	cmd := &cobra.Command{
+		Use:     "export --cutoff T --out FILE",
+		Short:   "Write the matrix of one cutoff as CSV: customer_id and every feature",
+		Example: "  retain features export --cutoff 1998-04-01 --out features.csv",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if cutoffText == "" || out == "" {
+				return usagef("features export needs --cutoff and --out")
+			}
+			cutoff, err := instant("cutoff", cutoffText)
+			if err != nil {
+				return err
+			}
+			s, err := a.open(cmd.Context(), "features export", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			rows, columns, err := s.export(cmd, cutoff, out)
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]any{"file": out, "cutoff": cutoff, "rows": rows, "features": columns}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s: %s customers × %d features at %s\n", out, count(rows), columns, cutoff.Format(time.RFC3339))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cutoffText, "cutoff", "", "the instant at which to stand, exclusive")
+	cmd.Flags().StringVar(&out, "out", "", "the file to write (.csv)")
+	return cmd
+}
+
+func (s *session) export(cmd *cobra.Command, cutoff time.Time, out string) (rows, columns int, err error) {
+	ctx := cmd.Context()
+	catalogue, err := s.config.catalogue()
+	if err != nil {
+		return 0, 0, err
+	}
+	if catalogue, err = catalogue.Resolve(ctx, s.store, []time.Time{cutoff}); err != nil {
+		return 0, 0, err
+	}
+	population, err := s.store.Population(ctx, s.config.Churn, cutoff)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errorsJoin(err, population.Close(ctx)) }()
+	snapshot, err := s.store.Snapshot(ctx, catalogue, population)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := features.ExportCSV(out, snapshot, nil); err != nil {
+		return 0, 0, err
+	}
+	return snapshot.X.Rows(), snapshot.X.Cols(), nil
+}
+
+// known is v as an optional figure: nil where it is NaN.
+func known(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}

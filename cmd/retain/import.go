@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"retain/pipelines"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	var o pipelines.ImportOptions
+	var mappings, constants, nulls []string
+	cmd := &cobra.Command{
+		Use:   "import SOURCE FILE",
+		Short: "Import a file of customers, usage, purchases or subscriptions",
+		Long: `Import a CSV, TSV or NDJSON file, each also as .gz, or standard input (-) into a source.
+
+Columns match by name. All rows become visible in one step, or none; the same file twice changes nothing.`,
+		Example: `  retain import purchases orders.csv.gz --map customer_id=buyer,at=ordered_at,amount=total
+  zcat events.ndjson.gz | retain import usage - --map at=ts --time-format unix_ms`,
+		Args: exactly("a SOURCE (customers, usage, purchases or subscriptions)", "a FILE"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			o.Source, o.Path = args[0], args[1]
+			if o.Map, err = pairs("map", mappings); err != nil {
+				return err
+			}
+			if o.Set, err = pairs("set", constants); err != nil {
+				return err
+			}
+			o.Null = nulls
+			if err := o.Validate(); err != nil {
+				return usagef("%v", err)
+			}
+			s, err := a.open(cmd.Context(), "import "+o.Source, writing)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			o.Warehouse, o.Stdin = s.db, a.stdin
+			if s.config.Currency != nil {
+				o.Currency = *s.config.Currency
+			}
+			o.Rates = s.config.Rates
+			bar := a.progress("rows")
+			o.Progress = bar.set
+			report, err := pipelines.Import(cmd.Context(), o)
+			bar.done()
+			if err != nil {
+				return err
+			}
+			return a.print(report, func(w io.Writer) { printImport(w, report) })
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&mappings, "map", nil, "canonical=column,…: where a canonical column is called otherwise")
+	f.StringSliceVar(&constants, "set", nil, "canonical=value,…: a column that is the same in every row")
+	f.StringVar(&o.TimeFormat, "time-format", "", "strptime format such as '%d-%m-%Y %H:%M', or unix, or unix_ms")
+	f.StringVar(&o.Timezone, "timezone", "UTC", "zone of times that name none")
+	f.StringSliceVar(&nulls, "null", nil, "texts that mean no value, beside the empty one, NULL, \\N and NaN")
+	f.IntVar(&o.SkipBad, "skip-bad", 0, "import although up to so many rows are bad; they go to FILE.rejected with the reason")
+	return cmd
+}
+
+func printImport(w io.Writer, r *pipelines.ImportReport) {
+	fmt.Fprintf(w, "%s: %s rows read, %s imported, %s of them new", r.Source, count(r.Rows), count(r.Imported), count(r.New))
+	if r.FirstAt != nil && r.LastAt != nil {
+		fmt.Fprintf(w, ", from %s to %s", r.FirstAt.Format(time.DateOnly), r.LastAt.Format(time.DateOnly))
+	}
+	fmt.Fprintf(w, ", in %.1f s\n", r.Seconds)
+	if r.Rejected > 0 && r.RejectedFile != nil {
+		fmt.Fprintf(w, "%s rows rejected: see %s\n", count(r.Rejected), *r.RejectedFile)
+	}
+	if len(r.IgnoredColumns) > 0 {
+		fmt.Fprintf(w, "ignored columns: %s\n", strings.Join(r.IgnoredColumns, ", "))
+	}
+}
+
+// pairs parses name=value items.
+func pairs(flag string, items []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, item := range items {
+		name, value, ok := strings.Cut(item, "=")
+		name = strings.TrimSpace(name)
+		if !ok || name == "" {
+			return nil, usagef("--%s: %q is not canonical=value", flag, item)
+		}
+		if _, twice := out[name]; twice {
+			return nil, usagef("--%s: %s is there twice", flag, name)
+		}
+		out[name] = value
+	}
+	return out, nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+//go:embed retain.yaml
+var commentedConfig []byte
+
+func (a *app) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Write a commented retain.yaml",
+		Args:  exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			path := a.configPath
+			if path == "" {
+				path = "retain.yaml"
+			}
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%s is there already and stays as it is; move it away first, or name another with --config", path)
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := f.Write(commentedConfig); err != nil {
+				return errorsJoin(err, f.Close(), os.Remove(path))
+			}
+			if err := f.Close(); err != nil {
+				return err
+			}
+			return a.print(map[string]string{"file": path}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s written; every key shows its default. Next: retain import SOURCE FILE\n", path)
+			})
+		},
+	}
+}
+
+func (a *app) configCommand() *cobra.Command {
+	return group("config", "Look at the configuration", &cobra.Command{
+		Use:   "check",
+		Short: "Tell every problem of the configuration at once",
+		Args:  exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			c, err := loadConfig(a.configPath, a.environ)
+			if err != nil {
+				return err
+			}
+			if _, err := c.catalogue(); err != nil {
+				return err
+			}
+			where := c.path
+			if where == "" {
+				where = "the defaults (there is no retain.yaml here)"
+			}
+			return a.print(map[string]any{"file": c.path, "warehouse": redactURL(c.Warehouse.URL), "problems": []string{}}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s: no problem found; warehouse %s\n", where, redactURL(c.Warehouse.URL))
+			})
+		},
+	})
+}
+
+// errorsJoin is errors.Join that leaves a single error as it is, so that its text stays one line.
+func errorsJoin(errs ...error) error {
+	var only error
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if only != nil {
+			return errors.Join(errs...)
+		}
+		only = err
+	}
+	return only
+}

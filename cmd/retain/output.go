@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"retain/models"
+)
+
+// table writes aligned columns; the cells of a row are separated by tabs.
+func table(w io.Writer, rows func(line func(format string, args ...any))) {
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	rows(func(format string, args ...any) { fmt.Fprintf(tw, format+"\n", args...) })
+	_ = tw.Flush() // w is the terminal or a buffer: its own errors come up there
+}
+
+// count writes 69659 as 69,659.
+func count[T ~int | ~int64 | ~uint64](n T) string {
+	text := strconv.FormatInt(int64(n), 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// figure writes an optional number with so many decimals; a dash where it is undefined.
+func figure(v *float64, decimals int) string {
+	if v == nil || math.IsNaN(*v) {
+		return "–"
+	}
+	return strconv.FormatFloat(*v, 'f', decimals, 64)
+}
+
+// amount writes an optional sum of money.
+func amount(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	if math.Abs(*v) >= 1000 {
+		return count(int64(math.Round(*v)))
+	}
+	return strconv.FormatFloat(*v, 'f', 2, 64)
+}
+
+// percent writes an optional probability.
+func percent(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return strconv.FormatFloat(100**v, 'f', 1, 64) + " %"
+}
+
+// bar draws a probability as ten blocks.
+func bar(v *float64) string {
+	if v == nil {
+		return strings.Repeat("·", 10)
+	}
+	full := int(math.Round(*v * 10))
+	return strings.Repeat("█", full) + strings.Repeat("░", 10-full)
+}
+
+// topReason is the text of the first reason that raises the risk, else of the first.
+func topReason(s models.Score) string {
+	for _, r := range s.Reasons {
+		if r.Direction == "up" && r.Feature != "other" {
+			return r.Text
+		}
+	}
+	if len(s.Reasons) > 0 {
+		return s.Reasons[0].Text
+	}
+	return ""
+}
+
+// age tells how long before now t lies, in words.
+func age(t, now time.Time) string {
+	days := now.Sub(t).Hours() / 24
+	switch {
+	case days < 2:
+		return fmt.Sprintf("%.0f hours", now.Sub(t).Hours())
+	case days < 730:
+		return fmt.Sprintf("%.0f days", days)
+	default:
+		return fmt.Sprintf("%.0f years", days/365.25)
+	}
+}
+
+// progress shows how far long work has come: a bar on a terminal, a plain line every few seconds elsewhere.
+type progress struct {
+	bar  *progressbar.ProgressBar
+	w    io.Writer
+	unit string
+	next time.Time
+}
+
+func (a *app) progress(unit string) *progress {
+	p := &progress{w: a.stderr, unit: unit, next: time.Now().Add(plainEvery)}
+	if _, ok := terminal(a.stderr); ok {
+		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetItsString(unit),
+			progressbar.OptionShowIts(), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish())
+	}
+	return p
+}
+
+// plainEvery is the time between two plain lines of progress.
+const plainEvery = 5 * time.Second
+
+func (p *progress) set(n int64) {
+	if p.bar != nil {
+		_ = p.bar.Set64(n) // only the terminal can fail
+		return
+	}
+	if now := time.Now(); now.After(p.next) {
+		p.next = now.Add(plainEvery)
+		fmt.Fprintf(p.w, "%s %s so far\n", count(n), p.unit)
+	}
+}
+
+func (p *progress) done() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"retain/internal/warehouse"
+	"retain/models"
+	"retain/pipelines"
+	"retain/training"
+)
+
+func (a *app) atRiskCommand() *cobra.Command {
+	q := warehouse.AtRisk{MinValue: math.NaN()}
+	var sort string
+	cmd := &cobra.Command{
+		Use:   "at-risk",
+		Short: "List the customers most at risk in the run in force",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			switch {
+			case sort != "expected_loss" && sort != "churn_probability":
+				return usagef("--sort: %q is neither expected_loss nor churn_probability", sort)
+			case q.Band != "" && q.Band != "low" && q.Band != "medium" && q.Band != "high":
+				return usagef("--band: %q is none of low, medium, high", q.Band)
+			case q.Limit < 1:
+				return usagef("--limit: %d is not above 0", q.Limit)
+			}
+			q.ByProbability = sort == "churn_probability"
+			s, err := a.open(cmd.Context(), "at-risk", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			scores, err := s.scores(cmd.Context())
+			if err != nil {
+				return err
+			}
+			run, customers, total, err := scores.AtRisk(cmd.Context(), q)
+			if err != nil {
+				return explainNoRun(err)
+			}
+			return a.print(map[string]any{"run_id": run.ID, "cutoff": run.Cutoff, "total": total, "customers": customers}, func(w io.Writer) {
+				printAtRisk(w, run, customers, total)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&q.Limit, "limit", 20, "how many to list")
+	f.StringVar(&q.Band, "band", "", "only low, medium or high")
+	f.Float64Var(&q.MinValue, "min-value", math.NaN(), "only customers worth at least this")
+	f.Lookup("min-value").DefValue = ""
+	f.StringVar(&sort, "sort", "expected_loss", "expected_loss or churn_probability")
+	return cmd
+}
+
+func (a *app) customerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "customer ID",
+		Short: "What is known of one customer in the run in force",
+		Args:  exactly("a customer ID"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.open(cmd.Context(), "customer", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			scores, err := s.scores(cmd.Context())
+			if err != nil {
+				return err
+			}
+			score, _, ok, err := scores.Score(cmd.Context(), args[0])
+			if err != nil {
+				return explainNoRun(err)
+			}
+			if !ok {
+				return unknownCustomer(args[0])
+			}
+			return a.print(score, func(w io.Writer) { printScore(w, score) })
+		},
+	}
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain ID",
+		Short: "Every feature's exact contribution to one customer's score",
+		Args:  exactly("a customer ID"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.open(cmd.Context(), "explain", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			scores, err := s.scores(cmd.Context())
+			if err != nil {
+				return err
+			}
+			run, err := scores.InForce(cmd.Context())
+			if err != nil {
+				return explainNoRun(err)
+			}
+			entry, err := training.Load(cmd.Context(), s.db, run.Artifact)
+			if err != nil {
+				return err
+			}
+			model, err := servingModel(entry)
+			if err != nil {
+				return err
+			}
+			e, ok, err := scores.Explain(cmd.Context(), model, args[0])
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return unknownCustomer(args[0])
+			}
+			return a.print(e, func(w io.Writer) { printExplanation(w, e) })
+		},
+	}
+}
+
+// scores reads the runs of the warehouse; what is actionable is the champion's to say.
+func (s *session) scores(ctx context.Context) (pipelines.Scores, error) {
+	out := pipelines.Scores{DB: s.db}
+	run, err := out.InForce(ctx)
+	if err != nil {
+		return out, explainNoRun(err)
+	}
+	entry, err := training.Load(ctx, s.db, run.Artifact)
+	if err != nil {
+		return out, err
+	}
+	out.Actionable = entry.Artifact.Actionable
+	return out, nil
+}
+
+func explainNoRun(err error) error {
+	if errors.Is(err, pipelines.ErrNoRun) {
+		return errors.New("nothing has been scored yet: `retain train churn`, then `retain score`")
+	}
+	return err
+}
+
+func unknownCustomer(id string) error {
+	return fmt.Errorf("customer %q did not exist at the cutoff of the run in force; ids are compared byte for byte", id)
+}
+
+func printAtRisk(w io.Writer, run models.Run, customers []models.Score, total int) {
+	now := time.Now().UTC()
+	fmt.Fprintf(w, "%s of %s customers at risk of leaving within %d days, as of %s (%s ago), by %s v%d\n\n",
+		count(len(customers)), count(total), run.HorizonDays, day(run.Cutoff), age(run.Cutoff, now), run.Model.Name, run.Model.Version)
+	table(w, func(line func(string, ...any)) {
+		line("customer\tchurn probability\t\tband\tvalue\tat stake\twhy")
+		for _, s := range customers {
+			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", printable(s.CustomerID), percent(s.ChurnProbability), bar(s.ChurnProbability), *s.Band, amount(s.ExpectedValue), amount(s.ExpectedLoss), topReason(s))
+		}
+	})
+}
+
+func printScore(w io.Writer, s models.Score) {
+	fmt.Fprintf(w, "%s: %s", printable(s.CustomerID), statusWords(s))
+	if s.Status == models.StatusScored {
+		fmt.Fprintf(w, ", %s to leave within %d days (%s, percentile %d)", percent(s.ChurnProbability), s.HorizonDays, *s.Band, *s.Percentile)
+		fmt.Fprintf(w, "\nworth %s over the next year, %s of it at stake", amount(s.ExpectedValue), amount(s.ExpectedLoss))
+	}
+	fmt.Fprintf(w, "\nas of %s, by %s v%d\n", day(s.Cutoff), s.Model.Name, s.Model.Version)
+	if len(s.Reasons) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	table(w, func(line func(string, ...any)) {
+		line("risk\twhy\tin log-odds")
+		for _, r := range s.Reasons {
+			line("%s\t%s\t%+.3f", arrow(r.Contribution), r.Text, r.Contribution)
+		}
+	})
+}
+
+func printExplanation(w io.Writer, e pipelines.Explanation) {
+	printScore(w, e.Score)
+	if e.Base == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nbase %+.4f and all contributions add up to the margin %+.4f:\n\n", *e.Base, *e.Margin)
+	table(w, func(line func(string, ...any)) {
+		line("feature\tvalue\ttypical\tcontribution\twhat it says")
+		for _, c := range e.Contributions {
+			line("%s\t%s\t%s\t%+.4f\t%s", c.Feature, figure(c.Value, 2), figure(c.Reference, 2), c.Contribution, c.Text)
+		}
+	})
+}
+
+// statusWords tells a status to a person.
+func statusWords(s models.Score) string {
+	switch s.Status {
+	case models.StatusScored:
+		return "alive"
+	case models.StatusAlreadyChurned:
+		return "already gone"
+	case models.StatusNotEligible:
+		if s.StatusCode != nil {
+			return "not scored (" + *s.StatusCode + ")"
+		}
+		return "not scored"
+	case models.StatusInsufficientHistory:
+		return "not scored: never a customer by the rule so far"
+	case models.StatusErased:
+		return "erased on request"
+	case models.StatusOptedOut:
+		return "opted out of scoring"
+	default:
+		return s.Status
+	}
+}
+
+func arrow(contribution float64) string {
+	if contribution > 0 {
+		return "▲"
+	}
+	return "▼"
+}
+
+// printable keeps control characters of an id out of the terminal.
+func printable(id string) string {
+	for _, r := range id {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return fmt.Sprintf("%q", id)
+		}
+	}
+	return id
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"retain/models"
+	"retain/pipelines"
+	"retain/training"
+)
+
+func (a *app) scoreCommand() *cobra.Command {
+	var cutoffText string
+	cmd := &cobra.Command{
+		Use:   "score",
+		Short: "Score every customer with the champion, as one run",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			var cutoff time.Time
+			if cutoffText != "" {
+				if cutoff, err = instant("cutoff", cutoffText); err != nil {
+					return err
+				}
+			}
+			s, err := a.open(cmd.Context(), "score", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			run, err := a.score(cmd.Context(), s, cutoff)
+			if err != nil {
+				return err
+			}
+			return a.print(run, func(w io.Writer) { printRun(w, run) })
+		},
+	}
+	cmd.Flags().StringVar(&cutoffText, "cutoff", "", "the instant at which to stand, exclusive (default: the latest midnight with complete data)")
+	return cmd
+}
+
+// score runs the champion at the cutoff; the zero cutoff is the latest UTC midnight not after now nor after the watermark.
+func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.Run, error) {
+	champion, err := s.champion(ctx)
+	if err != nil {
+		return models.Run{}, err
+	}
+	spec := champion.Artifact.Churn
+	if !s.config.Churn.Same(spec) {
+		a.say("warning: churn: in the configuration differs from the champion's; scoring uses the champion's until `retain train churn` runs")
+	}
+	now := time.Now().UTC()
+	watermark, err := s.store.Watermark(ctx, spec)
+	if err != nil {
+		return models.Run{}, err
+	}
+	switch {
+	case cutoff.IsZero():
+		cutoff = watermark
+		if now.Before(cutoff) {
+			cutoff = now
+		}
+		cutoff = cutoff.Truncate(24 * time.Hour)
+		if now.Sub(cutoff) > staleAfter {
+			a.say(fmt.Sprintf("the data end %s, %s ago: customers are scored as of then", day(watermark), age(watermark, now)))
+		}
+	case cutoff.After(watermark):
+		a.say(fmt.Sprintf("warning: the data are complete until %s only; what happened between then and the cutoff %s is not all known", watermark.Format(time.RFC3339), cutoff.Format(time.RFC3339)))
+	}
+	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: champion, Cutoff: cutoff, Value: s.config.valueTerms()}
+	if b := s.config.Bands; b != nil {
+		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
+	}
+	return pipelines.Score(ctx, o)
+}
+
+// staleAfter is the age of the data from which on it is worth a line.
+const staleAfter = 48 * time.Hour
+
+// champion is the model that scores.
+func (s *session) champion(ctx context.Context) (pipelines.ServingModel, error) {
+	entry, err := training.Champion(ctx, s.db, pipelines.KindChurn)
+	if err != nil {
+		return pipelines.ServingModel{}, err
+	}
+	return servingModel(entry)
+}
+
+// servingModel decodes a registered artifact for scoring.
+func servingModel(entry training.Registered) (pipelines.ServingModel, error) {
+	model, err := entry.Artifact.LoadModel(training.Decoders())
+	if err != nil {
+		return pipelines.ServingModel{}, err
+	}
+	explainer, ok := model.(models.Explainer)
+	if !ok {
+		return pipelines.ServingModel{}, fmt.Errorf("model %s v%d (%s) has no exact reasons and cannot score", entry.Artifact.Name, entry.Version, entry.Artifact.Family)
+	}
+	return pipelines.ServingModel{Artifact: entry.Artifact, Model: explainer, Address: entry.Address, Version: entry.Version}, nil
+}
+
+func printRun(w io.Writer, r models.Run) {
+	fmt.Fprintf(w, "run %s: %s customers exist at %s, %s scored by %s v%d\n", r.ID, count(r.Customers), r.Cutoff.Format(time.RFC3339), count(r.Scored), r.Model.Name, r.Model.Version)
+	for _, status := range slices.Sorted(maps.Keys(r.ByStatus)) {
+		fmt.Fprintf(w, "  %-22s%10s\n", status, count(r.ByStatus[status]))
+	}
+	if r.Hindsight {
+		fmt.Fprintln(w, "hindsight: the model was trained on later data than this cutoff; these scores are no test of it")
+	}
+	var total float64
+	for _, part := range slices.Sorted(maps.Keys(r.Seconds)) {
+		total += r.Seconds[part]
+	}
+	fmt.Fprintf(w, "took %.1f s\n", total)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"retain/training"
+)
+
+func (a *app) trainCommand() *cobra.Command {
+	var until string
+	var seed uint64
+	churn := &cobra.Command{
+		Use:   "churn",
+		Short: "Compare the model families out of time, register the best and promote it if it passes the gate",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			s, err := a.open(cmd.Context(), "train churn", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			o, err := a.trainingOptions(s, seed)
+			if err != nil {
+				return err
+			}
+			if until != "" {
+				if o.Until, err = instant("until", until); err != nil {
+					return err
+				}
+			}
+			report, err := training.Train(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return a.print(report, func(w io.Writer) { printTraining(w, report) })
+		},
+	}
+	churn.Flags().StringVar(&until, "until", "", "train as if it were this instant: only labels known by then")
+	churn.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
+	return group("train", "Train a model", churn)
+}
+
+func (a *app) backtestCommand() *cobra.Command {
+	var trainTexts, testTexts []string
+	var seed uint64
+	cmd := &cobra.Command{
+		Use:     "backtest [--train T,… --test T,…]",
+		Short:   "Train on earlier cutoffs, test on later ones, for every model family",
+		Example: "  retain backtest --train 1997-08-01,1997-11-01,1998-01-01 --test 1998-04-01",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if (len(trainTexts) == 0) != (len(testTexts) == 0) {
+				return usagef("--train and --test go together: give both, or neither for the rolling origin")
+			}
+			train, err := instants("train", trainTexts)
+			if err != nil {
+				return err
+			}
+			test, err := instants("test", testTexts)
+			if err != nil {
+				return err
+			}
+			s, err := a.open(cmd.Context(), "backtest", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			o, err := a.trainingOptions(s, seed)
+			if err != nil {
+				return err
+			}
+			report, err := training.Backtest(cmd.Context(), o, train, test)
+			if err != nil {
+				return err
+			}
+			return a.print(report, func(w io.Writer) { printBacktest(w, report.Models) })
+		},
+	}
+	cmd.Flags().StringSliceVar(&trainTexts, "train", nil, "training cutoffs")
+	cmd.Flags().StringSliceVar(&testTexts, "test", nil, "test cutoffs")
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
+	return cmd
+}
+
+func printTraining(w io.Writer, r *training.TrainReport) {
+	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), count(r.Rows), count(r.Positives))
+	printBacktest(w, r.Models)
+	fmt.Fprintln(w)
+	for _, line := range r.Verdict {
+		fmt.Fprintln(w, line)
+	}
+	state := "registered, not promoted"
+	if r.Promoted {
+		state = "promoted: it scores from now on"
+	}
+	fmt.Fprintf(w, "%s v%d (%s): %s, in %.1f s\n", r.Model.Name, r.Model.Version, r.Model.Family, state, r.Seconds)
+}
+
+func printBacktest(w io.Writer, families []training.ModelReport) {
+	table(w, func(line func(string, ...any)) {
+		line("model\ttest cutoff\trows\tchurned\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%")
+		for _, m := range families {
+			for _, f := range m.Folds {
+				line("%s\t%s\t%s\t%s\t%s", m.Name, f.Cutoff.Format(time.DateOnly), count(f.Rows), count(f.Positives), metricCells(f.Metrics))
+			}
+			if len(m.Folds) > 1 {
+				line("%s\tpooled\t\t\t%s", m.Name, metricCells(m.Pooled))
+			}
+		}
+	})
+}
+
+func metricCells(m training.Metrics) string {
+	return strings.Join([]string{figure(m.AUC, 4), figure(m.PRAUC, 4), figure(m.LogLoss, 4), figure(m.Brier, 4), figure(m.ECE, 4), figure(m.TopDecileLift, 2)}, "\t")
+}
