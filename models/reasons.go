@@ -1,0 +1,120 @@
+package models
+
+import (
+	"math"
+	"sort"
+	"strconv"
+
+	"retain/features"
+)
+
+// OtherReason is the feature name of the sum of all contributions that a score does not list.
+const OtherReason = "other"
+
+// Reasons are the top features of row i of x by absolute contribution to the margin, ties by column order, and last "other", the
+// sum of the rest, so that they add up to what contributions (p values, of row i) add up to. A feature that contributes exactly
+// nothing is no reason and is not listed; "other" always is. The base, the last argument, belongs to everyone and is nobody's reason.
+func (a *Artifact) Reasons(top int, x *features.Matrix, i int, contributions []float64, _ float64) []Reason {
+	listed := strongest(top, contributions)
+	out := make([]Reason, 0, len(listed)+1)
+	isListed := make([]bool, len(contributions))
+	for _, j := range listed {
+		isListed[j] = true
+		out = append(out, a.reason(x, i, j, contributions[j]))
+	}
+	rest := 0.0
+	for j, c := range contributions {
+		if !isListed[j] {
+			rest += c
+		}
+	}
+	return append(out, Reason{Feature: OtherReason, Text: "everything else together", Contribution: rest, Direction: direction(rest)})
+}
+
+// Explain is every feature of row i of x with its contribution (p values, of row i), strongest first, ties by column order.
+func (a *Artifact) Explain(x *features.Matrix, i int, contributions []float64) []Reason {
+	order := make([]int, len(contributions))
+	for j := range order {
+		order[j] = j
+	}
+	sort.SliceStable(order, func(p, q int) bool { return math.Abs(contributions[order[p]]) > math.Abs(contributions[order[q]]) })
+	out := make([]Reason, len(order))
+	for k, j := range order {
+		out[k] = a.reason(x, i, j, contributions[j])
+	}
+	return out
+}
+
+func (a *Artifact) reason(x *features.Matrix, i, j int, contribution float64) Reason {
+	column, value, reference := a.Schema[j], float64(x.X[j][i]), a.Medians[j]
+	r := Reason{Feature: column.Name, Contribution: contribution, Direction: direction(contribution)}
+	level := ""
+	if column.Kind == features.Categorical {
+		if code := int(value); value >= 0 && code < len(column.Levels) {
+			level = column.Levels[code]
+		}
+	} else {
+		r.Value, r.Reference = defined(value), defined(reference)
+	}
+	r.Text = plainText(column, value, reference, level)
+	return r
+}
+
+// plainText serves columns without a catalogue entry: those of a flat table.
+func plainText(column features.Column, value, reference float64, level string) string {
+	switch {
+	case column.Kind == features.Categorical && level != "":
+		return column.Name + " is " + level
+	case math.IsNaN(value):
+		return column.Name + " is not known"
+	case math.IsNaN(reference):
+		return column.Name + " is " + figure(value)
+	default:
+		return column.Name + " is " + figure(value) + ", typically " + figure(reference)
+	}
+}
+
+// figure writes a number with four significant digits.
+func figure(v float64) string {
+	if math.Abs(v) >= 1000 {
+		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
+	}
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	return strconv.FormatFloat(short, 'f', -1, 64)
+}
+
+// strongest returns the columns of the top contributions by size, zeros left out, without sorting all of them.
+func strongest(top int, contributions []float64) []int {
+	out := make([]int, 0, max(top, 0)+1)
+	for j, c := range contributions {
+		if c == 0 || math.IsNaN(c) {
+			continue
+		}
+		k := len(out)
+		for k > 0 && math.Abs(contributions[out[k-1]]) < math.Abs(c) {
+			k--
+		}
+		if k >= top {
+			continue
+		}
+		out = append(out, 0)
+		copy(out[k+1:], out[k:])
+		out[k] = j
+		out = out[:min(len(out), top)]
+	}
+	return out
+}
+
+func direction(contribution float64) string {
+	if contribution > 0 {
+		return "up"
+	}
+	return "down"
+}
+
+func defined(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
