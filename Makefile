@@ -1,0 +1,38 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/retain
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ARGS    ?=
+
+.DEFAULT_GOAL := build
+.PHONY: build engine demo test test-native race lint bench cover
+
+build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
+	@ln -sfn "$$(readlink -f $(CACHE)/libchdb.so)" bin/libchdb.so
+
+engine: ## the embedded ClickHouse, from npm, pinned by internal/chdb/engine/package-lock.json
+	@scripts/install-engine
+
+demo: build ## loads CDNOW, trains, scores, prints the at-risk list and serves; ARGS=--once does not serve
+	bin/retain demo $(ARGS)
+
+test: build ## everything the tests need, then all of them
+	@scripts/test
+
+test-native: engine ## the clickhouse:// courtesy path against Debian's clickhouse-server
+	@scripts/test-native
+
+race: engine ## the concurrent packages under the race detector
+	go test -race ./serving/... ./models/boost/... ./models/linear/... ./training/...
+
+lint: ## go vet, gofmt and golangci-lint
+	go vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these' >&2; exit 1; }
+	@test -x $(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))) || { echo "building golangci-lint into $(CACHE)/bin" && \
+	  GOFLAGS= GOBIN=$(CACHE)/bin go install $(LINT) && mv $(CACHE)/bin/golangci-lint $(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))); }
+	$(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))) run ./...
+
+bench: engine ## the benchmarks, once each
+	go test -run '^$$' -bench . -benchtime 1x ./...
