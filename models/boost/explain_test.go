@@ -1,0 +1,135 @@
+package boost
+
+import (
+	"math"
+	"math/bits"
+	"testing"
+
+	"retain/features"
+)
+
+// expectation is the mean of tree t for a row of which the features in known are known: elsewhere the row goes both ways in
+// the proportion of the training rows (Lundberg et al. 2018, algorithm 1).
+func expectation(m *Model, t int, row []float32, known uint) float64 {
+	nodes, first := m.tree(t)
+	var at func(i int32) float64
+	at = func(i int32) float64 {
+		n := &nodes[i]
+		if n.column < 0 {
+			return float64(n.cut)
+		}
+		l, r := i+1, n.right-first
+		if known>>n.column&1 == 1 {
+			if m.goesLeft(n, row[n.column]) {
+				return at(l)
+			}
+			return at(r)
+		}
+		return (at(l)*float64(nodes[l].rows) + at(r)*float64(nodes[r].rows)) / float64(n.rows)
+	}
+	return at(0)
+}
+
+// shapley is the definition: the mean gain of feature j over all orders, summed over all subsets.
+func shapley(m *Model, row []float32, j int) float64 {
+	p := len(row)
+	sum := 0.0
+	for s := range uint(1) << p {
+		if s>>j&1 == 1 {
+			continue
+		}
+		k := float64(bits.OnesCount(s))
+		lg := func(v float64) float64 { g, _ := math.Lgamma(v + 1); return g }
+		weight := math.Exp(lg(k) + lg(float64(p)-k-1) - lg(float64(p)))
+		for t := range m.roots {
+			sum += weight * (expectation(m, t, row, s|1<<j) - expectation(m, t, row, s))
+		}
+	}
+	return sum
+}
+
+func TestContributionsAreShapleyValues(t *testing.T) {
+	d := sample(1200, 20)
+	for _, tr := range []Trainer{
+		{Trees: 4, Leaves: 2, MinRows: 3},
+		{Trees: 6, Leaves: 8, MinRows: 3},
+		{Trees: 3, Leaves: 60, MinRows: 1, MinHessian: 1e-6, LearningRate: 0.5, RowShare: 0.6}, // features come again on a path
+	} {
+		m := mustFit(t, tr, d)
+		few := d.X.Slice(0, 30)
+		got := make([]float64, few.Rows()*few.Cols())
+		if _, err := m.Contributions(got, few); err != nil {
+			t.Fatal(err)
+		}
+		row := make([]float32, few.Cols())
+		for i := range few.Rows() {
+			for j := range row {
+				row[j] = few.X[j][i]
+			}
+			for j := range row {
+				if want := shapley(m, row, j); math.Abs(got[i*len(row)+j]-want) > 1e-10 {
+					t.Fatalf("%d leaves, row %d, feature %d: %v, by definition %v", tr.Leaves, i, j, got[i*len(row)+j], want)
+				}
+			}
+		}
+	}
+}
+
+func TestContributionsSumToTheMargin(t *testing.T) {
+	d := sample(6000, 21)
+	for _, tr := range []Trainer{small, {Trees: 20, Leaves: 1000, MinRows: 1, MinHessian: 1e-9, L2: 0.01, LearningRate: 0.5}} {
+		m := mustFit(t, tr, d)
+		checkAdditive(t, m, d.X)
+	}
+}
+
+// checkAdditive checks base + Σ contributions = margin.
+func checkAdditive(t *testing.T, m *Model, x *features.Matrix) {
+	t.Helper()
+	p := x.Cols()
+	phi := make([]float64, x.Rows()*p)
+	base, err := m.Contributions(phi, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range mustMargin(t, m, x) {
+		sum := base
+		for _, v := range phi[i*p : (i+1)*p] {
+			sum += v
+		}
+		if !(math.Abs(sum-want) < 1e-9) {
+			t.Fatalf("row %d: base and contributions sum to %v, the margin is %v", i, sum, want)
+		}
+	}
+}
+
+func TestContributionsOfAModelWithoutTrees(t *testing.T) {
+	d := sample(100, 22)
+	m := mustFit(t, small, d).Truncate(0)
+	phi := make([]float64, d.Rows()*d.X.Cols())
+	phi[3] = 9
+	base, err := m.Contributions(phi, d.X)
+	if err != nil || base != m.base {
+		t.Fatalf("base %v, error %v; want %v", base, err, m.base)
+	}
+	for _, v := range phi {
+		if v != 0 {
+			t.Fatal("contributions without a tree")
+		}
+	}
+}
+
+func TestGaussLegendre(t *testing.T) {
+	for n := 1; n <= 40; n++ {
+		at, weight := gaussLegendre(n)
+		for degree := range 2 * n {
+			sum := 0.0
+			for q := range at {
+				sum += weight[q] * math.Pow(at[q], float64(degree))
+			}
+			if want := 1 / float64(degree+1); math.Abs(sum-want) > 1e-13 {
+				t.Fatalf("%d points: ∫ t^%d = %v, want %v", n, degree, sum, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package boost
+
+import (
+	"cmp"
+	"hash/fnv"
+	"math"
+	"slices"
+
+	"retain/features"
+)
+
+// Domains of the keyed hash: draws for one purpose say nothing about another.
+const (
+	drawRows uint64 = iota + 1
+	drawColumns
+	drawNodeColumns
+)
+
+// rowKeys identifies each row by its customer and cutoff, so that row sampling does not depend on the order of rows; by its
+// place where there are no customers.
+func rowKeys(d *features.Dataset) []uint64 {
+	keys := make([]uint64, d.Rows())
+	for i := range keys {
+		if d.Customer == nil {
+			keys[i] = uint64(i)
+			continue
+		}
+		h := fnv.New64a()
+		h.Write([]byte(d.Customer[i])) // a hash never fails to write
+		keys[i] = h.Sum64()
+		if d.Cutoff != nil {
+			keys[i] = mix(keys[i], uint64(d.Cutoff[i].Unix()))
+		}
+	}
+	return keys
+}
+
+// mix hashes two words into one (the finaliser of SplitMix64; Steele, Lea & Flood, OOPSLA 2014).
+func mix(a, b uint64) uint64 {
+	z := a ^ (b+0x9e3779b97f4a7c15)*0xff51afd7ed558ccd
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// drawRowsOf splits the rows into the tree's sample (each row by chance share) and the others, both ascending.
+// An empty sample is replaced by all rows.
+func drawRowsOf(keys []uint64, share float64, seed uint64, in, out []uint32) (sampled, others []uint32) {
+	in, out = in[:0], out[:0]
+	if share == 1 {
+		return everyRow(in, len(keys)), out
+	}
+	limit := uint64(share * math.MaxUint64)
+	for i, k := range keys {
+		if mix(seed, k) < limit {
+			in = append(in, uint32(i))
+		} else {
+			out = append(out, uint32(i))
+		}
+	}
+	if len(in) == 0 {
+		return everyRow(in, len(keys)), out[:0]
+	}
+	return in, out
+}
+
+func everyRow(in []uint32, n int) []uint32 {
+	for i := range n {
+		in = append(in, uint32(i))
+	}
+	return in
+}
+
+// drawColumnsOf returns max(1, round(share·k)) of the k columns, ascending.
+func drawColumnsOf(columns []int, share float64, seed uint64) []int {
+	take := max(1, int(math.Round(share*float64(len(columns)))))
+	if take >= len(columns) {
+		return columns
+	}
+	drawn := slices.Clone(columns)
+	slices.SortFunc(drawn, func(a, b int) int { return cmp.Compare(mix(seed, uint64(a)), mix(seed, uint64(b))) })
+	drawn = drawn[:take]
+	slices.Sort(drawn)
+	return drawn
+}

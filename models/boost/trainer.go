@@ -1,0 +1,158 @@
+package boost
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"retain/features"
+	"retain/models"
+)
+
+// Trainer holds the choices of a boosted model. It is comparable, holds no data and may be used again.
+// The zero value fits with the defaults below; Defaults chooses by the size of the training set.
+type Trainer struct {
+	Trees        int     // boosting rounds; 0 means 100
+	LearningRate float64 // shrinkage of each tree in (0, 1]; 0 means 0.1
+	Leaves       int     // largest number of leaves of a tree, at least 2; 0 means 31
+	Depth        int     // largest number of splits on a path; 0 means no limit
+	MinRows      int     // least sampled rows in a leaf; 0 means 20
+	MinHessian   float64 // least Σ w p (1-p) in a leaf; 0 means 1e-3
+	MinGain      float64 // a split must lower the (sampled) training loss by more; 0 means 1e-7
+	L1           float64 // penalty on |leaf value|, in units of gradient; 0 means none
+	L2           float64 // penalty on leaf value²/2, in units of hessian; 0 means 1
+	RowShare     float64 // share of rows drawn anew for each tree, in (0, 1]; 0 means 1
+	ColumnShare  float64 // share of columns drawn anew for each tree, in (0, 1]; 0 means 1
+	NodeShare    float64 // share of the tree's columns drawn anew for each leaf, in (0, 1]; 0 means 1
+	Bins         int     // most value bins of a column, 2 to 255; 0 means 255
+	Smoothing    float64 // categorical: hessian of the leaf's mean added to each level before sorting, and to L2 in the gain; 0 means 10
+	Patience     int     // FitStopping: rounds without a better validation loss before it stops; 0 means 50
+}
+
+// minGain is the smallest gain of a split. Smaller ones are noise of rounding and flip between processors.
+const minGain = 1e-7
+
+// Fit learns from d. See models.Trainer for the shapes.
+// One number is drawn from rng; everything random follows from it and from the row's customer and cutoff (from the row's
+// place where d.Customer is nil), so that the order of rows does not matter.
+// A model without any useful column is the base rate. Errors: models.ErrOneClass, models.ErrNotFinite, ctx.Err(), or what is
+// wrong with d or t.
+func (t Trainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (models.Model, error) {
+	m, err := t.fit(ctx, d, rng, nil)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// watcher sees each tree as it is added and says whether boosting should stop.
+type watcher func(m *Model) (stop bool)
+
+func (t Trainer) fit(ctx context.Context, d *features.Dataset, rng *rand.Rand, watch watcher) (*Model, error) {
+	t = t.filled()
+	if err := t.validate(); err != nil {
+		return nil, err
+	}
+	if err := checkDataset(d); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	seed := rng.Uint64()
+	b, err := newBooster(t, d, seed)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{schema: slices.Clone(d.X.Schema), base: b.base}
+	for round := range t.Trees {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		grown := b.round(round)
+		if len(grown.nodes) == 1 && t.drawsNothing() {
+			break // every later round would find the same: nothing to split
+		}
+		m.append(grown)
+		if watch != nil && watch(m) {
+			break
+		}
+	}
+	return m, nil
+}
+
+func (t Trainer) drawsNothing() bool {
+	return t.RowShare == 1 && t.ColumnShare == 1 && t.NodeShare == 1
+}
+
+// filled returns t with its zero values replaced by the documented defaults.
+func (t Trainer) filled() Trainer {
+	t.Trees = or(t.Trees, 100)
+	t.LearningRate = or(t.LearningRate, 0.1)
+	t.Leaves = or(t.Leaves, 31)
+	t.Depth = or(t.Depth, math.MaxInt32)
+	t.MinRows = or(t.MinRows, 20)
+	t.MinHessian = or(t.MinHessian, 1e-3)
+	t.MinGain = or(t.MinGain, minGain)
+	t.L2 = or(t.L2, 1)
+	t.RowShare = or(t.RowShare, 1)
+	t.ColumnShare = or(t.ColumnShare, 1)
+	t.NodeShare = or(t.NodeShare, 1)
+	t.Bins = or(t.Bins, maxBins)
+	t.Smoothing = or(t.Smoothing, 10)
+	t.Patience = or(t.Patience, 50)
+	return t
+}
+
+func or[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+func (t Trainer) validate() error {
+	whole := []struct {
+		name    string
+		v       int
+		lo, max int
+	}{
+		{"Trees", t.Trees, 1, math.MaxInt32},
+		{"Leaves", t.Leaves, 2, 1 << 20},
+		{"Depth", t.Depth, 1, math.MaxInt32},
+		{"MinRows", t.MinRows, 1, math.MaxInt32},
+		{"Bins", t.Bins, 2, maxBins},
+		{"Patience", t.Patience, 1, math.MaxInt32},
+	}
+	for _, f := range whole {
+		if f.v < f.lo || f.v > f.max {
+			return fmt.Errorf("boost: %s is %d, want %d to %d", f.name, f.v, f.lo, f.max)
+		}
+	}
+	shares := []struct {
+		name string
+		v    float64
+	}{
+		{"LearningRate", t.LearningRate}, {"RowShare", t.RowShare}, {"ColumnShare", t.ColumnShare}, {"NodeShare", t.NodeShare},
+	}
+	for _, f := range shares {
+		if !(f.v > 0 && f.v <= 1) {
+			return fmt.Errorf("boost: %s is %v, want above 0 and at most 1", f.name, f.v)
+		}
+	}
+	penalties := []struct {
+		name string
+		v    float64
+	}{
+		{"MinHessian", t.MinHessian}, {"MinGain", t.MinGain}, {"L1", t.L1}, {"L2", t.L2}, {"Smoothing", t.Smoothing},
+	}
+	for _, f := range penalties {
+		if !(f.v >= 0 && f.v <= math.MaxFloat64) {
+			return fmt.Errorf("boost: %s is %v, want a finite number of at least 0", f.name, f.v)
+		}
+	}
+	return nil
+}
