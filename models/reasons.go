@@ -28,26 +28,44 @@ func (a *Artifact) Reasons(top int, x *features.Matrix, i int, contributions []f
 			rest += c
 		}
 	}
-	return append(out, Reason{Feature: OtherReason, Text: "everything else together", Contribution: rest, Direction: direction(rest)})
+	return append(out, Reason{Feature: OtherReason, Text: "everything else together", Contribution: rest, Direction: Direction(rest)})
 }
 
-// Explain is every feature of row i of x with its contribution (p values, of row i), strongest first, ties by column order.
-func (a *Artifact) Explain(x *features.Matrix, i int, contributions []float64) []Reason {
+// Contribution is one feature's part of a margin: base and the contributions of all features add up to it.
+type Contribution struct {
+	Feature      string   `json:"feature"`
+	Text         string   `json:"text"`
+	Value        *float64 `json:"value"`     // null = missing, or categorical (then Text tells it)
+	Reference    *float64 `json:"reference"` // the training median
+	Contribution float64  `json:"contribution"`
+}
+
+// AllContributions is every feature of row i of x with its contribution (p values, of row i), strongest first, ties by column order.
+func (a *Artifact) AllContributions(x *features.Matrix, i int, contributions []float64) []Contribution {
 	order := make([]int, len(contributions))
 	for j := range order {
 		order[j] = j
 	}
 	sort.SliceStable(order, func(p, q int) bool { return math.Abs(contributions[order[p]]) > math.Abs(contributions[order[q]]) })
-	out := make([]Reason, len(order))
+	out := make([]Contribution, len(order))
 	for k, j := range order {
-		out[k] = a.reason(x, i, j, contributions[j])
+		r := a.reason(x, i, j, contributions[j])
+		out[k] = Contribution{r.Feature, r.Text, r.Value, r.Reference, r.Contribution}
 	}
 	return out
 }
 
+// Direction is "up" for a contribution that raises the risk, else "down".
+func Direction(contribution float64) string {
+	if contribution > 0 {
+		return "up"
+	}
+	return "down"
+}
+
 func (a *Artifact) reason(x *features.Matrix, i, j int, contribution float64) Reason {
 	column, value, reference := a.Schema[j], float64(x.X[j][i]), a.Medians[j]
-	r := Reason{Feature: column.Name, Contribution: contribution, Direction: direction(contribution)}
+	r := Reason{Feature: column.Name, Contribution: contribution, Direction: Direction(contribution)}
 	level := ""
 	if column.Kind == features.Categorical {
 		if code := int(value); value >= 0 && code < len(column.Levels) {
@@ -103,13 +121,6 @@ func strongest(top int, contributions []float64) []int {
 		out = out[:min(len(out), top)]
 	}
 	return out
-}
-
-func direction(contribution float64) string {
-	if contribution > 0 {
-		return "up"
-	}
-	return "down"
 }
 
 func defined(v float64) *float64 {
