@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"retain/internal/warehouse"
+	"retain/models"
+	"retain/pipelines"
+	"retain/serving"
+	"retain/training"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var addr string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer scores and lists over HTTP, and the console in the browser",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			s, err := a.open(cmd.Context(), "serve", holding)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			if addr == "" {
+				addr = s.config.Serve.Addr
+			}
+			server, err := s.server()
+			if err != nil {
+				return err
+			}
+			listener, err := net.Listen("tcp", addr)
+			if err != nil {
+				return fmt.Errorf("listen: %w; serve.addr or --addr names another address", err)
+			}
+			a.say("serving on http://" + listener.Addr().String() + "; `retain keys create --scopes scores:read` makes a key; stop with Ctrl-C")
+			return server.Run(cmd.Context(), listener)
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", "", "address to listen on (default: serve.addr of the configuration)")
+	return cmd
+}
+
+// server is the HTTP service on the session's warehouse.
+func (s *session) server() (*serving.Server, error) {
+	o := serving.Options{Runs: runReader{s.db}, Keys: keyStore{s.db}, Logger: s.log, Version: version}
+	if s.config.Currency != nil {
+		o.Currency = *s.config.Currency
+	}
+	return serving.New(o)
+}
+
+// runReader gives the service the runs of the warehouse.
+type runReader struct{ db *warehouse.Warehouse }
+
+func (r runReader) InForce(ctx context.Context) (models.Run, error) {
+	run, err := pipelines.Scores{DB: r.db}.InForce(ctx)
+	if errors.Is(err, pipelines.ErrNoRun) {
+		return run, serving.ErrNoRun
+	}
+	return run, err
+}
+
+func (r runReader) Scores(ctx context.Context, runID string) iter.Seq2[models.Score, error] {
+	return func(yield func(models.Score, error) bool) {
+		scores := pipelines.Scores{DB: r.db}
+		run, err := scores.Run(ctx, runID)
+		if err != nil {
+			yield(models.Score{}, err)
+			return
+		}
+		entry, err := training.Load(ctx, r.db, run.Artifact)
+		if err != nil {
+			yield(models.Score{}, err)
+			return
+		}
+		scores.Actionable = entry.Artifact.Actionable
+		scores.Scores(ctx, runID)(yield)
+	}
+}
+
+// keyStore gives the service the keys of the warehouse.
+type keyStore struct{ db *warehouse.Warehouse }
+
+func (k keyStore) Keys(ctx context.Context) ([]serving.Key, error) {
+	rows, err := k.db.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]serving.Key, len(rows))
+	for i, row := range rows {
+		keys[i] = serving.Key(row)
+	}
+	return keys, nil
+}
