@@ -1,0 +1,110 @@
+package features
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// firstCutoffDays is the history in front of the first default cutoff: the longest default usage window.
+const firstCutoffDays = 84
+
+// maxGridPoints bounds a grid: 100 years of weeks. More means a wrong year in the rows or in the configuration.
+const maxGridPoints = 5300
+
+// Grid is where snapshots for training stand, `snapshots:` of the configuration.
+type Grid struct {
+	Every string     `yaml:"every" json:"every"`           // week (Monday 00:00 UTC) | month (the 1st, 00:00 UTC); "" = month
+	From  *time.Time `yaml:"from" json:"from,omitempty"`   // no cutoff before; nil = 84 days after the first event of the label's sources
+	Until *time.Time `yaml:"until" json:"until,omitempty"` // no cutoff after; nil = the last one whose labels are known
+}
+
+// DefaultGrid is the first of every month.
+func DefaultGrid() Grid { return Grid{Every: "month"} }
+
+// Validate names every problem at once; nil if there is none.
+func (g Grid) Validate() error {
+	var errs []error
+	switch g.Every {
+	case "", "week", "month":
+	case "renewal":
+		errs = append(errs, errors.New("snapshots.every: renewal is not built yet; use week or month"))
+	default:
+		errs = append(errs, fmt.Errorf("snapshots.every: %q is none of week, month, renewal", g.Every))
+	}
+	if g.From != nil && g.Until != nil && g.Until.Before(*g.From) {
+		errs = append(errs, fmt.Errorf("snapshots.until: %s is before snapshots.from, %s", g.Until.UTC().Format(time.RFC3339), g.From.UTC().Format(time.RFC3339)))
+	}
+	return errors.Join(errs...)
+}
+
+// points are the grid points in [from, until], oldest first.
+func (g Grid) points(from, until time.Time) ([]time.Time, error) {
+	var points []time.Time
+	for t := g.firstFrom(from); !t.After(until); t = g.next(t) {
+		if len(points) == maxGridPoints {
+			return nil, fmt.Errorf("snapshots: more than %d cutoffs between %s and %s; set snapshots.from", maxGridPoints, from.Format(time.DateOnly), until.Format(time.DateOnly))
+		}
+		points = append(points, t)
+	}
+	return points, nil
+}
+
+// firstFrom is the first grid point that is not before t.
+func (g Grid) firstFrom(t time.Time) time.Time {
+	t = t.UTC()
+	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	if midnight.Before(t) {
+		midnight = midnight.AddDate(0, 0, 1)
+	}
+	if g.Every == "week" {
+		return midnight.AddDate(0, 0, (8-int(midnight.Weekday()))%7)
+	}
+	if midnight.Day() == 1 {
+		return midnight
+	}
+	return time.Date(midnight.Year(), midnight.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+}
+
+func (g Grid) next(t time.Time) time.Time {
+	if g.Every == "week" {
+		return t.AddDate(0, 0, 7)
+	}
+	return t.AddDate(0, 1, 0)
+}
+
+// Cutoffs are the grid points whose labels are known, oldest first; none is no error. Both ends of the grid count:
+// From ≤ T ≤ Until and T + M ≤ the watermark. Outages do not remove a cutoff: its labels are then missing (Labels.Outage).
+func (s *Store) Cutoffs(ctx context.Context, c ChurnSpec, g Grid) ([]time.Time, error) {
+	reach, err := s.reach(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	points, err := g.between(reach, reach.watermark)
+	if err != nil {
+		return nil, err
+	}
+	known := points[:0]
+	for _, t := range points {
+		if c.Known(t, reach.watermark) {
+			known = append(known, t)
+		}
+	}
+	return known, nil
+}
+
+// between are the grid points from From (or its default) to Until, and no later than last.
+func (g Grid) between(r reach, last time.Time) ([]time.Time, error) {
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	from := r.first.Add(firstCutoffDays * day)
+	if g.From != nil {
+		from = *g.From
+	}
+	if g.Until != nil && g.Until.Before(last) {
+		last = *g.Until
+	}
+	return g.points(from, last)
+}

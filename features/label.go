@@ -1,0 +1,138 @@
+package features
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// ErrLabelsUnknown is returned when labels are asked for before they are complete: knownBefore < T + M.
+var ErrLabelsUnknown = errors.New("features: the labels of this cutoff are not known yet")
+
+// Labels are what became of the eligible customers of a population. The counts are of customers.
+type Labels struct {
+	Y           []float64 // aligned with Population.Eligible: 1 = churned voluntarily in [T+L, T+L+H), 0 = did not, NaN = missing
+	LeftInGap   int       // contractual, event: left in [T, T+L); missing
+	LeftBefore  int       // contractual: a correction after T tells that the service had ended before T; missing
+	Involuntary int       // contractual: an end in the window that the customer did not choose (a failed payment); 0 in Y
+	Outage      int       // missing because the label window holds too much outage: all or none of a cutoff
+	OutageShare float64   // share of the label window that outage days cover, in [0, 1]
+}
+
+// Counts are the customers with label 1, with label 0, and without one.
+func (l *Labels) Counts() (churned, stayed, missing int) {
+	for _, y := range l.Y {
+		switch {
+		case math.IsNaN(y):
+			missing++
+		case y == 1:
+			churned++
+		default:
+			stayed++
+		}
+	}
+	return churned, stayed, missing
+}
+
+// What became of a customer, as the SQL numbers it.
+const (
+	fateStayed = iota
+	fateChurned
+	fateLeftInGap
+	fateLeftBefore
+	fateInvoluntary
+)
+
+// Labels reads what became of the eligible customers of p in [T+L, T+L+H), from rows with ingested_at < knownBefore; the zero time
+// means all that is held now. It does not look at the watermark: ask Cutoffs, or ChurnSpec.Known. A knownBefore before T+M is ErrLabelsUnknown.
+func (s *Store) Labels(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (*Labels, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if knownBefore.IsZero() {
+		knownBefore = endOfTime
+	}
+	if knownBefore.Before(c.Matures(p.Cutoff)) {
+		return nil, fmt.Errorf("labels of %s, complete at %s, as known at %s: %w", p.Cutoff.Format(time.RFC3339),
+			c.Matures(p.Cutoff).Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
+	}
+	l, err := s.labels(ctx, c, p, knownBefore.UTC())
+	if err != nil {
+		return nil, fmt.Errorf("labels of %s: %w", p.Cutoff.Format(time.RFC3339), err)
+	}
+	return l, nil
+}
+
+// endOfTime is the last instant of ClickHouse's DateTime64 in whole years.
+var endOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (*Labels, error) {
+	l := &Labels{Y: make([]float64, 0, len(p.eligible))}
+	if len(p.eligible) == 0 {
+		return l, nil
+	}
+	var err error
+	from, until := c.labelWindow(p.Cutoff)
+	if l.OutageShare, err = s.outageShare(ctx, c, window{from, until}, knownBefore); err != nil {
+		return nil, err
+	}
+	if l.OutageShare > maxOutageShare {
+		for range p.eligible {
+			l.Y = append(l.Y, math.NaN())
+		}
+		l.Outage = len(p.eligible)
+		return l, nil
+	}
+	var query string
+	switch c.Setting {
+	case Contractual:
+		query, err = s.contractualSQL(ctx, c, p, knownBefore)
+	case EventSetting:
+		query, err = s.eventSQL(ctx, c, p, knownBefore)
+	default:
+		query, err = s.activitySQL(ctx, c, p, knownBefore)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for b, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return nil, err
+		}
+		for _, fate := range b.UInt8s("fate") {
+			l.add(fate)
+		}
+	}
+	if len(l.Y) != len(p.eligible) {
+		return nil, fmt.Errorf("%d labels came back for %d eligible customers", len(l.Y), len(p.eligible))
+	}
+	return l, nil
+}
+
+func (l *Labels) add(fate uint8) {
+	y := math.NaN()
+	switch fate {
+	case fateStayed:
+		y = 0
+	case fateChurned:
+		y = 1
+	case fateInvoluntary:
+		y = 0
+		l.Involuntary++
+	case fateLeftInGap:
+		l.LeftInGap++
+	case fateLeftBefore:
+		l.LeftBefore++
+	}
+	l.Y = append(l.Y, y)
+}
+
+// window is [from, until).
+type window struct{ from, until time.Time }
+
+// sql is the condition that column, an instant, lies in the window.
+func (w window) sql(column string) string {
+	return column + " >= " + quoteInstant(w.from) + " AND " + column + " < " + quoteInstant(w.until)
+}

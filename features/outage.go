@@ -1,0 +1,84 @@
+package features
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	maxOutageShare  = .05 // of the label window; more makes its labels missing
+	outageRatio     = .20 // a day with less than this share of its weekday's median is an outage
+	outageMinMedian = 20  // rows; below, a quiet day says nothing
+	outageWeeks     = 8   // weeks before a day that its median is taken over
+)
+
+// outageShare is the share of the window that lies in outage days of any source of the label, from rows with ingested_at < knownBefore.
+func (s *Store) outageShare(ctx context.Context, c ChurnSpec, w window, knownBefore time.Time) (float64, error) {
+	out := make(map[time.Time]bool)
+	for _, source := range c.labelSources() {
+		days, err := s.outageDays(ctx, source, w, knownBefore)
+		if err != nil {
+			return 0, fmt.Errorf("outages of %s: %w", source, err)
+		}
+		for _, d := range days {
+			out[d] = true
+		}
+	}
+	var covered time.Duration
+	for d := range out {
+		covered += overlap(w, window{d, d.Add(day)})
+	}
+	return float64(covered) / float64(w.until.Sub(w.from)), nil
+}
+
+func overlap(a, b window) time.Duration {
+	from, until := a.from, a.until
+	if b.from.After(from) {
+		from = b.from
+	}
+	if b.until.Before(until) {
+		until = b.until
+	}
+	return max(until.Sub(from), 0)
+}
+
+// outageDays are the UTC days, at 00:00, that touch the window and on which the source has less than a fifth of the median of the
+// same weekday over the 8 weeks before, that median being at least 20 rows. A day without rows counts as 0, also in the median.
+func (s *Store) outageDays(ctx context.Context, source string, w window, knownBefore time.Time) ([]time.Time, error) {
+	first := w.from.Truncate(day).Add(-outageWeeks * 7 * day)
+	last := w.until.Add(-1).Truncate(day)
+	rows, err := s.rows(ctx, read{Source: source, Columns: []string{"at"}, From: first, Cutoff: knownBefore})
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[time.Time]float64)
+	for b, err := range s.DB.Blocks(ctx, "SELECT toInt64(intDiv(toUnixTimestamp64Milli(at), 86400000)) AS day, count() AS n\nFROM "+rows+
+		"\nWHERE "+window{first, last.Add(day)}.sql("at")+"\nGROUP BY day\nORDER BY day", nil) {
+		if err != nil {
+			return nil, err
+		}
+		n := b.UInt64s("n")
+		for i, d := range b.Int64s("day") {
+			counts[time.Unix(d*86400, 0).UTC()] = float64(n[i])
+		}
+	}
+	var days []time.Time
+	for d := w.from.Truncate(day); !d.After(last); d = d.Add(day) {
+		if median := weekdayMedian(counts, d); median >= outageMinMedian && counts[d] < outageRatio*median {
+			days = append(days, d)
+		}
+	}
+	return days, nil
+}
+
+// weekdayMedian is the median of the rows on the same weekday over the 8 weeks before d.
+func weekdayMedian(counts map[time.Time]float64, d time.Time) float64 {
+	n := make([]float64, outageWeeks)
+	for k := range n {
+		n[k] = counts[d.Add(-time.Duration(k+1)*7*day)]
+	}
+	slices.Sort(n)
+	return (n[outageWeeks/2-1] + n[outageWeeks/2]) / 2
+}

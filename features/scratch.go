@@ -1,0 +1,71 @@
+package features
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// scratchPrefix begins the name of every scratch table: retain_scratch_<unix seconds>_<random>_<what>.
+const scratchPrefix = "retain_scratch_"
+
+// leftoverAge is when a scratch table is taken for one that a killed process left behind. No job runs that long.
+const leftoverAge = 48 * time.Hour
+
+// createScratch makes an empty table ordered by customer_id under a name of its own. It is a MergeTree and no TEMPORARY table
+// because the statements of one job may go through different connections, and it may be larger than memory.
+func (s *Store) createScratch(ctx context.Context, what, columns string) (string, error) {
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("%s%d_%s_%s", scratchPrefix, time.Now().Unix(), hex.EncodeToString(random[:]), what)
+	if err := s.DB.Conn().Exec(ctx, "CREATE TABLE "+quoteName(name)+" ("+columns+")\nENGINE = MergeTree\nORDER BY customer_id"); err != nil {
+		return "", fmt.Errorf("create scratch table: %w", err)
+	}
+	return name, nil
+}
+
+// dropScratch drops a scratch table, also for a cancelled job.
+func (s *Store) dropScratch(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := s.DB.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+quoteName(name)); err != nil {
+		return fmt.Errorf("drop scratch table: %w", err)
+	}
+	return nil
+}
+
+// DropLeftovers drops the scratch tables made before an instant: those of processes that were killed. Population does so by
+// itself with tables older than two days.
+func (s *Store) DropLeftovers(ctx context.Context, before time.Time) error {
+	rows, err := s.DB.Conn().Query(ctx, "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, "+quoteText(scratchPrefix)+") ORDER BY name")
+	if err != nil {
+		return fmt.Errorf("list scratch tables: %w", err)
+	}
+	defer rows.Close()
+	var old []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return fmt.Errorf("list scratch tables: %w", err)
+		}
+		made, _, _ := strings.Cut(strings.TrimPrefix(name, scratchPrefix), "_")
+		if seconds, err := strconv.ParseInt(made, 10, 64); err == nil && time.Unix(seconds, 0).Before(before) {
+			old = append(old, name)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("list scratch tables: %w", err)
+	}
+	for _, name := range old {
+		if err := s.dropScratch(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
