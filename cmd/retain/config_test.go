@@ -1,0 +1,107 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "retain.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConfigProblemsNameTheirPlace(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown section", "warehous: {}\n", "line 1: unknown key warehous"},
+		{"unknown key", "churn:\n  horizon: 90\n", "line 2: unknown key churn.horizon"},
+		{"unknown key in a source", "sources:\n  usage: {tabel: x}\n", "line 2: unknown key sources.usage.tabel"},
+		{"twice", "currency: EUR\ncurrency: USD\n", "already defined at line 1"},
+		{"wrong type", "churn: {horizon_days: soon}\n", "line 1"},
+		{"no mapping", "- a\n", "line 1"},
+		{"broken", "churn: {\n", "line"},
+		{"bad url", "warehouse: {url: ftp://x}\n", "warehouse.url"},
+		{"bad margin", "value: {gross_margin: 3}\n", "value.gross_margin"},
+		{"bad bands", "bands: {high: .2, medium: .5}\n", "bands"},
+		{"rates without currency", "rates: {USD: 2}\n", "set currency"},
+		{"leak without a reason", "train: {allow_leaks: {x: ''}}\n", "train.allow_leaks.x"},
+		{"bad zone", "schedule: {timezone: Mars}\n", "schedule.timezone"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := loadConfig(writeConfig(t, c.text), nil)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !isUsage(err) {
+				t.Errorf("error %v, want a usage error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestConfigTellsAllProblemsAtOnce(t *testing.T) {
+	_, err := loadConfig(writeConfig(t, "value: {gross_margin: 3}\nchurn: {horizon_days: -1}\nserve: {addr: nowhere}\n"), nil)
+	for _, want := range []string{"value.gross_margin", "horizon_days", "serve.addr"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name %s", err, want)
+		}
+	}
+}
+
+func TestConfigOrder(t *testing.T) {
+	path := writeConfig(t, "churn: {horizon_days: 60, data_until: 2024-05-01}\nfeatures: {catalogue: own.yaml}\n")
+	c, err := loadConfig(path, []string{"RETAIN_CHURN_GAP_DAYS=7", "RETAIN_CHURN_HORIZON_DAYS=30", "RETAIN_CURRENCY=EUR", "RETAIN_UNRELATED=1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Churn.HorizonDays != 30 || c.Churn.GapDays != 7 || *c.Currency != "EUR" {
+		t.Errorf("the environment does not win: horizon %d, gap %d, currency %v", c.Churn.HorizonDays, c.Churn.GapDays, *c.Currency)
+	}
+	if c.Churn.GraceDays != 30 || c.Train.TimeBudget != 10*time.Minute {
+		t.Errorf("defaults are lost: grace %d, budget %v", c.Churn.GraceDays, c.Train.TimeBudget)
+	}
+	if want := time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC); c.Churn.DataUntil == nil || !c.Churn.DataUntil.Equal(want) {
+		t.Errorf("data_until %v, want %v", c.Churn.DataUntil, want)
+	}
+	folder := filepath.Dir(path)
+	if want := "embedded:" + filepath.Join(folder, "retain-data"); c.Warehouse.URL != want {
+		t.Errorf("warehouse %s, want %s: the configuration's paths are relative to its folder", c.Warehouse.URL, want)
+	}
+	if want := filepath.Join(folder, "own.yaml"); *c.Features.Catalogue != want {
+		t.Errorf("catalogue %s, want %s", *c.Features.Catalogue, want)
+	}
+}
+
+func TestConfigNamedButMissing(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "none.yaml")
+	if _, err := loadConfig(missing, nil); !isUsage(err) {
+		t.Errorf("--config: %v, want a usage error", err)
+	}
+	if _, err := loadConfig("", []string{"RETAIN_CONFIG=" + missing}); !isUsage(err) {
+		t.Errorf("RETAIN_CONFIG: %v, want a usage error", err)
+	}
+	t.Chdir(t.TempDir())
+	if _, err := loadConfig("", nil); err != nil {
+		t.Errorf("no retain.yaml: %v, want the defaults", err)
+	}
+}
+
+// The commented file that init writes must say the defaults that the program has.
+func TestInitWritesTheDefaults(t *testing.T) {
+	path := writeConfig(t, string(commentedConfig))
+	got, err := loadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := loadConfig(writeConfig(t, ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.path, want.path, got.Warehouse.URL, want.Warehouse.URL = "", "", "", ""
+	if diff := diffJSON(t, want, got); diff != "" {
+		t.Errorf("retain.yaml of init differs from the defaults (-default +init):\n%s", diff)
+	}
+}
