@@ -1,0 +1,35 @@
+package warehouse_test
+
+import (
+	"testing"
+
+	"retain/internal/warehouse/warehousetest"
+)
+
+func TestMain(m *testing.M) { warehousetest.Main(m) }
+
+func TestFreshDatabase(t *testing.T) {
+	w := warehousetest.Open(t)
+	var name string
+	if err := w.Conn().QueryRow(t.Context(), "SELECT currentDatabase()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	if name != w.Database() || !w.Embedded() {
+		t.Errorf("database %q, want %q", name, w.Database())
+	}
+	applied, err := w.Migrate(t.Context())
+	if err != nil || len(applied) != 0 {
+		t.Errorf("a second Migrate applied %q: %v", applied, err)
+	}
+	var n uint64
+	for b, err := range w.Blocks(t.Context(), "SELECT count() AS n, toLowCardinality('x') AS s, now64(3) AS t, NULL::Nullable(Float32) AS f FROM migrations", nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n = b.UInt64s("n")[0]
+		t.Log(b.Strings("s"), b.Times("t"), b.Float32s("f"))
+	}
+	if n < 3 {
+		t.Errorf("%d migrations recorded", n)
+	}
+}
