@@ -29,13 +29,13 @@ const (
 type valueType uint8
 
 const (
-	text    valueType = iota // String, "" = missing
-	instant                  // DateTime64(3, 'UTC'), nullable unless it is the source's time
-	decimal                  // fixed point, nullable
-	whole                    // unsigned integer, nullable
-	boolean                  // nullable
-	textMap                  // Map(String, String)
-	boolMap                  // Map(String, Bool)
+	text       valueType = iota // String, "" = missing
+	instant                     // DateTime64(3, 'UTC'), nullable unless it is the source's time
+	fixedPoint                  // fixed point, nullable
+	whole                       // unsigned integer, nullable
+	boolean                     // nullable
+	textMap                     // Map(String, String)
+	boolMap                     // Map(String, Bool)
 )
 
 type sourceColumn struct {
@@ -62,20 +62,20 @@ var sources = []source{
 	}, nil},
 	{Usage, "at", []sourceColumn{
 		{"at", instant, "DateTime64(3, 'UTC')"}, {"event_id", text, "String"}, {"user_id", text, "String"},
-		{"feature", text, "String"}, {"channel", text, "String"}, {"duration_s", decimal, "Nullable(Decimal(18, 3))"},
-		{"quantity", decimal, "Nullable(Decimal(18, 4))"}, {"errors", whole, "Nullable(UInt32)"},
+		{"feature", text, "String"}, {"channel", text, "String"}, {"duration_s", fixedPoint, "Nullable(Decimal(18, 3))"},
+		{"quantity", fixedPoint, "Nullable(Decimal(18, 4))"}, {"errors", whole, "Nullable(UInt32)"},
 	}, []string{"event_id"}},
 	{Purchases, "at", []sourceColumn{
 		{"at", instant, "DateTime64(3, 'UTC')"}, {"order_id", text, "String"}, {"product", text, "String"},
-		{"category", text, "String"}, {"quantity", decimal, "Nullable(Decimal(18, 4))"}, {"amount", decimal, "Nullable(Decimal(18, 4))"},
-		{"discount", decimal, "Nullable(Decimal(18, 4))"}, {"currency", text, "String"}, {"channel", text, "String"},
+		{"category", text, "String"}, {"quantity", fixedPoint, "Nullable(Decimal(18, 4))"}, {"amount", fixedPoint, "Nullable(Decimal(18, 4))"},
+		{"discount", fixedPoint, "Nullable(Decimal(18, 4))"}, {"currency", text, "String"}, {"channel", text, "String"},
 		{"returned", boolean, "Nullable(Bool)"},
 	}, []string{"order_id", "product"}},
 	{Subscriptions, "started_at", []sourceColumn{
 		{"subscription_id", text, "String"}, {"started_at", instant, "DateTime64(3, 'UTC')"},
 		{"ends_at", instant, "Nullable(DateTime64(3, 'UTC'))"}, {"ended_at", instant, "Nullable(DateTime64(3, 'UTC'))"},
 		{"cancelled_at", instant, "Nullable(DateTime64(3, 'UTC'))"}, {"end_reason", text, "String"}, {"plan", text, "String"},
-		{"mrr", decimal, "Nullable(Decimal(18, 4))"}, {"list_mrr", decimal, "Nullable(Decimal(18, 4))"},
+		{"mrr", fixedPoint, "Nullable(Decimal(18, 4))"}, {"list_mrr", fixedPoint, "Nullable(Decimal(18, 4))"},
 		{"seats", whole, "Nullable(UInt32)"}, {"billing_days", whole, "Nullable(UInt16)"}, {"auto_renew", boolean, "Nullable(Bool)"},
 	}, []string{"subscription_id", "started_at"}},
 }

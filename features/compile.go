@@ -1,0 +1,209 @@
+package features
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const dayMS = 86_400_000 // milliseconds in a day of 24 hours
+
+// noValue is the SQL of a value that nobody has.
+const noValue = "CAST(NULL, 'Nullable(Float64)')"
+
+// compiler turns entries into one statement at one cutoff: the eligible customers LEFT JOIN one aggregated subquery per scan.
+// Every value is a Nullable(Float64), NULL = missing, over the aliases of the subqueries.
+type compiler struct {
+	store  *Store
+	cutoff time.Time
+	now    int64            // the cutoff in Unix milliseconds
+	first  map[string]int64 // source → its first row before the cutoff, ms; a source without rows has no key
+	span   map[string]int   // source → the farthest that a window reaches back, in days
+	scans  []*scan
+}
+
+// scan is one pass over a source: one row per customer with the aggregates that some entries need.
+type scan struct {
+	source     string
+	span       int    // days before the cutoff; 0 = all of history
+	by         string // not "": aggregates run over the first days of each value of this text column
+	aggregates []string
+	columns    []string
+}
+
+func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entry) (*compiler, error) {
+	cutoff = cutoff.UTC()
+	c := &compiler{store: s, cutoff: cutoff, now: milliseconds(cutoff), span: map[string]int{}}
+	var err error
+	if c.first, err = s.firstRows(ctx, cutoff); err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		c.widen(e.Measure)
+	}
+	for source, days := range c.span {
+		if first, ok := c.first[source]; ok && first >= c.now-int64(days)*dayMS {
+			c.span[source] = 0 // the windows cover all of history: one pass serves both
+		}
+	}
+	return c, nil
+}
+
+// widen notes how far back the windows of a measure reach.
+func (c *compiler) widen(m Measure) {
+	if m.Window > 0 && !m.Current {
+		c.span[m.Source] = max(c.span[m.Source], m.Window+m.Offset)
+	}
+	if m.Form == Change && m.Of != nil {
+		before := *m.Of
+		before.Offset += before.Window // as compiled by change
+		c.widen(before)
+	}
+	for _, part := range []*Measure{m.Of, m.Over} {
+		if part != nil {
+			c.widen(*part)
+		}
+	}
+}
+
+// firstRows is the instant, in ms, of the first row of every source as known at the cutoff; customers counts as having rows from
+// the beginning of time.
+func (s *Store) firstRows(ctx context.Context, cutoff time.Time) (map[string]int64, error) {
+	first := map[string]int64{}
+	for _, src := range sources {
+		rows, err := s.versions(ctx, src.Name, []string{"at"}, cutoff)
+		if err != nil {
+			return nil, err
+		}
+		at := "ifNull(toUnixTimestamp64Milli(min(at)), 0)"
+		if src.Name == Customers {
+			at = "toInt64(0)"
+		}
+		var n uint64
+		var ms int64
+		if err := s.DB.Conn().QueryRow(ctx, "SELECT count() AS n, "+at+" AS ms FROM "+rows).Scan(&n, &ms); err != nil {
+			return nil, fmt.Errorf("first row of %s: %w", src.Name, err)
+		}
+		if n > 0 {
+			first[src.Name] = ms
+		}
+	}
+	return first, nil
+}
+
+// aggregate adds an aggregate to the scan that serves it and names its column; columns are what it reads.
+func (c *compiler) aggregate(source string, span int, expr string, columns ...string) string {
+	return c.add(source, span, "", expr, columns)
+}
+
+func (c *compiler) add(source string, span int, by, expr string, columns []string) string {
+	i := slices.IndexFunc(c.scans, func(s *scan) bool { return s.source == source && s.span == span && s.by == by })
+	if i < 0 {
+		c.scans = append(c.scans, &scan{source: source, span: span, by: by})
+		i = len(c.scans) - 1
+	}
+	s := c.scans[i]
+	for _, name := range columns {
+		if d, ok := derivedNamed(source, name); ok {
+			for _, r := range d.Reads {
+				s.read(r)
+			}
+			continue
+		}
+		s.read(name)
+	}
+	k := slices.Index(s.aggregates, expr)
+	if k < 0 {
+		s.aggregates = append(s.aggregates, expr)
+		k = len(s.aggregates) - 1
+	}
+	return fmt.Sprintf("s%d.a%d", i, k)
+}
+
+func (s *scan) read(column string) {
+	if !slices.Contains(s.columns, column) {
+		s.columns = append(s.columns, column)
+	}
+}
+
+// born is the beginning of a customer's life in ms: created_at, else the first row of any source.
+func (c *compiler) born() string {
+	const never = "toInt64(9223372036854775807)"
+	var firsts []string
+	for _, src := range sources {
+		if _, ok := c.first[src.Name]; ok && src.Name != Customers {
+			firsts = append(firsts, "ifNull("+c.aggregate(src.Name, 0, "minOrNull(toUnixTimestamp64Milli(at))", "at")+", "+never+")")
+		}
+	}
+	life := "CAST(NULL, 'Nullable(Int64)')"
+	switch len(firsts) {
+	case 0:
+	case 1:
+		life = "nullIf(" + firsts[0] + ", " + never + ")"
+	default:
+		life = "nullIf(least(" + strings.Join(firsts, ", ") + "), " + never + ")"
+	}
+	if _, ok := c.first[Customers]; ok {
+		life = "ifNull(" + c.aggregate(Customers, 0, "any(toUnixTimestamp64Milli(at))", "at") + ", " + life + ")"
+	}
+	return life
+}
+
+// column is the output expression of an entry, named after it.
+func (c *compiler) column(e Entry) string {
+	if e.Kind() == Categorical {
+		return c.level(e.Measure) + " AS " + quoteName(e.Name)
+	}
+	return "toFloat32(ifNull(" + c.value(e.Measure) + ", nan)) AS " + quoteName(e.Name)
+}
+
+// statement is the whole SELECT for the eligible customers of a key range, in the order of customer_id.
+func (c *compiler) statement(ctx context.Context, entries []Entry, table string, keys keyRange) (string, error) {
+	columns := make([]string, len(entries))
+	for i, e := range entries {
+		columns[i] = ",\n    " + c.column(e)
+	}
+	var b strings.Builder
+	b.WriteString("SELECT\n    p.customer_id AS customer_id" + strings.Join(columns, "") + "\nFROM " + quoteTable(table) + " AS p\n")
+	for i, s := range c.scans {
+		sub, err := c.scanSQL(ctx, s, keys)
+		if err != nil {
+			return "", err
+		}
+		alias := "s" + strconv.Itoa(i)
+		fmt.Fprintf(&b, "LEFT JOIN %s AS %s ON %s.customer_id = p.customer_id\n", sub, alias, alias)
+	}
+	b.WriteString("WHERE 1" + keys.where("p.customer_id") + "\nORDER BY p.customer_id\nSETTINGS join_use_nulls = 0")
+	return b.String(), nil
+}
+
+func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string, error) {
+	r := read{Source: s.source, Columns: append(slices.Clone(s.columns), "at"), Cutoff: c.cutoff, Keys: keys}
+	if s.span > 0 {
+		r.From = c.cutoff.AddDate(0, 0, -s.span)
+	}
+	if s.by != "" {
+		r.Columns = append(r.Columns, s.by)
+	}
+	rows, err := c.store.rows(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	aggregates := make([]string, len(s.aggregates))
+	for i, a := range s.aggregates {
+		aggregates[i] = fmt.Sprintf(",\n        %s AS a%d", a, i)
+	}
+	if s.by != "" {
+		rows = "(\n        SELECT customer_id, max(" + c.daysAgo() + ") AS x\n        FROM " + rows +
+			"\n        WHERE " + quoteName(s.by) + " != ''\n        GROUP BY customer_id, " + quoteName(s.by) + "\n    )"
+	}
+	return "(\n    SELECT\n        customer_id" + strings.Join(aggregates, "") + "\n    FROM " + rows + "\n    GROUP BY customer_id\n)", nil
+}
+
+// daysAgo is x: whole days from a row to the cutoff. x < w iff the row lies in [T-w, T).
+func (c *compiler) daysAgo() string {
+	return fmt.Sprintf("intDiv(%d - toUnixTimestamp64Milli(at), %d)", c.now-1, dayMS)
+}

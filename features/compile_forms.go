@@ -1,0 +1,331 @@
+package features
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maskDays is the width of the bit mask in which active days are counted; longer windows count distinct days.
+const maskDays = 128
+
+// value is the SQL of a measure, scaled, as Nullable(Float64).
+func (c *compiler) value(m Measure) string {
+	v := c.unscaled(m)
+	if m.Scale != 0 && m.Scale != 1 {
+		v = "(" + v + ") * " + strconv.FormatFloat(m.Scale, 'g', -1, 64)
+	}
+	return v
+}
+
+func (c *compiler) unscaled(m Measure) string {
+	switch m.Form {
+	case Change:
+		return c.change(*m.Of)
+	case Ratio:
+		return "(" + c.value(*m.Of) + ") / nullIf(" + c.value(*m.Over) + ", 0)"
+	case Difference:
+		return "(" + c.value(*m.Of) + ") - (" + c.value(*m.Over) + ")"
+	case Tenure:
+		return c.tenure()
+	}
+	first, ok := c.first[m.Source]
+	if !ok {
+		return noValue
+	}
+	v := c.overRows(m)
+	if m.Life > 0 {
+		// Not before the first days of life are over, nor for a life that began before the source did.
+		return fmt.Sprintf("if(ifNull(%s > %d OR %s < %d, true), NULL, %s)", c.born(), c.now-int64(m.Life)*dayMS, c.born(), floorDay(first), v)
+	}
+	if start := c.start(m); start < c.now && first > start {
+		return fmt.Sprintf("if(ifNull(%s <= %d, false), NULL, %s)", c.born(), start, v)
+	}
+	return v
+}
+
+// start is the earliest instant, in ms, that a measure speaks of; the cutoff where it has no window.
+func (c *compiler) start(m Measure) int64 {
+	days := m.Offset
+	if !m.Current { // whose window only says how far back a change looks
+		days += m.Window
+	}
+	return c.now - int64(days)*dayMS
+}
+
+// floorDay is the midnight (UTC) at or before ms: sources that know only days begin there.
+func floorDay(ms int64) int64 { return ms - ((ms%dayMS)+dayMS)%dayMS }
+
+func (c *compiler) tenure() string {
+	return fmt.Sprintf("(%d - %s) / %d", c.now, c.born(), dayMS)
+}
+
+func (c *compiler) change(m Measure) string {
+	before := m
+	before.Offset += m.Window
+	was := "nullIf(" + c.value(before) + ", 0)"
+	v := fmt.Sprintf("least(greatest((%s - %s) / %s, -1), 10)", c.value(m), was, was)
+	return fmt.Sprintf("if(ifNull(%s <= %d, false), %s, NULL)", c.born(), c.start(before), v)
+}
+
+// condition is what a row must be to count for a measure, and the columns that takes; "" = every row of the scan.
+func (c *compiler) condition(m Measure) (cond string, span int, columns []string) {
+	var and []string
+	end := c.now - int64(m.Offset)*dayMS
+	switch {
+	case m.Current:
+		// In force at an instant t: started before it and paid beyond its last moment.
+		t := quoteInstant(c.cutoff.AddDate(0, 0, -m.Offset))
+		if m.Offset > 0 {
+			and = append(and, "at < "+t)
+		}
+		and = append(and, "ifNull(ifNull(ended_at, ends_at) >= "+t+", true)")
+		columns = append(columns, "ended_at", "ends_at")
+	case m.Window > 0:
+		span = c.span[m.Source]
+		if m.Window+m.Offset != span {
+			and = append(and, fmt.Sprintf("toUnixTimestamp64Milli(at) >= %d", end-int64(m.Window)*dayMS))
+		}
+		if m.Offset > 0 {
+			and = append(and, fmt.Sprintf("toUnixTimestamp64Milli(at) < %d", end))
+		}
+	}
+	for _, name := range sortedKeys(m.Where) {
+		columns = append(columns, name)
+		and = append(and, c.match(m.Source, name, m.Where[name]))
+	}
+	return strings.Join(and, " AND "), span, columns
+}
+
+// operand is a column as an expression.
+func (c *compiler) operand(source, name string) string {
+	if d, ok := derivedNamed(source, name); ok {
+		return "(" + strings.ReplaceAll(d.SQL, "{T}", quoteInstant(c.cutoff)) + ")"
+	}
+	return quoteName(name)
+}
+
+func (c *compiler) match(source, name string, values []string) string {
+	x := c.operand(source, name)
+	if kind, _ := columnKind(source, name); kind == boolean {
+		return "ifNull(" + x + ", " + strconv.FormatBool(values[0] == "false") + ") = " + values[0]
+	}
+	values = slices.Sorted(slices.Values(values))
+	if len(values) == 1 {
+		return x + " = " + quoteText(values[0])
+	}
+	return x + " IN (" + quoteTexts(values) + ")"
+}
+
+// known is the condition that a column has a value.
+func (c *compiler) known(source, name string) string {
+	if kind, _ := columnKind(source, name); kind == text {
+		return c.operand(source, name) + " != ''"
+	}
+	return "isNotNull(" + c.operand(source, name) + ")"
+}
+
+func and(conditions ...string) string {
+	return strings.Join(slices.DeleteFunc(conditions, func(s string) bool { return s == "" }), " AND ")
+}
+
+// when writes an aggregate over the rows where cond holds.
+func when(function, argument, cond string) string {
+	if cond == "" {
+		return function + "(" + argument + ")"
+	}
+	if argument != "" {
+		argument += ", "
+	}
+	return function + "If(" + argument + cond + ")"
+}
+
+// overRows compiles the forms that read the rows of a source.
+func (c *compiler) overRows(m Measure) string {
+	cond, span, columns := c.condition(m)
+	column := ""
+	if m.Column != "" {
+		column = c.operand(m.Source, m.Column)
+		columns = append(columns, m.Column)
+	}
+	agg := func(expr string) string { return c.aggregate(m.Source, span, expr, columns...) }
+	const ms = "toUnixTimestamp64Milli(at)"
+	sinceDays := func(aggregate string) string { return fmt.Sprintf("(%d - %s) / %d", c.now, agg(aggregate), dayMS) }
+	switch m.Form {
+	case Count:
+		if column == "" {
+			return float(agg(when("count", "", cond)))
+		}
+		return float(agg(when("uniqExact", column, and(cond, column+" != ''"))) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
+	case Sum:
+		return "ifNull(" + float(agg(when("sum", c.number(m.Source, m.Column), cond))) + ", 0)"
+	case Mean:
+		return "ifNull(" + float(agg(when("sum", c.number(m.Source, m.Column), cond))) + ", 0) / nullIf(" + float(agg(when("count", "", and(cond, c.known(m.Source, m.Column))))) + ", 0)"
+	case Max, Min:
+		return float(agg(when(string(m.Form)+"OrNull", "toFloat64("+column+")", cond)))
+	case Distinct:
+		if m.Life > 0 {
+			return c.inLife(c.add(m.Source, 0, m.Column, "groupArray(toInt32(x))", []string{m.Column}), m.Life)
+		}
+		return float(agg(when("uniqExact", column, and(cond, column+" != ''"))))
+	case ActiveDays:
+		return c.activeDays(m, cond, span, columns)
+	case DaysSinceLast:
+		return sinceDays(when("maxOrNull", ms, cond))
+	case DaysSince1st:
+		return sinceDays(when("minOrNull", ms, cond))
+	case DaysSinceNew:
+		return float(c.add(m.Source, 0, m.Column, "minOrNull(x)", nil))
+	case NewValues:
+		return float(c.add(m.Source, 0, m.Column, fmt.Sprintf("countIf(x < %d)", m.Window), nil))
+	case LongestGap:
+		gaps := fmt.Sprintf("arrayMax(arrayDifference(arraySort(arrayPushBack(%s, toInt64(%d)))))", when("groupArray", ms, cond), c.now-int64(m.Offset)*dayMS)
+		return agg("if("+when("count", "", cond)+" = 0, NULL, "+gaps+")") + " / " + strconv.Itoa(dayMS)
+	case IntervalMean:
+		return meanInterval(c.days(m, cond, span, columns), 2)
+	case IntervalSD:
+		return sdInterval(c.days(m, cond, span, columns))
+	case Overdue:
+		return "(" + sinceDays(when("maxOrNull", ms, cond)) + ") / " + meanInterval(c.days(m, cond, span, columns), 3)
+	case Last:
+		columns = append(columns, "row_hash")
+		return agg(when("argMaxOrNull", "assumeNotNull(toFloat64("+column+")), "+newestKey, and(cond, c.known(m.Source, m.Column))))
+	case Entropy:
+		return agg(entropy(when("groupArray", "cityHash64("+column+")", and(cond, column+" != ''")), when("count", "", and(cond, column+" != ''"))))
+	case Slope:
+		return c.slope(m, column, cond, span, columns)
+	case DecayedSum:
+		weight := fmt.Sprintf("toInt64(exp((%s - %d) / %s) * 1073741824)", ms, c.now, strconv.FormatFloat(m.Tau*dayMS, 'f', -1, 64))
+		return float(agg(when("sum", weight, cond))) + " / 1073741824"
+	case ScaledRate:
+		return fmt.Sprintf("%s * 28 / least(greatest(%s, 7), %d)", float(agg(when("count", "", cond))), c.tenure(), m.Window)
+	case Share:
+		return c.share(m)
+	case Attribute:
+		return c.attribute(m)
+	}
+	panic("features: form " + string(m.Form) + " has no SQL") // forms are checked against the table when parsed
+}
+
+// newestKey orders rows by time, ties by content, in one integer: 42 bits of milliseconds (to the year 2109) over 22 of the hash.
+const newestKey = "toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304"
+
+func float(expr string) string { return "toFloat64(" + expr + ")" }
+
+// number makes a column summable without rounding: decimals and integers stay as they are, booleans become 0 and 1.
+func (c *compiler) number(source, name string) string {
+	if kind, _ := columnKind(source, name); kind == boolean {
+		return "toUInt8(" + c.operand(source, name) + ")"
+	}
+	return c.operand(source, name)
+}
+
+func (c *compiler) share(m Measure) string {
+	all := m
+	all.Where = nil
+	known := make([]string, 0, len(m.Where))
+	for _, name := range sortedKeys(m.Where) {
+		known = append(known, c.known(m.Source, name))
+	}
+	cond, span, columns := c.condition(m)
+	total, _, _ := c.condition(all)
+	total = and(append([]string{total}, known...)...)
+	if m.Column == "" {
+		return float(c.aggregate(m.Source, span, when("count", "", cond), columns...)) + " / nullIf(" +
+			float(c.aggregate(m.Source, span, when("count", "", total), columns...)) + ", 0)"
+	}
+	columns = append(columns, m.Column)
+	sum := func(cond string) string {
+		return "ifNull(" + float(c.aggregate(m.Source, span, when("sum", c.number(m.Source, m.Column), cond), columns...)) + ", 0)"
+	}
+	return sum(cond) + " / nullIf(" + sum(total) + ", 0)"
+}
+
+func (c *compiler) activeDays(m Measure, cond string, span int, columns []string) string {
+	if m.Life > 0 {
+		return c.inLife(c.days(m, cond, span, columns), m.Life)
+	}
+	if m.Window == 0 || m.Window+m.Offset > maskDays {
+		return float(c.aggregate(m.Source, span, when("uniqExact", c.daysAgo(), cond), columns...))
+	}
+	// One mask serves every window: bit x is a row x days before the cutoff.
+	all := m
+	all.Window, all.Offset = maskDays, 0
+	cond, _, _ = c.condition(all)
+	mask := c.aggregate(m.Source, span, when("groupBitOr", "bitShiftLeft(toUInt128(1), toUInt8(least("+c.daysAgo()+", 127)))", cond), columns...)
+	return fmt.Sprintf("toFloat64(bitCount(bitAnd(bitShiftRight(%s, %d), bitShiftLeft(toUInt128(1), %d) - 1)))", mask, m.Offset, m.Window)
+}
+
+// days is the array of the distinct days before the cutoff with a row, ascending.
+func (c *compiler) days(m Measure, cond string, span int, columns []string) string {
+	return c.aggregate(m.Source, span, "arraySort("+when("groupUniqArray", "toInt32("+c.daysAgo()+")", cond)+")", columns...)
+}
+
+// inLife counts the days (before the cutoff) that lie in the first days of life.
+func (c *compiler) inLife(days string, life int) string {
+	return fmt.Sprintf("toFloat64(arrayCount(d -> d > intDiv(%d - %s, %d) - %d, %s))", c.now-1, c.born(), dayMS, life, days)
+}
+
+func meanInterval(days string, atLeast int) string {
+	return fmt.Sprintf("if(length(%[1]s) < %[2]d, NULL, (%[1]s[-1] - %[1]s[1]) / (toInt64(length(%[1]s)) - 1))", days, atLeast)
+}
+
+// sdInterval sums integers, and so does not depend on their order.
+func sdInterval(days string) string {
+	gaps := "arrayPopFront(arrayDifference(" + days + "))"
+	n := "(toFloat64(length(" + days + ")) - 1)"
+	span := "toFloat64(" + days + "[-1] - " + days + "[1])"
+	squares := "toFloat64(arraySum(g -> toInt64(g) * toInt64(g), " + gaps + "))"
+	return fmt.Sprintf("if(length(%s) < 3, NULL, sqrt(greatest(%s - %s * %s / %s, 0) / (%s - 1)))", days, squares, span, span, n, n)
+}
+
+// entropy is log n - Σ c·log c / n, the inner sum by running counts; sorted, so that its rounding does not depend on threads.
+func entropy(values, n string) string {
+	return fmt.Sprintf("if(%[2]s = 0, NULL, greatest(log(%[2]s) - arraySum(k -> k * log(k) - if(k > 1, (k - 1) * log(k - 1), 0), "+
+		"arraySort(arrayEnumerateUniq(%[1]s))) / %[2]s, 0))", values, n)
+}
+
+// slope weighs part j = 0..k-1 (oldest first) by 2j-(k-1), an integer; Σ(j-mean)² = k(k²-1)/12.
+func (c *compiler) slope(m Measure, column, cond string, span int, columns []string) string {
+	k, length := m.Buckets, m.Window/m.Buckets
+	x := c.daysAgo()
+	if m.Offset > 0 {
+		x += " - " + strconv.Itoa(m.Offset)
+	}
+	weight := fmt.Sprintf("toInt64(%d - 2 * intDiv(%s, %d))", k-1, x, length)
+	value := weight
+	if column != "" {
+		value = c.number(m.Source, m.Column) + " * " + weight
+	}
+	return fmt.Sprintf("ifNull(%s, 0) / %d", float(c.aggregate(m.Source, span, when("sum", value, cond), columns...)), k*(k*k-1)/6)
+}
+
+// attribute is a number of customers.
+func (c *compiler) attribute(m Measure) string {
+	if m.Column == attributesColumn {
+		return c.aggregate(Customers, 0, "any(toFloat64OrNull(attributes["+quoteText(m.Key)+"]))", attributesColumn)
+	}
+	return float(c.aggregate(Customers, 0, "any("+quoteName(m.Column)+")", m.Column))
+}
+
+// level is the SQL of a categorical entry: a text, "" = missing.
+func (c *compiler) level(m Measure) string {
+	if _, ok := c.first[m.Source]; !ok {
+		return "''"
+	}
+	if m.Form == Attribute {
+		if m.Column == attributesColumn {
+			return c.aggregate(Customers, 0, "any(attributes["+quoteText(m.Key)+"])", attributesColumn)
+		}
+		return c.aggregate(Customers, 0, "any(toString("+quoteName(m.Column)+"))", m.Column)
+	}
+	cond, span, columns := c.condition(m)
+	column := c.operand(m.Source, m.Column)
+	columns = append(columns, m.Column, "row_hash")
+	v := c.aggregate(m.Source, span, when("argMax", "toString("+column+"), "+newestKey, and(cond, column+" != ''")), columns...)
+	if start := c.start(m); start < c.now && c.first[m.Source] > start {
+		return fmt.Sprintf("if(ifNull(%s <= %d, false), '', %s)", c.born(), start, v)
+	}
+	return v
+}

@@ -1,0 +1,168 @@
+package features
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrUnresolved says that a catalogue still holds families.
+var ErrUnresolved = errors.New("features: the catalogue holds families; call Catalogue.Resolve first")
+
+// familyTop is the size of a family whose entry names none.
+const familyTop = 30
+
+// familyDays is how far before the cutoff a value must have been used to become a member of a family.
+const familyDays = 365
+
+// demographic attributes are never features by themselves; an entry of their own in a catalogue can still name them.
+var demographic = regexp.MustCompile(`(?i)(^|[_ .-])(age|gender|sex|income|salary|occupation|birth.*|born|dob|religion|ethnicity|race|marital.*|nationality)([_ .-]|$)`)
+
+// Resolve makes the families concrete from what was known at the newest of the cutoffs: the most frequent values of a text
+// column over the 365 days before it, and the attributes of customers whose values may be believed (declared static, or with an
+// ingested_at of their own), numbers if all their values are. The resolved catalogue goes into the artifact, so that scoring
+// reads the same columns. Families of sources without rows vanish.
+func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) (*Catalogue, error) {
+	if len(cutoffs) == 0 {
+		return nil, errors.New("features: resolve a catalogue: no cutoff")
+	}
+	newest := slices.MaxFunc(cutoffs, time.Time.Compare)
+	out := &Catalogue{Version: c.Version, Entries: []Entry{}}
+	for _, e := range c.Entries {
+		members := []Entry{e}
+		if e.Each != "" {
+			var err error
+			if members, err = e.members(ctx, s, newest.UTC()); err != nil {
+				return nil, fmt.Errorf("resolve %s: %w", e.Name, err)
+			}
+		}
+		out.Entries = append(out.Entries, members...)
+	}
+	out.distinctNames()
+	return out, out.settle(func(int) int { return 0 })
+}
+
+// distinctNames tells apart members whose values read alike in small letters, by a hash of the value.
+func (c *Catalogue) distinctNames() {
+	count := map[string]int{}
+	for _, e := range c.Entries {
+		count[e.Name]++
+	}
+	for i, e := range c.Entries {
+		if count[e.Name] > 1 && e.Level != "" {
+			h := sha256.Sum256([]byte(e.Level))
+			c.Entries[i].Name = e.Name + "_" + hex.EncodeToString(h[:4])
+		}
+	}
+}
+
+func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry, error) {
+	top := e.Top
+	if top == 0 {
+		top = familyTop
+	}
+	if e.Each == attributesColumn {
+		return e.attributeMembers(ctx, s, cutoff, top)
+	}
+	rows, err := s.rows(ctx, read{Source: e.Measure.Source, Columns: []string{e.Each}, Cutoff: cutoff, From: cutoff.AddDate(0, 0, -familyDays)})
+	if err != nil {
+		return nil, err
+	}
+	column := quoteName(e.Each)
+	found, err := s.DB.Conn().Query(ctx, "SELECT toString("+column+") AS level FROM "+rows+" WHERE "+column+" != '' GROUP BY level ORDER BY count() DESC, level LIMIT "+fmt.Sprint(top))
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	var levels []string
+	for found.Next() {
+		var level string
+		if err := found.Scan(&level); err != nil {
+			return nil, err
+		}
+		levels = append(levels, level)
+	}
+	slices.Sort(levels)
+	members := make([]Entry, len(levels))
+	for i, level := range levels {
+		members[i] = e.member(level)
+		m := &members[i].Measure
+		if m.Of != nil {
+			of := *m.Of
+			m.Of = &of
+			m = m.Of
+		}
+		where := map[string][]string{e.Each: {level}}
+		for k, v := range m.Where {
+			where[k] = v
+		}
+		m.Where = where
+	}
+	return members, found.Err()
+}
+
+func (e Entry) attributeMembers(ctx context.Context, s *Store, cutoff time.Time, top int) ([]Entry, error) {
+	rows, err := s.versions(ctx, Customers, []string{attributesColumn}, cutoff)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.DB.Conn().Query(ctx, "SELECT key, toUInt8(countIf(NOT ifNull(isFinite(toFloat64OrNull(level)), false)) = 0) AS numbers FROM "+rows+
+		" ARRAY JOIN mapKeys(attributes) AS key, mapValues(attributes) AS level WHERE level != '' AND key != '' GROUP BY key ORDER BY count() DESC, key")
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	var members []Entry
+	for found.Next() {
+		var key string
+		var numbers uint8
+		if err := found.Scan(&key, &numbers); err != nil {
+			return nil, err
+		}
+		if demographic.MatchString(key) || len(members) == top {
+			continue
+		}
+		m := e.member(key)
+		m.Measure.Key = key
+		m.Unit = UnitLevel
+		if numbers == 1 {
+			m.Unit = UnitNumber
+		}
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(a, b Entry) int { return strings.Compare(a.Level, b.Level) })
+	return members, found.Err()
+}
+
+var (
+	notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+	unspoken   = strings.NewReplacer("{", "(", "}", ")", "[", "(", "]", ")")
+)
+
+// nameLength bounds the part of a name that comes from data.
+const nameLength = 40
+
+// member is the entry of a family that stands for one value.
+func (e Entry) member(level string) Entry {
+	slug := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(level), "_"), "_")
+	if len(slug) > nameLength {
+		slug = strings.TrimRight(slug[:nameLength], "_")
+	}
+	if slug == "" {
+		h := sha256.Sum256([]byte(level))
+		slug = hex.EncodeToString(h[:4])
+	}
+	e.Name = strings.ReplaceAll(e.Name, eachMark, slug)
+	spoken := unspoken.Replace(level)
+	e.Doc = strings.ReplaceAll(e.Doc, eachMark, spoken)
+	e.Words = strings.ReplaceAll(e.Words, eachMark, spoken)
+	e.Missing = strings.ReplaceAll(e.Missing, eachMark, spoken)
+	e.Each, e.Top, e.Level = "", 0, level
+	return e
+}
