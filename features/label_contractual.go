@@ -41,7 +41,7 @@ mrr,
 toUnixTimestamp64Milli(started_at) AS started_ms,
 toUnixTimestamp64Milli(cancelled_at) AS cancelled_ms,
 toInt64(ifNull(billing_days, 0)) * 86400000 AS billing_ms,
-if(billing_ms = 0, greatest(cancelled_ms, started_ms), started_ms + billing_ms * (greatest(intDiv(cancelled_ms - started_ms, greatest(billing_ms, 1)), 0) + 1)) AS cancelled_until_ms,
+multiIf(isNull(cancelled_ms), NULL, billing_ms = 0, greatest(cancelled_ms, started_ms), started_ms + billing_ms * (greatest(intDiv(cancelled_ms - started_ms, greatest(billing_ms, 1)), 0) + 1)) AS cancelled_until_ms,
 assumeNotNull(coalesce(toUnixTimestamp64Milli(ended_at), toUnixTimestamp64Milli(ends_at), cancelled_until_ms, %s)) AS end_ms,
 isNotNull(cancelled_at) AS cancelled,
 replaceRegexpAll(lower(trimBoth(end_reason)), '[ -]+', '_') IN (%s) AS involuntary
