@@ -208,8 +208,8 @@ func TestProofOfCalibration(t *testing.T) {
 
 func TestPoolWeighsByPositives(t *testing.T) {
 	one := Held{Customer: []string{"a", "b", "c", "d"}, Y: []float64{1, 1, 1, 0}, Margin: []float64{4, 3, 2, 1}, P: []float64{.9, .8, .7, .2}} // AUC 1
-	two := Held{Customer: []string{"a", "b", "c"}, Y: []float64{1, 0, 0}, Margin: []float64{1, 2, 0}, P: []float64{.3, .4, .2}}              // AUC ½
-	none := Held{Customer: []string{"a"}, Y: []float64{0}, Margin: []float64{1}, P: []float64{.1}}                                           // undefined
+	two := Held{Customer: []string{"a", "b", "c"}, Y: []float64{1, 0, 0}, Margin: []float64{1, 2, 0}, P: []float64{.3, .4, .2}}                // AUC ½
+	none := Held{Customer: []string{"a"}, Y: []float64{0}, Margin: []float64{1}, P: []float64{.1}}                                             // undefined
 	got := Pool("x", []Held{one, two, none}, 1)
 	near(t, "auc", float64(got.Pooled.AUC), (3*1+1*.5)/4, 1e-12)
 	want := LogLoss(slices.Concat(one.P, two.P, none.P), slices.Concat(one.Y, two.Y, none.Y), nil)

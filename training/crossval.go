@@ -1,0 +1,177 @@
+package training
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"retain/features"
+)
+
+// CrossvalReport is the JSON of `retain crossval`.
+type CrossvalReport struct {
+	Rows      int             `json:"rows"`
+	Positives int             `json:"positives"`
+	Features  int             `json:"features"`
+	Folds     int             `json:"folds"`
+	Models    []CrossvalModel `json:"models"`
+	Leaks     []Leak          `json:"leaks"`
+	Warnings  []string        `json:"warnings"`
+}
+
+// CrossvalModel is one family's means over the held-out folds; a fold in which a figure is undefined does not count.
+type CrossvalModel struct {
+	Name string `json:"name"`
+	Figures
+	FitSeconds     float64 `json:"fit_seconds"`     // mean of the folds: cross-fitting for calibration and the final fit, wall time added
+	PredictSeconds float64 `json:"predict_seconds"` // mean of the folds: margins and probabilities of the held-out rows
+}
+
+// CrossValidate measures the families on a flat table by stratified k-fold, the same folds for all. Encoding, number of trees and calibration
+// are learned within the training folds. A leak is a warning.
+// Errors: *UsageError (a column that is not there, folds below 2 or more than rows of the rarer class), *DataError (one class, no feature).
+func CrossValidate(ctx context.Context, o FlatOptions) (*CrossvalReport, error) {
+	if o.Folds == 0 {
+		o.Folds = 5
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if o.Folds < 2 {
+		return nil, usage("--folds %d: give at least 2", o.Folds)
+	}
+	d, warnings, err := readFlat(o)
+	if err != nil {
+		return nil, err
+	}
+	return crossValidate(ctx, d, warnings, o)
+}
+
+func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, o FlatOptions) (*CrossvalReport, error) {
+	if n := rarer(d.Y); n == 0 {
+		return nil, lacking("all %d rows have the same label: %q must name one of at least two values of %s", d.Rows(), o.Positive, o.Target)
+	} else if n < o.Folds {
+		return nil, usage("--folds %d: the rarer class has only %d rows", o.Folds, n)
+	}
+	leaks, err := lint(ctx, d, groupedFolds(d, innerFolds, o.Seed), "")
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range leaks {
+		warnings = append(warnings, l.String())
+	}
+	report := &CrossvalReport{Rows: d.Rows(), Positives: positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: leaks, Warnings: warnings}
+	folds := groupedFolds(d, o.Folds, o.Seed)
+	tables := make([][]CrossvalModel, o.Folds)
+	for k := range tables {
+		o.Progress(fmt.Sprintf("fold %d of %d", k+1, o.Folds))
+		train, held := splitRows(folds, k)
+		var failures []Failure
+		if tables[k], failures, err = holdOut(ctx, d.Take(train), d.Take(held), o.Seed); err != nil {
+			return nil, err
+		}
+		for _, f := range failures {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("%s is left out: it failed in fold %d: %v", f.Family, k+1, f.Err))
+		}
+	}
+	report.Models = meanTable(tables)
+	return report, nil
+}
+
+// groupedFolds are stratified folds of the customers, so that the rows of one share a fold. A customer counts as positive if a row is.
+func groupedFolds(d *features.Dataset, k int, seed uint64) []int {
+	number := make(map[string]int)
+	var y []float64
+	group := make([]int, d.Rows())
+	for i, c := range d.Customer {
+		g, ok := number[c]
+		if !ok {
+			g = len(y)
+			number[c] = g
+			y = append(y, 0)
+		}
+		y[g] = max(y[g], d.Y[i])
+		group[i] = g
+	}
+	fold := StratifiedFolds(y, k, seed)
+	out := make([]int, d.Rows())
+	for i, g := range group {
+		out[i] = fold[g]
+	}
+	return out
+}
+
+// holdOut fits every family on the training rows and measures it on the held ones.
+func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64) ([]CrossvalModel, []Failure, error) {
+	e, err := encode(train)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := e.encoding.Apply(held.X)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode: %w", err)
+	}
+	f := newFitter(e.d, groupedFolds(e.d, innerFolds, seed+1), "", seed) // other folds than the outer ones
+	fitted, failures, err := f.Fit(ctx, measurable(rarer(train.Y)))
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []CrossvalModel
+	for _, one := range fitted {
+		begin := time.Now()
+		margin, p, err := one.Probabilities(x)
+		if err != nil {
+			failures = append(failures, Failure{Family: one.Family, Err: err})
+			continue
+		}
+		seconds := time.Since(begin).Seconds()
+		out = append(out, CrossvalModel{Name: one.Family, Figures: Measure(held.Y, margin, p), FitSeconds: one.FitSeconds, PredictSeconds: seconds})
+	}
+	return out, failures, nil
+}
+
+// meanTable averages the folds of the families that none of them lacks.
+func meanTable(tables [][]CrossvalModel) []CrossvalModel {
+	var out []CrossvalModel
+	for _, family := range Families {
+		var rows []CrossvalModel
+		for _, t := range tables {
+			for _, m := range t {
+				if m.Name == family.Name {
+					rows = append(rows, m)
+				}
+			}
+		}
+		if len(rows) < len(tables) {
+			continue
+		}
+		mean := func(of func(CrossvalModel) float64) float64 {
+			defined := slices.DeleteFunc(mapped(rows, of), math.IsNaN)
+			return sum(defined) / float64(len(defined))
+		}
+		out = append(out, CrossvalModel{
+			Name: family.Name,
+			Figures: Figures{
+				AUC:           Figure(mean(func(m CrossvalModel) float64 { return float64(m.AUC) })),
+				PRAUC:         Figure(mean(func(m CrossvalModel) float64 { return float64(m.PRAUC) })),
+				LogLoss:       Figure(mean(func(m CrossvalModel) float64 { return float64(m.LogLoss) })),
+				Brier:         Figure(mean(func(m CrossvalModel) float64 { return float64(m.Brier) })),
+				ECE:           Figure(mean(func(m CrossvalModel) float64 { return float64(m.ECE) })),
+				TopDecileLift: Figure(mean(func(m CrossvalModel) float64 { return float64(m.TopDecileLift) })),
+			},
+			FitSeconds:     mean(func(m CrossvalModel) float64 { return m.FitSeconds }),
+			PredictSeconds: mean(func(m CrossvalModel) float64 { return m.PredictSeconds }),
+		})
+	}
+	return out
+}
+
+func mapped[T any](list []T, f func(T) float64) []float64 {
+	out := make([]float64, len(list))
+	for k, v := range list {
+		out[k] = f(v)
+	}
+	return out
+}

@@ -1,0 +1,140 @@
+package training
+
+import (
+	"slices"
+
+	"retain/features"
+	"retain/models"
+	"retain/models/boost"
+	"retain/models/linear"
+)
+
+// Names of the families, as the contract writes them.
+const (
+	familyBoost    = "boost"
+	familyLinear   = "linear"
+	familyRecency  = "recency_rule"
+	familyBaseRate = "base_rate"
+	familyBlend    = "blend"
+	familyChampion = "champion" // not a family but the champion's recipe, refitted
+)
+
+// Shape is what a family's choices depend on: the size of the training set.
+type Shape struct {
+	Rows      int
+	Positives int
+	Columns   int    // of the encoded matrix
+	Recency   string // name of the column that counts days since the last activity; "" = there is none
+}
+
+// Family is one row of the tournament.
+type Family struct {
+	Name    string
+	Rank    int                                      // the simpler of two equally good families has the lower rank
+	Needs   int                                      // rows of the rarer class from which the family may be champion
+	Rule    bool                                     // measured however few rows of the rarer class there are
+	Trainer func(s Shape) models.Trainer             // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
+	Cut     func(models.Trainer, int) models.Trainer // staged families: the same choices with fewer stages
+	Parts   []string                                 // families whose margins are averaged; they stand before it in the table
+	Decode  models.Decoder
+}
+
+// Rows of the rarer class (metrics.md §5, sufficiency): below leastMeasured only the rules are fitted at all, and only the recency
+// rule may be champion; below leastFlexible linear may, too.
+const (
+	leastMeasured = 30
+	leastFlexible = 200
+)
+
+// Families are all families, the parts of a mean before it. To add one: a package under models/ and a row here.
+var Families = []Family{
+	{
+		Name: familyBaseRate, Rank: 0, Needs: 0, Rule: true,
+		Trainer: func(Shape) models.Trainer { return models.BaseRate{} },
+		Decode:  models.DecodeBaseRate,
+	},
+	{
+		Name: familyRecency, Rank: 1, Needs: 0, Rule: true,
+		Trainer: func(s Shape) models.Trainer {
+			if s.Recency == "" {
+				return nil
+			}
+			return models.RecencyRule{Feature: s.Recency}
+		},
+		Decode: models.DecodeRecencyRule,
+	},
+	{
+		Name: familyLinear, Rank: 2, Needs: leastMeasured,
+		Trainer: func(s Shape) models.Trainer { return linear.Defaults(s.Rows, s.Positives, s.Columns) },
+		Decode:  decodeLinear,
+	},
+	{
+		Name: familyBoost, Rank: 3, Needs: leastFlexible,
+		Trainer: func(s Shape) models.Trainer { return boost.Defaults(s.Rows, s.Positives, s.Columns) },
+		Cut: func(t models.Trainer, trees int) models.Trainer {
+			b := t.(boost.Trainer)
+			b.Trees = trees
+			return b
+		},
+		Decode: decodeBoost,
+	},
+	{
+		Name: familyBlend, Rank: 4, Needs: leastFlexible,
+		Parts:  []string{familyLinear, familyBoost},
+		Decode: models.DecodeBlend(map[string]models.Decoder{familyLinear: decodeLinear, familyBoost: decodeBoost}),
+	},
+}
+
+func decodeLinear(b []byte, s features.Schema) (models.Model, error) { return linear.Decode(b, s) }
+func decodeBoost(b []byte, s features.Schema) (models.Model, error)  { return boost.Decode(b, s) }
+
+// Decoders are the decoders of all families by name, for models.Artifact.LoadModel.
+func Decoders() map[string]models.Decoder {
+	out := make(map[string]models.Decoder, len(Families))
+	for _, f := range Families {
+		out[f.Name] = f.Decode
+	}
+	return out
+}
+
+// familyOf looks a family up by name.
+func familyOf(name string) (Family, bool) {
+	k := slices.IndexFunc(Families, func(f Family) bool { return f.Name == name })
+	if k < 0 {
+		return Family{}, false
+	}
+	return Families[k], true
+}
+
+// measurable are the families that are worth measuring on a training set with so many rows of the rarer class.
+func measurable(rarer int) []Family {
+	if rarer >= leastMeasured {
+		return Families
+	}
+	return slices.DeleteFunc(slices.Clone(Families), func(f Family) bool { return !f.Rule })
+}
+
+// recencySources are the sources that count as use of the service where the setting names none, best first.
+var recencySources = []string{"usage", "purchases"}
+
+// recencyColumn finds the column of the recency rule: days since the last row of the first activity source that has one
+// (non-contractual), else since the last usage or purchase. "" if the matrix has no such column.
+func recencyColumn(s features.Schema, c features.ChurnSpec) string {
+	sources := recencySources
+	if c.Setting == features.NonContractual {
+		sources = c.Activity
+	}
+	for _, source := range sources {
+		name := recencyNames[source]
+		if slices.ContainsFunc(s, func(c features.Column) bool { return c.Name == name && c.Kind == features.Numeric }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// recencyNames are the catalogue's names of the days since the last row of a source.
+var recencyNames = map[string]string{
+	"usage":     "usage_recency_days",
+	"purchases": "purchase_recency_days",
+}

@@ -1,0 +1,397 @@
+package training
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"retain/features"
+	"retain/models"
+)
+
+// Fitted is one family learned from training rows: fitted on all of them, calibrated on their out-of-fold margins.
+type Fitted struct {
+	Family      string
+	Model       models.Model
+	Calibration models.Calibration
+	OutOfFold   []float64 // n margins of the training rows, each by a model that saw no row of the customer
+	Stages      int       // boosted trees, chosen by the out-of-fold log loss; 0 = the family has no stages
+	FitSeconds  float64   // wall time of all its fits, added
+}
+
+// Probabilities returns margins and calibrated probabilities of the rows of an encoded matrix.
+func (f *Fitted) Probabilities(x *features.Matrix) (margin, p []float64, err error) {
+	margin, p = make([]float64, x.Rows()), make([]float64, x.Rows())
+	if err := f.Model.Margin(margin, x); err != nil {
+		return nil, nil, fmt.Errorf("margins of %s: %w", f.Family, err)
+	}
+	for i, m := range margin {
+		p[i] = f.Calibration.Probability(m)
+	}
+	return margin, p, nil
+}
+
+// Failure is a family that could not be fitted and was left out.
+type Failure struct {
+	Family string
+	Err    error
+}
+
+// staged is a model that grew in stages and knows its margins after each of them.
+type staged interface {
+	models.Model
+	// StagedMargins yields the margins by the first k stages, k = 0, 1, …; the slice is reused.
+	StagedMargins(x *features.Matrix) (iter.Seq2[int, []float64], error)
+}
+
+// stageStep is the distance of the numbers of stages among which the out-of-fold log loss chooses.
+const stageStep = 5
+
+// fitter fits families on one encoded training set.
+type fitter struct {
+	d       *features.Dataset // encoded
+	fold    []int             // inner fold of each row
+	shape   Shape
+	seed    uint64
+	minimum int // rows of the rarer class that calibration wants from the newest cutoffs
+}
+
+// calibrationRarer is how many of the rarer class the newest cutoffs must hold to calibrate alone (metrics.md §5).
+const calibrationRarer = 200
+
+// newFitter prepares cross-fitting of d by the given inner folds. recency names the recency rule's column.
+func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fitter {
+	shape := Shape{Rows: d.Rows(), Positives: positives(d.Y), Columns: d.X.Cols(), Recency: recency}
+	return &fitter{d: d, fold: fold, shape: shape, seed: seed, minimum: calibrationRarer}
+}
+
+// candidate is a family at work.
+type candidate struct {
+	family    Family
+	trainer   models.Trainer
+	folds     []foldFit // one for each inner fold
+	outOfFold []float64
+	stages    int
+	model     models.Model
+	seconds   float64
+	err       error // the family's own; the run goes on without it
+}
+
+type foldFit struct {
+	losses  []float64 // staged: summed log loss of the held rows by 0, stageStep, … stages
+	model   staged    // staged: kept until the number of stages is chosen
+	seconds float64
+	err     error
+}
+
+// Fit fits and calibrates the families on the same rows and folds. A family that fails, and a mean of such, is told in failures and left
+// out. The outcome does not depend on the number of threads. Errors: ctx.Err() only.
+func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, failures []Failure, err error) {
+	var own []*candidate
+	for _, family := range families {
+		if family.Trainer == nil {
+			continue
+		}
+		trainer := family.Trainer(f.shape)
+		if trainer == nil {
+			continue
+		}
+		own = append(own, &candidate{family: family, trainer: trainer, folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.d.Rows())})
+	}
+	if err := f.crossFit(ctx, own); err != nil {
+		return nil, nil, err
+	}
+	if err := f.refit(ctx, own); err != nil {
+		return nil, nil, err
+	}
+	for _, family := range families {
+		var one *Fitted
+		var err error
+		if family.Trainer == nil {
+			one, err = blend(family, fitted)
+		} else if k := slices.IndexFunc(own, func(c *candidate) bool { return c.family.Name == family.Name }); k >= 0 {
+			c := own[k]
+			one, err = &Fitted{Family: family.Name, Model: c.model, OutOfFold: c.outOfFold, Stages: c.stages, FitSeconds: c.seconds}, c.err
+		} else {
+			continue
+		}
+		if err == nil {
+			one.Calibration, err = f.calibrate(one.OutOfFold)
+		}
+		if err != nil {
+			failures = append(failures, Failure{Family: family.Name, Err: err})
+			continue
+		}
+		fitted = append(fitted, one)
+	}
+	return fitted, failures, nil
+}
+
+// crossFit fits every candidate without each inner fold and fills its out-of-fold margins.
+func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for c := len(own) - 1; c >= 0; c-- { // the slow families stand last in the table and start first
+		for k := range innerFolds {
+			group.Go(func() error {
+				begin := time.Now()
+				own[c].folds[k].err = f.fitFold(inner, own[c], k)
+				own[c].folds[k].seconds = time.Since(begin).Seconds()
+				return inner.Err()
+			})
+		}
+	}
+	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
+		return err
+	}
+	for _, c := range own {
+		for k := range c.folds {
+			c.err = errors.Join(c.err, c.folds[k].err)
+			c.seconds += c.folds[k].seconds
+		}
+		if c.err != nil {
+			continue
+		}
+		c.err = f.chooseStages(c)
+		for i, m := range c.outOfFold {
+			if math.IsNaN(m) || math.IsInf(m, 0) {
+				c.err = errors.Join(c.err, fmt.Errorf("out-of-fold margin %v of row %d is not finite", m, i))
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// fitFold fits one candidate without the rows of fold k and gives these their margins; a staged one keeps its curve of losses.
+func (f *fitter) fitFold(ctx context.Context, c *candidate, k int) error {
+	train, held := splitRows(f.fold, k)
+	if len(held) == 0 {
+		return nil
+	}
+	y := f.d.Take(train)
+	if n := rarer(y.Y); n == 0 {
+		// A fold took all rows of the rarer class away: the others know no more than a smoothed base rate.
+		rate := (float64(positives(y.Y)) + .5) / float64(y.Rows()+1)
+		for _, i := range held {
+			c.outOfFold[i] = logit(rate)
+		}
+		return nil
+	}
+	model, err := c.trainer.Fit(ctx, y, f.rng(c.family.Name, k))
+	if err != nil {
+		return fmt.Errorf("fit %s without fold %d: %w", c.family.Name, k, err)
+	}
+	x := f.d.X.Take(held)
+	if s, ok := model.(staged); ok && c.family.Cut != nil {
+		c.folds[k].model = s
+		c.folds[k].losses, err = f.curve(s, x, held)
+		return err
+	}
+	margin := make([]float64, len(held))
+	if err := model.Margin(margin, x); err != nil {
+		return fmt.Errorf("margins of %s: %w", c.family.Name, err)
+	}
+	for r, i := range held {
+		c.outOfFold[i] = margin[r]
+	}
+	return nil
+}
+
+// curve sums the log loss of the held rows after 0, stageStep, 2·stageStep, … stages.
+func (f *fitter) curve(s staged, x *features.Matrix, held []int) ([]float64, error) {
+	margins, err := s.StagedMargins(x)
+	if err != nil {
+		return nil, err
+	}
+	var losses []float64
+	for k, margin := range margins {
+		if k%stageStep != 0 {
+			continue
+		}
+		total := 0.
+		for r, i := range held {
+			total += marginLoss(margin[r], f.d.Y[i])
+		}
+		losses = append(losses, total)
+	}
+	return losses, nil
+}
+
+// marginLoss is the log loss of σ(margin).
+func marginLoss(margin, y float64) float64 {
+	if y > .5 {
+		margin = -margin
+	}
+	if margin > 0 {
+		return margin + math.Log1p(math.Exp(-margin))
+	}
+	return math.Log1p(math.Exp(margin))
+}
+
+// chooseStages takes the number of stages with the lowest log loss over all folds, the smaller of equals but at least one step, and fills the
+// out-of-fold margins with it. A fold that stopped early stays at its last stage.
+func (f *fitter) chooseStages(c *candidate) error {
+	longest := 0
+	for _, one := range c.folds {
+		longest = max(longest, len(one.losses))
+	}
+	if longest == 0 {
+		return nil // no stages
+	}
+	best, lowest := 1, math.Inf(1)
+	for s := 1; s < longest; s++ {
+		total := 0.
+		for _, one := range c.folds {
+			if n := len(one.losses); n > 0 {
+				total += one.losses[min(s, n-1)]
+			}
+		}
+		if total < lowest {
+			best, lowest = s, total
+		}
+	}
+	c.stages = best * stageStep
+	for k, one := range c.folds {
+		if one.model == nil {
+			continue
+		}
+		_, held := splitRows(f.fold, k)
+		margins, err := one.model.StagedMargins(f.d.X.Take(held))
+		if err != nil {
+			return err
+		}
+		for s, margin := range margins {
+			if s > c.stages {
+				break
+			}
+			for r, i := range held {
+				c.outOfFold[i] = margin[r]
+			}
+		}
+		c.folds[k].model = nil
+	}
+	return nil
+}
+
+// refit fits every candidate on all rows.
+func (f *fitter) refit(ctx context.Context, own []*candidate) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for k := len(own) - 1; k >= 0; k-- {
+		c := own[k]
+		if c.err != nil {
+			continue
+		}
+		group.Go(func() error {
+			begin := time.Now()
+			trainer := c.trainer
+			if c.stages > 0 {
+				trainer = c.family.Cut(trainer, c.stages)
+			}
+			c.model, c.err = trainer.Fit(inner, f.d, f.rng(c.family.Name, innerFolds))
+			if c.err != nil {
+				c.err = fmt.Errorf("fit %s: %w", c.family.Name, c.err)
+			}
+			c.seconds += time.Since(begin).Seconds()
+			return inner.Err()
+		})
+	}
+	return errors.Join(group.Wait(), ctx.Err())
+}
+
+// rng is the stream of one fit: each family and fold has its own, so that none depends on what ran before.
+func (f *fitter) rng(family string, fold int) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(family)) // a hash never fails
+	return rand.New(rand.NewPCG(f.seed, h.Sum64()+uint64(fold)))
+}
+
+// calibrate learns from the out-of-fold margins of the newest cutoffs that together hold enough of the rarer class, else of all.
+func (f *fitter) calibrate(margin []float64) (models.Calibration, error) {
+	rows := newest(f.d, f.minimum)
+	m, y, group := make([]float64, len(rows)), make([]float64, len(rows)), make([]string, len(rows))
+	for k, i := range rows {
+		m[k], y[k], group[k] = margin[i], f.d.Y[i], f.d.Customer[i]
+	}
+	c, err := models.FitCalibration(m, y, group, f.seed)
+	if err != nil {
+		return models.Calibration{}, fmt.Errorf("calibrate: %w", err)
+	}
+	return c, nil
+}
+
+// newest returns the rows, in rising order, of the fewest newest cutoffs with at least so many rows of the rarer class; all rows if no
+// number of cutoffs has them, or if the rows have no cutoff.
+func newest(d *features.Dataset, minimum int) []int {
+	all := make([]int, d.Rows())
+	for i := range all {
+		all[i] = i
+	}
+	if d.Cutoff == nil {
+		return all
+	}
+	cutoffs := distinctCutoffs(d.Cutoff)
+	for k := len(cutoffs) - 1; k >= 0; k-- {
+		from := cutoffs[k]
+		pos, n := 0, 0
+		for i, t := range d.Cutoff {
+			if !t.Before(from) {
+				n++
+				if d.Y[i] > .5 {
+					pos++
+				}
+			}
+		}
+		if min(pos, n-pos) >= minimum {
+			return slices.DeleteFunc(all, func(i int) bool { return d.Cutoff[i].Before(from) })
+		}
+	}
+	return all
+}
+
+// distinctCutoffs are the different cutoffs, oldest first.
+func distinctCutoffs(ts []time.Time) []time.Time {
+	out := slices.Clone(ts)
+	slices.SortFunc(out, time.Time.Compare)
+	return slices.CompactFunc(out, time.Time.Equal)
+}
+
+// blend averages the margins of fitted parts.
+func blend(family Family, fitted []*Fitted) (*Fitted, error) {
+	out := &Fitted{Family: family.Name}
+	var parts []models.Explainer
+	for _, name := range family.Parts {
+		k := slices.IndexFunc(fitted, func(f *Fitted) bool { return f.Family == name })
+		if k < 0 {
+			return nil, fmt.Errorf("its part %s is not there", name)
+		}
+		part, ok := fitted[k].Model.(models.Explainer)
+		if !ok {
+			return nil, fmt.Errorf("its part %s has no additive reasons", name)
+		}
+		parts = append(parts, part)
+		if out.OutOfFold == nil {
+			out.OutOfFold = make([]float64, len(fitted[k].OutOfFold))
+		}
+		for i, m := range fitted[k].OutOfFold {
+			out.OutOfFold[i] += m / float64(len(family.Parts))
+		}
+		out.FitSeconds += fitted[k].FitSeconds
+	}
+	model, err := models.NewBlend(parts...)
+	if err != nil {
+		return nil, err
+	}
+	out.Model = model
+	return out, nil
+}

@@ -1,0 +1,184 @@
+package training
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"retain/features"
+)
+
+const (
+	leakAUC     = .97 // a column that separates the classes better than this knows the outcome
+	leakMargin  = .08 // above the recency rule: worth a look
+	levelShrink = 10  // rows of the base rate added to a level's rate, so that a rare level says little
+)
+
+// Leak is a column that tells the label suspiciously well all by itself.
+type Leak struct {
+	Feature string `json:"feature"`
+	AUC     Figure `json:"auc"`     // max(AUC, 1-AUC) of the column alone
+	Missing bool   `json:"missing"` // the AUC is that of the column's missing indicator
+	Certain bool   `json:"certain"` // above .97; else above the recency rule's AUC + .08
+	Reason  string `json:"reason,omitempty"`
+}
+
+// String tells the leak and what to do about it.
+func (l Leak) String() string {
+	what := l.Feature
+	if l.Missing {
+		what = "whether " + l.Feature + " is missing"
+	}
+	switch {
+	case l.Reason != "":
+		return fmt.Sprintf("%s alone has an AUC of %.3f; allowed: %s", what, float64(l.AUC), l.Reason)
+	case l.Certain:
+		return fmt.Sprintf("%s alone tells the label with an AUC of %.3f: it knows the outcome. Take the column out of `static:` or of the catalogue, "+
+			"map its ingested_at so that it is read as known at the cutoff, or allow it with a written reason", what, float64(l.AUC))
+	default:
+		return fmt.Sprintf("%s alone has an AUC of %.3f, more than %.2f above the recency rule: check that it was known at the cutoff", what, float64(l.AUC), leakMargin)
+	}
+}
+
+// LeakError stops a training whose columns know the outcome.
+type LeakError struct{ Leaks []Leak }
+
+func (e *LeakError) Error() string {
+	lines := make([]string, len(e.Leaks))
+	for i, l := range e.Leaks {
+		lines[i] = l.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lint measures each column of a raw training set, and its missing indicator, by its AUC alone. A categorical column is measured by the
+// shrunk rates of its levels, taken from the other folds. recency names the recency rule's column ("" = none), fold the inner folds.
+// Leaks come in the order of the columns, at most one a column, the worse of the two.
+func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) ([]Leak, error) {
+	if rarer(d.Y) == 0 {
+		return nil, nil
+	}
+	p := d.X.Cols()
+	values, gaps := make([]float64, p), make([]float64, p)
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for j := range p {
+		group.Go(func() error {
+			values[j], gaps[j] = separation(d, fold, j)
+			return inner.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	bar := math.Inf(1)
+	if k := slices.IndexFunc(d.X.Schema, func(c features.Column) bool { return c.Name == recency }); k >= 0 {
+		bar = values[k] + leakMargin
+	}
+	var leaks []Leak
+	for j, c := range d.X.Schema {
+		worst := max(values[j], gaps[j])
+		if worst > leakAUC || worst > bar {
+			leaks = append(leaks, Leak{Feature: c.Name, AUC: Figure(worst), Missing: gaps[j] > values[j], Certain: worst > leakAUC})
+		}
+	}
+	return leaks, nil
+}
+
+// separation is max(AUC, 1-AUC) of column j where it is present together with the missing rows as the lowest or highest value,
+// whichever separates better, and of its missing indicator alone; ½ where there is nothing to tell apart.
+func separation(d *features.Dataset, fold []int, j int) (value, gap float64) {
+	score, missing := make([]float64, d.Rows()), make([]float64, d.Rows())
+	levels := []float64(nil)
+	if d.X.Schema[j].Kind == features.Categorical {
+		levels = levelRates(d, fold, j)
+	}
+	none := 0
+	for i, v := range d.X.X[j] {
+		switch {
+		case v != v:
+			missing[i] = 1
+			none++
+		case levels != nil:
+			score[i] = levels[i]
+		default:
+			score[i] = float64(v)
+		}
+	}
+	if none == 0 {
+		return either(AUC(score, d.Y, nil)), .5
+	}
+	if none == d.Rows() {
+		return .5, .5
+	}
+	gap = either(AUC(missing, d.Y, nil))
+	for _, end := range []float64{math.Inf(-1), math.Inf(1)} {
+		for i := range score {
+			if missing[i] == 1 {
+				score[i] = end
+			}
+		}
+		value = max(value, either(AUC(score, d.Y, nil)))
+	}
+	return value, gap
+}
+
+// either is the AUC of a score or of its reverse, whichever is better.
+func either(auc float64) float64 {
+	if math.IsNaN(auc) {
+		return .5
+	}
+	return max(auc, 1-auc)
+}
+
+// levelRates gives each row the rate of churn of its level in the other folds, shrunk towards the base rate.
+func levelRates(d *features.Dataset, fold []int, j int) []float64 {
+	n := len(d.X.Schema[j].Levels)
+	pos, all := make([]float64, n), make([]float64, n)
+	inPos, inAll := make([]float64, n*innerFolds), make([]float64, n*innerFolds)
+	for i, v := range d.X.X[j] {
+		if v != v {
+			continue
+		}
+		l := int(v)
+		pos[l] += d.Y[i]
+		all[l]++
+		inPos[fold[i]*n+l] += d.Y[i]
+		inAll[fold[i]*n+l]++
+	}
+	base := sum(d.Y) / float64(len(d.Y))
+	out := make([]float64, d.Rows())
+	for i, v := range d.X.X[j] {
+		if v != v {
+			continue
+		}
+		l := int(v)
+		k := fold[i]*n + l
+		out[i] = (pos[l] - inPos[k] + levelShrink*base) / (all[l] - inAll[k] + levelShrink)
+	}
+	return out
+}
+
+// judgeLeaks splits leaks into those that stop a training and those that are only told. An allowed leak needs a written reason.
+func judgeLeaks(leaks []Leak, allowed map[string]string) (told []Leak, stop error) {
+	var fatal []Leak
+	for _, l := range leaks {
+		if reason := strings.TrimSpace(allowed[l.Feature]); reason != "" {
+			l.Reason = reason
+			told = append(told, l)
+		} else if l.Certain {
+			fatal = append(fatal, l)
+		} else {
+			told = append(told, l)
+		}
+	}
+	if len(fatal) > 0 {
+		return told, &LeakError{Leaks: fatal}
+	}
+	return told, nil
+}

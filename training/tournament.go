@@ -1,0 +1,269 @@
+package training
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"retain/features"
+)
+
+// testCutoffs is how many of the newest cutoffs a training tests on (metrics.md §5: at least 4 where the history allows).
+const testCutoffs = 4
+
+// origin is one fold of the rolling origin: models learn from the train cutoffs, all with t + M ≤ Test, and are measured at Test.
+type origin struct {
+	Test  time.Time
+	Train []time.Time // oldest first
+}
+
+// rollingOrigins are the newest origins over the cutoffs (oldest first), at most limit, oldest first.
+func rollingOrigins(cutoffs []time.Time, churn features.ChurnSpec, limit int) []origin {
+	var out []origin
+	for _, test := range cutoffs {
+		if train := knownAt(cutoffs, churn, test); len(train) > 0 {
+			out = append(out, origin{Test: test, Train: train})
+		}
+	}
+	return out[max(0, len(out)-limit):]
+}
+
+// knownAt are the cutoffs whose labels are complete at an instant: t + M ≤ at.
+func knownAt(cutoffs []time.Time, churn features.ChurnSpec, at time.Time) []time.Time {
+	var out []time.Time
+	for _, t := range cutoffs {
+		if churn.Known(t, at) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// recipe is how the champion was made, to be made again on other rows.
+type recipe struct {
+	Family  string
+	Columns []string
+}
+
+// contender is one row of the tournament with what it said of each test cutoff.
+type contender struct {
+	Name    string
+	Held    []Held // one for each origin
+	Seconds float64
+}
+
+// tournament is every family on the same origins.
+type tournament struct {
+	Contenders []*contender // in the order of Families, then the champion
+	Dropped    []features.Dropped
+	Warnings   []string
+}
+
+func (t *tournament) find(name string) *contender {
+	k := slices.IndexFunc(t.Contenders, func(c *contender) bool { return c.Name == name })
+	if k < 0 {
+		return nil
+	}
+	return t.Contenders[k]
+}
+
+// arena is what all folds of a tournament share.
+type arena struct {
+	panel     panel
+	churn     features.ChurnSpec
+	seed      uint64
+	testKnown time.Time // labels of test cutoffs are read with ingested_at before; zero = all
+	champion  *recipe   // nil = none, or it is one of the families as they stand
+	progress  func(string)
+}
+
+// play fits every family on each origin and measures it there. A contender that fails on one origin leaves the tournament with a
+// warning, so that all that remain are measured on the same rows.
+func (a *arena) play(ctx context.Context, origins []origin) (*tournament, error) {
+	t := &tournament{}
+	var gone []string
+	for k, o := range origins {
+		if err := a.playOrigin(ctx, o, t, &gone); err != nil {
+			return nil, fmt.Errorf("test cutoff %s: %w", day(o.Test), err)
+		}
+		for _, c := range t.Contenders {
+			if len(c.Held) < k+1 && !slices.Contains(gone, c.Name) {
+				gone = append(gone, c.Name)
+			}
+		}
+	}
+	t.Contenders = slices.DeleteFunc(t.Contenders, func(c *contender) bool { return len(c.Held) < len(origins) })
+	return t, nil
+}
+
+func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, gone *[]string) error {
+	train, err := stack(ctx, a.panel, o.Train, o.Test)
+	if err != nil {
+		return err
+	}
+	if err := checkClasses(train, a.churn); err != nil {
+		return err
+	}
+	test, err := stack(ctx, a.panel, []time.Time{o.Test}, a.testKnown)
+	if err != nil {
+		return err
+	}
+	if test.Rows() == 0 {
+		return lacking("no customer is eligible with a known label at %s; see retain label preview", day(o.Test))
+	}
+	families := slices.DeleteFunc(slices.Clone(measurable(rarer(train.Y))), func(f Family) bool { return slices.Contains(*gone, f.Name) })
+	a.progress(fmt.Sprintf("test cutoff %s: %d families on %d rows of %d cutoffs, tested on %d", day(o.Test), len(families), train.Rows(), len(o.Train), test.Rows()))
+
+	record := func(name string, f *Fitted, x *features.Matrix) error {
+		margin, p, err := f.Probabilities(x)
+		if err != nil {
+			return err
+		}
+		c := t.find(name)
+		if c == nil {
+			c = &contender{Name: name}
+			t.Contenders = append(t.Contenders, c)
+		}
+		c.Held = append(c.Held, Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p})
+		c.Seconds += f.FitSeconds
+		return nil
+	}
+	leave := func(name string, err error) {
+		t.Warnings = append(t.Warnings, fmt.Sprintf("%s is left out: it failed at test cutoff %s: %v", name, day(o.Test), err))
+		*gone = append(*gone, name)
+	}
+
+	e, err := encode(train)
+	if err != nil {
+		return err
+	}
+	t.Dropped = e.dropped
+	x, err := e.encoding.Apply(test.X)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	fitted, failures, err := a.fit(ctx, e.d, families)
+	if err != nil {
+		return err
+	}
+	for _, f := range failures {
+		leave(f.Family, f.Err)
+	}
+	for _, f := range fitted {
+		if err := record(f.Family, f, x); err != nil {
+			leave(f.Family, err)
+		}
+	}
+	if a.champion == nil || slices.Contains(*gone, familyChampion) {
+		return nil
+	}
+	f, x, err := a.refitChampion(ctx, train, test)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		leave(familyChampion, err)
+		return nil
+	}
+	return record(familyChampion, f, x)
+}
+
+// fit cross-fits families on an encoded training set with folds by customer.
+func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family) ([]*Fitted, []Failure, error) {
+	fold := CustomerFolds(d.Customer, innerFolds, a.seed)
+	return newFitter(d, fold, recencyColumn(d.X.Schema, a.churn), a.seed).Fit(ctx, families)
+}
+
+// refitChampion makes the champion anew on the training rows: its family on those of its columns that still exist.
+func (a *arena) refitChampion(ctx context.Context, train, test *features.Dataset) (*Fitted, *features.Matrix, error) {
+	family, ok := familyOf(a.champion.Family)
+	if !ok {
+		return nil, nil, fmt.Errorf("its family %s is not known here", a.champion.Family)
+	}
+	own := *train
+	own.X = keepColumns(train.X, a.champion.Columns)
+	e, err := encode(&own)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := e.encoding.Apply(keepColumns(test.X, a.champion.Columns))
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode: %w", err)
+	}
+	fitted, failures, err := a.fit(ctx, e.d, withParts(family))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range fitted {
+		if f.Family == family.Name {
+			return f, x, nil
+		}
+	}
+	if len(failures) > 0 {
+		return nil, nil, failures[len(failures)-1].Err
+	}
+	return nil, nil, errors.New("its features are gone")
+}
+
+// withParts is the family behind the parts that it averages.
+func withParts(f Family) []Family {
+	var out []Family
+	for _, name := range f.Parts {
+		if part, ok := familyOf(name); ok {
+			out = append(out, part)
+		}
+	}
+	return append(out, f)
+}
+
+// keepColumns is the matrix of the named columns, sharing memory with x.
+func keepColumns(x *features.Matrix, names []string) *features.Matrix {
+	out := &features.Matrix{}
+	for j, c := range x.Schema {
+		if slices.Contains(names, c.Name) {
+			out.Schema = append(out.Schema, c)
+			out.X = append(out.X, x.X[j])
+		}
+	}
+	return out
+}
+
+// encoded is a training set in the shape that models see.
+type encoded struct {
+	d        *features.Dataset
+	encoding *features.Encoding
+	dropped  []features.Dropped
+}
+
+// encode fits the encoding on the training rows, and only on these, and applies it to them.
+func encode(d *features.Dataset) (*encoded, error) {
+	encoding, dropped := features.FitEncoding(d.X)
+	x, err := encoding.Apply(d.X)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	if x.Cols() == 0 {
+		return nil, lacking("no feature is left: each is missing or constant over the %d training rows. Import a source with history before the cutoffs", d.Rows())
+	}
+	out := *d
+	out.X = x
+	return &encoded{d: &out, encoding: encoding, dropped: dropped}, nil
+}
+
+// checkClasses refuses training rows from which nothing can be learned.
+func checkClasses(d *features.Dataset, churn features.ChurnSpec) error {
+	n, pos := d.Rows(), positives(d.Y)
+	switch {
+	case n == 0:
+		return lacking("no customer has a known label at the training cutoffs; see retain label preview")
+	case pos == 0:
+		return lacking("none of the %d labelled rows churned within %d days: the label is constant and nothing can be learned. Check churn.setting, churn.activity and churn.horizon_days with retain label preview",
+			n, churn.HorizonDays)
+	case pos == n:
+		return lacking("all %d labelled rows churned within %d days: the label is constant and nothing can be learned. Check churn.setting, churn.activity and churn.horizon_days with retain label preview",
+			n, churn.HorizonDays)
+	}
+	return nil
+}

@@ -1,0 +1,383 @@
+package training
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"retain/features"
+	"retain/internal/warehouse"
+	"retain/models"
+)
+
+// KindChurn is the kind of the churn models, and their name in the registry.
+const KindChurn = "churn"
+
+// ModelName names a registered model.
+type ModelName struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	Family  string `json:"family"`
+}
+
+// TrainReport is the JSON of `retain train`.
+type TrainReport struct {
+	Model        ModelName          `json:"model"`
+	Promoted     bool               `json:"promoted"`
+	Verdict      []string           `json:"verdict"` // why this family, and why promoted or not, in words
+	Cutoffs      []time.Time        `json:"cutoffs"` // of the final fit, oldest first
+	Rows         int                `json:"rows"`    // of the final fit
+	Positives    int                `json:"positives"`
+	TrainedUntil time.Time          `json:"trained_until"` // end of the last training label
+	Models       []ModelFigures     `json:"models"`        // the tournament, on test cutoffs
+	Features     []string           `json:"features"`      // in use
+	Dropped      []features.Dropped `json:"dropped_features"`
+	Calibration  models.Calibration `json:"calibration"`
+	Leaks        []Leak             `json:"leaks"` // told, but not stopping
+	Warnings     []string           `json:"warnings"`
+	Artifact     string             `json:"artifact"`
+	Seconds      float64            `json:"seconds"`
+}
+
+// Train learns a churn model from all cutoffs with known labels: it lints the columns, measures every family on later cutoffs, chooses one,
+// refits it on everything, registers it and promotes it if the gate lets it pass.
+// Errors: *UsageError (wrong churn definition), *DataError (no known label, one class, no feature), *LeakError, or of the warehouse.
+func Train(ctx context.Context, o Options) (report *TrainReport, err error) {
+	o = o.filled()
+	if err := errors.Join(o.Churn.Validate(), o.Grid.Validate()); err != nil {
+		return nil, &UsageError{Message: err.Error()}
+	}
+	p := newStorePanel(o)
+	defer func() { err = errors.Join(err, p.Close(ctx)) }()
+	return train(ctx, p, o)
+}
+
+func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
+	begin := time.Now()
+	cutoffs, err := knownCutoffs(ctx, p, o)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress(fmt.Sprintf("reading features and labels at %d cutoffs, %s to %s", len(cutoffs), day(cutoffs[0]), day(cutoffs[len(cutoffs)-1])))
+	if err := p.Resolve(ctx, cutoffs); err != nil {
+		return nil, err
+	}
+	all, err := stack(ctx, p, cutoffs, o.Until)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkClasses(all, o.Churn); err != nil {
+		return nil, err
+	}
+	leaks, err := lint(ctx, all, CustomerFolds(all.Customer, innerFolds, o.Seed), recencyColumn(all.X.Schema, o.Churn))
+	if err != nil {
+		return nil, err
+	}
+	told, err := judgeLeaks(leaks, o.Allowed)
+	if err != nil {
+		return nil, err
+	}
+	champion, err := readChampion(ctx, o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	a := &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, progress: o.Progress}
+	if champion != nil {
+		a.champion = champion.recipe()
+	}
+	measured, err := measure(ctx, a, cutoffs, all)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := choose(measured.tournament, rarer(all.Y), o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress(fmt.Sprintf("fitting %s on %d rows of %d cutoffs", chosen.Family.Name, all.Rows(), len(cutoffs)))
+	artifact, dropped, err := a.finish(ctx, all, chosen.Family, o)
+	if err != nil {
+		return nil, err
+	}
+	report := &TrainReport{
+		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
+		TrainedUntil: artifact.TrainedUntil, Models: table(measured.tournament, o.Seed), Dropped: dropped, Calibration: artifact.Calibration,
+		Leaks: told, Warnings: measured.tournament.Warnings, Verdict: slices.Concat(measured.notes, chosen.Verdict),
+	}
+	for _, c := range artifact.Schema {
+		report.Features = append(report.Features, c.Name)
+	}
+	for _, l := range told {
+		report.Warnings = append(report.Warnings, l.String())
+	}
+	if err := stamp(artifact, report.Models); err != nil {
+		return nil, err
+	}
+	if err := settle(ctx, a, o, report, artifact, champion, measured); err != nil {
+		return nil, err
+	}
+	report.Seconds = time.Since(begin).Seconds()
+	return report, nil
+}
+
+// measurement is the tournament and how it came about.
+type measurement struct {
+	tournament *tournament
+	origins    []origin // none: measured across customers
+	notes      []string
+}
+
+// measure plays the tournament over the newest origins whose training rows allow all families. Where no cutoff is late enough to be a
+// test, the families are measured across customers on the training cutoffs themselves, and that is said.
+func measure(ctx context.Context, a *arena, cutoffs []time.Time, all *features.Dataset) (*measurement, error) {
+	var origins []origin
+	for _, o := range rollingOrigins(cutoffs, a.churn, testCutoffs) {
+		d, err := stack(ctx, a.panel, o.Train, o.Test)
+		if err != nil {
+			return nil, err
+		}
+		test, err := stack(ctx, a.panel, []time.Time{o.Test}, a.testKnown)
+		if err != nil {
+			return nil, err
+		}
+		if rarer(d.Y) > 0 && test.Rows() > 0 && (rarer(d.Y) >= leastMeasured || rarer(all.Y) < leastMeasured) {
+			origins = append(origins, o)
+		}
+	}
+	if len(origins) == 0 {
+		a.progress("no cutoff is late enough to test on: measuring across customers")
+		a.champion = nil // its recipe is measured out of time only
+		t, err := a.playAcross(ctx, all)
+		note := "no known cutoff lies a label's length behind another, so the figures are across customers on the training cutoffs and not out of time: take them as optimistic"
+		return &measurement{tournament: t, notes: []string{note}}, err
+	}
+	t, err := a.play(ctx, origins)
+	if err != nil {
+		return nil, err
+	}
+	m := &measurement{tournament: t, origins: origins}
+	if len(origins) < testCutoffs {
+		m.notes = append(m.notes, fmt.Sprintf("only %d test cutoffs: more history would make the figures surer", len(origins)))
+	}
+	return m, nil
+}
+
+// playAcross measures every family by its calibrated out-of-fold margins on the training cutoffs.
+func (a *arena) playAcross(ctx context.Context, all *features.Dataset) (*tournament, error) {
+	e, err := encode(all)
+	if err != nil {
+		return nil, err
+	}
+	fitted, failures, err := a.fit(ctx, e.d, measurable(rarer(all.Y)))
+	if err != nil {
+		return nil, err
+	}
+	t := &tournament{Dropped: e.dropped}
+	for _, f := range failures {
+		t.Warnings = append(t.Warnings, fmt.Sprintf("%s is left out: %v", f.Family, f.Err))
+	}
+	for _, f := range fitted {
+		c := &contender{Name: f.Family, Seconds: f.FitSeconds}
+		for _, cutoff := range distinctCutoffs(all.Cutoff) {
+			h := Held{Cutoff: cutoff}
+			for i, t := range all.Cutoff {
+				if t.Equal(cutoff) {
+					h.Customer = append(h.Customer, all.Customer[i])
+					h.Y = append(h.Y, all.Y[i])
+					h.Margin = append(h.Margin, f.OutOfFold[i])
+					h.P = append(h.P, f.Calibration.Probability(f.OutOfFold[i]))
+				}
+			}
+			c.Held = append(c.Held, h)
+		}
+		t.Contenders = append(t.Contenders, c)
+	}
+	return t, nil
+}
+
+// finish fits the chosen family on all rows and wraps it up.
+func (a *arena) finish(ctx context.Context, all *features.Dataset, family Family, o Options) (*models.Artifact, []features.Dropped, error) {
+	e, err := encode(all)
+	if err != nil {
+		return nil, nil, err
+	}
+	fitted, failures, err := a.fit(ctx, e.d, withParts(family))
+	if err != nil {
+		return nil, nil, err
+	}
+	k := slices.IndexFunc(fitted, func(f *Fitted) bool { return f.Family == family.Name })
+	if k < 0 {
+		return nil, nil, fmt.Errorf("fit %s on all cutoffs: %w", family.Name, failures[len(failures)-1].Err)
+	}
+	artifact, err := a.wrap(fitted[k], e, o)
+	return artifact, e.dropped, err
+}
+
+// wrap makes the artifact of a fitted family: everything needed to score, and no time of day.
+func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error) {
+	blob, err := f.Model.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", f.Family, err)
+	}
+	schema := f.Model.Schema()
+	names := make([]string, len(schema))
+	for j, c := range schema {
+		names[j] = c.Name
+	}
+	var parts [2]json.RawMessage
+	for k, v := range []any{a.panel.Catalogue().Only(names), e.encoding} {
+		if parts[k], err = json.Marshal(v); err != nil {
+			return nil, fmt.Errorf("wrap the model: %w", err)
+		}
+	}
+	probability := make([]float64, len(f.OutOfFold))
+	for i, m := range f.OutOfFold {
+		probability[i] = f.Calibration.Probability(m)
+	}
+	cutoffs := distinctCutoffs(e.d.Cutoff)
+	artifact := &models.Artifact{
+		Kind: KindChurn, Name: KindChurn, Family: f.Family,
+		Catalogue: parts[0], Encoding: parts[1], Churn: o.Churn,
+		Schema: schema, Fingerprint: schema.Fingerprint(),
+		Calibration: f.Calibration, Bands: models.FitBands(probability), Medians: models.Medians(e.d.X),
+		Cutoffs: cutoffs, TrainedUntil: o.Churn.Matures(cutoffs[len(cutoffs)-1]),
+		Rows: e.d.Rows(), Positives: positives(e.d.Y), Seed: o.Seed, Model: blob,
+	}
+	if o.Store != nil {
+		for source, b := range o.Store.Sources {
+			if len(b.Static) > 0 {
+				if artifact.Static == nil {
+					artifact.Static = make(map[string][]string)
+				}
+				artifact.Static[source] = b.Static
+			}
+		}
+	}
+	return artifact, nil
+}
+
+// stamp writes the figures of the artifact's family into it, without the seconds, which are not the same twice.
+func stamp(a *models.Artifact, figures []ModelFigures) error {
+	k := slices.IndexFunc(figures, func(m ModelFigures) bool { return m.Name == a.Family })
+	if k < 0 {
+		return nil
+	}
+	own := figures[k]
+	own.FitSeconds = 0
+	blob, err := json.Marshal(own)
+	a.Metrics = blob
+	return err
+}
+
+// standing is the champion as the registry holds it.
+type standing struct {
+	row      warehouse.ModelRow
+	artifact *models.Artifact
+}
+
+// readChampion reads the champion; nil if there is none.
+func readChampion(ctx context.Context, r Registry) (*standing, error) {
+	row, err := r.ChampionModel(ctx, KindChurn)
+	if errors.Is(err, warehouse.ErrNoModel) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	artifact, err := models.DecodeArtifact(row.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("read champion %s version %d: %w", row.Name, row.Version, err)
+	}
+	return &standing{row: row, artifact: artifact}, nil
+}
+
+func (s *standing) recipe() *recipe {
+	r := &recipe{Family: s.artifact.Family}
+	for _, c := range s.artifact.Schema {
+		r.Columns = append(r.Columns, c.Name)
+	}
+	return r
+}
+
+// settle registers the artifact and promotes it if the gate says so.
+func settle(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, m *measurement) error {
+	blob, err := artifact.Encode()
+	if err != nil {
+		return err
+	}
+	report.Artifact = models.Address(blob)
+	j, err := verdict(ctx, a, o, report, artifact, champion, m)
+	if err != nil {
+		return err
+	}
+	report.Verdict = append(report.Verdict, j.Verdict...)
+	told, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	now := o.Now().UTC()
+	version, err := o.Registry.RegisterModel(ctx, warehouse.ModelRow{
+		Artifact: report.Artifact, Kind: artifact.Kind, Name: artifact.Name, Family: artifact.Family, CreatedAt: now,
+		Rows: uint64(artifact.Rows), Positives: uint64(artifact.Positives), Report: string(told), Blob: blob,
+	})
+	if err != nil {
+		return err
+	}
+	report.Model.Version = int(version)
+	if !j.Promote {
+		return nil
+	}
+	err = o.Registry.PromoteModel(ctx, warehouse.PromotionRow{
+		At: now, Kind: artifact.Kind, Artifact: report.Artifact, Name: artifact.Name, Version: version, Who: o.Who, Why: strings.Join(j.Verdict, "; "),
+	})
+	report.Promoted = err == nil
+	return err
+}
+
+// verdict is the gate's word on the new artifact.
+func verdict(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, m *measurement) (judgement, error) {
+	challenger := m.tournament.find(artifact.Family)
+	b := NewBootstrap(o.Seed, concatenate(challenger.Held).Customer)
+	recency := m.tournament.find(familyRecency)
+	if champion == nil {
+		return first(artifact.Family, challenger, recency, b), nil
+	}
+	if champion.row.Artifact == report.Artifact {
+		return judgement{Verdict: []string{"the same model is the champion already"}}, nil
+	}
+	old := m.tournament.find(familyChampion)
+	if old == nil {
+		return judgement{Verdict: []string{"the champion's recipe could not be measured on these folds, so it stays; promote by hand to replace it"}}, nil
+	}
+	segments, err := a.segments(ctx, m.origins)
+	if err != nil {
+		return judgement{}, err
+	}
+	return judge(challenge{
+		Name: artifact.Family, Challenger: challenger, Champion: old, Recency: recency, Segments: segments,
+		Age: o.Now().Sub(champion.row.CreatedAt), MaxAge: o.MaxAge, Relabelled: relabelled(o.Churn, champion.artifact.Churn),
+	}, b), nil
+}
+
+// relabelled says whether two specifications label differently. How far the data go is not part of the label.
+func relabelled(a, b features.ChurnSpec) bool {
+	a.DataUntil, b.DataUntil = nil, nil
+	return !reflect.DeepEqual(a, b)
+}
+
+// segments are the levels of the categorical columns over the test rows.
+func (a *arena) segments(ctx context.Context, origins []origin) ([]segment, error) {
+	var tests []*features.Dataset
+	for _, o := range origins {
+		d, err := stack(ctx, a.panel, []time.Time{o.Test}, a.testKnown)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, d)
+	}
+	return segmentsOf(tests), nil
+}
