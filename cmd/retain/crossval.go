@@ -40,7 +40,7 @@ func printCrossval(w io.Writer, r *training.CrossvalReport) {
 	table(w, func(line func(string, ...any)) {
 		line("model\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%\tfit s\tpredict s")
 		for _, m := range r.Models {
-			line("%s\t%s\t%.2f\t%.3f", m.Name, metricCells(m.Metrics), m.FitSeconds, m.PredictSeconds)
+			line("%s\t%s\t%.2f\t%.3f", m.Name, metricCells(m.Figures), m.FitSeconds, m.PredictSeconds)
 		}
 	})
 }

@@ -203,7 +203,7 @@ func (d *demo) train(ctx context.Context, s *session, news bool) error {
 	if !news {
 		if _, err := s.champion(ctx); err == nil {
 			return nil
-		} else if !errors.Is(err, training.ErrNoChampion) {
+		} else if !errors.Is(err, errNoChampion) {
 			return err
 		}
 	}
@@ -255,7 +255,7 @@ func printFamilies(w io.Writer, r *training.TrainReport) {
 	table(w, func(line func(string, ...any)) {
 		line("     model\tAUC\tlog loss\tECE\tlift 10 %%")
 		for _, m := range r.Models {
-			line("     %s\t%s\t%s\t%s\t%s", m.Name, figure(m.Pooled.AUC, 3), figure(m.Pooled.LogLoss, 3), figure(m.Pooled.ECE, 3), figure(m.Pooled.TopDecileLift, 2))
+			line("     %s\t%s\t%s\t%s\t%s", m.Name, metric(m.Pooled.AUC, 3), metric(m.Pooled.LogLoss, 3), metric(m.Pooled.ECE, 3), metric(m.Pooled.TopDecileLift, 2))
 		}
 	})
 }

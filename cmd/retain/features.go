@@ -93,7 +93,7 @@ func (s *session) export(cmd *cobra.Command, cutoff time.Time, out string) (rows
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := features.ExportCSV(out, snapshot, nil); err != nil {
+	if err := snapshot.ExportCSV(out, nil); err != nil {
 		return 0, 0, err
 	}
 	return snapshot.X.Rows(), snapshot.X.Cols(), nil

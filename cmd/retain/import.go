@@ -46,7 +46,7 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 			}
 			o.Rates = s.config.Rates
 			bar := a.progress("rows")
-			o.Progress = bar.set
+			o.Progress = func(p pipelines.ImportProgress) { bar.set(p.Rows, p.Bytes, p.Size) }
 			report, err := pipelines.Import(cmd.Context(), o)
 			bar.done()
 			if err != nil {

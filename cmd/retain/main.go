@@ -13,6 +13,7 @@ import (
 
 	"retain/features"
 	"retain/internal/warehouse"
+	"retain/pipelines"
 	"retain/training"
 )
 
@@ -73,7 +74,7 @@ func usagef(format string, args ...any) error {
 func isUsage(err error) bool {
 	var mine *usageError
 	var trainings *training.UsageError
-	return errors.As(err, &mine) || errors.As(err, &trainings)
+	return errors.As(err, &mine) || errors.As(err, &trainings) || errors.Is(err, pipelines.ErrImportOptions)
 }
 
 // explainMissing turns the errors of a warehouse that is not there or not filled into what to do next.

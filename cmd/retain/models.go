@@ -1,17 +1,21 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"retain/features"
 	"retain/internal/warehouse"
-	"retain/pipelines"
+	"retain/models"
 	"retain/training"
 )
 
@@ -30,16 +34,36 @@ func (a *app) modelsListCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			models, err := s.db.Models(cmd.Context(), pipelines.KindChurn)
+			models, err := s.db.Models(cmd.Context(), training.KindChurn)
 			if err != nil {
 				return err
 			}
-			return a.print(map[string]any{"models": models}, func(w io.Writer) { printModels(w, models) })
+			champion, err := s.db.ChampionModel(cmd.Context(), training.KindChurn)
+			if err != nil && !errors.Is(err, warehouse.ErrNoModel) {
+				return err
+			}
+			listed := make([]listedModel, len(models))
+			for i, m := range models {
+				listed[i] = listedModel{m.Name, int(m.Version), m.Family, m.CreatedAt, int(m.Rows), int(m.Positives), m.Artifact, m.Artifact == champion.Artifact}
+			}
+			return a.print(map[string]any{"models": listed}, func(w io.Writer) { printModels(w, listed) })
 		},
 	}
 }
 
-func printModels(w io.Writer, models []warehouse.ModelRow) {
+// listedModel is one model in the JSON of `retain models list`.
+type listedModel struct {
+	Name      string    `json:"name"`
+	Version   int       `json:"version"`
+	Family    string    `json:"family"`
+	CreatedAt time.Time `json:"created_at"`
+	Rows      int       `json:"rows"`
+	Positives int       `json:"positives"`
+	Artifact  string    `json:"artifact"`
+	Champion  bool      `json:"champion"`
+}
+
+func printModels(w io.Writer, models []listedModel) {
 	if len(models) == 0 {
 		fmt.Fprintln(w, "no model yet: `retain train churn`")
 		return
@@ -73,36 +97,62 @@ func (a *app) modelsShowCommand() *cobra.Command {
 				return err
 			}
 			if out != "" {
-				if err := writeWhole(out, entry.Blob); err != nil {
+				if err := writeWhole(out, entry.row.Blob); err != nil {
 					return err
 				}
 			}
-			return a.print(entry.Card(), func(w io.Writer) { printCard(w, entry, out) })
+			return a.print(cardOf(entry), func(w io.Writer) { printCard(w, entry, out) })
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the file to export the artifact to")
 	return cmd
 }
 
-func (s *session) registered(cmd *cobra.Command, args []string) (training.Registered, error) {
+func (s *session) registered(cmd *cobra.Command, args []string) (registered, error) {
 	if len(args) == 0 {
-		return training.Champion(cmd.Context(), s.db, pipelines.KindChurn)
+		return s.champion(cmd.Context())
 	}
-	version, err := strconv.Atoi(args[0])
+	version, err := strconv.ParseUint(strings.TrimPrefix(args[0], "v"), 10, 32)
 	if err != nil || version < 1 {
-		return training.Registered{}, usagef("models show: %q is no version; `retain models list` has them", args[0])
+		return registered{}, usagef("models show: %q is no version; `retain models list` has them", args[0])
 	}
-	return training.Version(cmd.Context(), s.db, pipelines.KindChurn, version)
+	return s.version(cmd.Context(), uint32(version))
 }
 
-func printCard(w io.Writer, entry training.Registered, out string) {
-	m := entry.Artifact
-	fmt.Fprintf(w, "%s v%d: %s, %d features, trained on %s rows (%s churned) of %d cutoffs, known until %s\n", m.Name, entry.Version, m.Family,
+// modelCard is the JSON of `retain models show`.
+type modelCard struct {
+	listedModel
+	Churn        features.ChurnSpec `json:"churn"`
+	Features     []string           `json:"features"`
+	Bands        models.Bands       `json:"bands"`
+	Calibration  models.Calibration `json:"calibration"`
+	Cutoffs      []time.Time        `json:"cutoffs"`
+	TrainedUntil time.Time          `json:"trained_until"`
+	Seed         uint64             `json:"seed"`
+	Training     json.RawMessage    `json:"training"` // the report of the training
+}
+
+func cardOf(r registered) modelCard {
+	m := r.artifact
+	card := modelCard{
+		listedModel: listedModel{r.row.Name, int(r.row.Version), r.row.Family, r.row.CreatedAt, int(r.row.Rows), int(r.row.Positives), r.row.Artifact, false},
+		Churn:       m.Churn, Bands: m.Bands, Calibration: m.Calibration, Cutoffs: m.Cutoffs, TrainedUntil: m.TrainedUntil, Seed: m.Seed,
+		Training: json.RawMessage(r.row.Report),
+	}
+	for _, column := range m.Schema {
+		card.Features = append(card.Features, column.Name)
+	}
+	return card
+}
+
+func printCard(w io.Writer, entry registered, out string) {
+	m := entry.artifact
+	fmt.Fprintf(w, "%s v%d: %s, %d features, trained on %s rows (%s churned) of %d cutoffs, known until %s\n", m.Name, entry.row.Version, m.Family,
 		len(m.Schema), count(m.Rows), count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
 	fmt.Fprintf(w, "churn: %s within %d days after a gap of %d; bands: high from %.3f, medium from %.3f\n", m.Churn.Setting, m.Churn.HorizonDays, m.Churn.GapDays, m.Bands.High, m.Bands.Medium)
-	fmt.Fprintf(w, "artifact %s\n", entry.Address)
+	fmt.Fprintf(w, "artifact %s\n", entry.row.Artifact)
 	if out != "" {
-		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, count(len(entry.Blob)))
+		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, count(len(entry.row.Blob)))
 	}
 }
 

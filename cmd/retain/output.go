@@ -100,27 +100,35 @@ type progress struct {
 	next time.Time
 }
 
+// plainEvery is the time between two plain lines of progress.
+const plainEvery = 5 * time.Second
+
 func (a *app) progress(unit string) *progress {
 	p := &progress{w: a.stderr, unit: unit, next: time.Now().Add(plainEvery)}
 	if _, ok := terminal(a.stderr); ok {
-		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetItsString(unit),
-			progressbar.OptionShowIts(), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish())
+		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(a.stderr), progressbar.OptionShowBytes(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
 	}
 	return p
 }
 
-// plainEvery is the time between two plain lines of progress.
-const plainEvery = 5 * time.Second
-
-func (p *progress) set(n int64) {
+// set tells n units so far, and done of size bytes; size 0 is not known.
+func (p *progress) set(n, done, size int64) {
 	if p.bar != nil {
-		_ = p.bar.Set64(n) // only the terminal can fail
+		if size > 0 {
+			p.bar.ChangeMax64(size)
+		}
+		p.bar.Describe(count(n) + " " + p.unit)
+		_ = p.bar.Set64(done) // only the terminal can fail
 		return
 	}
 	if now := time.Now(); now.After(p.next) {
 		p.next = now.Add(plainEvery)
-		fmt.Fprintf(p.w, "%s %s so far\n", count(n), p.unit)
+		line := count(n) + " " + p.unit
+		if size > 0 {
+			line += fmt.Sprintf(", %.0f %% of the file", 100*float64(done)/float64(size))
+		}
+		fmt.Fprintln(p.w, line)
 	}
 }
 

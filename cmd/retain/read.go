@@ -13,7 +13,6 @@ import (
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/pipelines"
-	"retain/training"
 )
 
 func (a *app) atRiskCommand() *cobra.Command {
@@ -106,11 +105,11 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return explainNoRun(err)
 			}
-			entry, err := training.Load(cmd.Context(), s.db, run.Artifact)
+			entry, err := byArtifact(cmd.Context(), s.db, run.Artifact)
 			if err != nil {
 				return err
 			}
-			model, err := servingModel(entry)
+			model, err := entry.serving()
 			if err != nil {
 				return err
 			}
@@ -133,11 +132,11 @@ func (s *session) scores(ctx context.Context) (pipelines.Scores, error) {
 	if err != nil {
 		return out, explainNoRun(err)
 	}
-	entry, err := training.Load(ctx, s.db, run.Artifact)
+	entry, err := byArtifact(ctx, s.db, run.Artifact)
 	if err != nil {
 		return out, err
 	}
-	out.Actionable = entry.Artifact.Actionable
+	out.Actionable = entry.artifact.Actionable
 	return out, nil
 }
 

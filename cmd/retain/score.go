@@ -12,7 +12,6 @@ import (
 
 	"retain/models"
 	"retain/pipelines"
-	"retain/training"
 )
 
 func (a *app) scoreCommand() *cobra.Command {
@@ -50,7 +49,11 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 	if err != nil {
 		return models.Run{}, err
 	}
-	spec := champion.Artifact.Churn
+	model, err := champion.serving()
+	if err != nil {
+		return models.Run{}, err
+	}
+	spec := model.Artifact.Churn
 	if !s.config.Churn.Same(spec) {
 		a.say("warning: churn: in the configuration differs from the champion's; scoring uses the champion's until `retain train churn` runs")
 	}
@@ -72,7 +75,7 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 	case cutoff.After(watermark):
 		a.say(fmt.Sprintf("warning: the data are complete until %s only; what happened between then and the cutoff %s is not all known", watermark.Format(time.RFC3339), cutoff.Format(time.RFC3339)))
 	}
-	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: champion, Cutoff: cutoff, Value: s.config.valueTerms()}
+	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: cutoff, Value: s.config.valueTerms()}
 	if b := s.config.Bands; b != nil {
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
 	}
@@ -81,28 +84,6 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 
 // staleAfter is the age of the data from which on it is worth a line.
 const staleAfter = 48 * time.Hour
-
-// champion is the model that scores.
-func (s *session) champion(ctx context.Context) (pipelines.ServingModel, error) {
-	entry, err := training.Champion(ctx, s.db, pipelines.KindChurn)
-	if err != nil {
-		return pipelines.ServingModel{}, err
-	}
-	return servingModel(entry)
-}
-
-// servingModel decodes a registered artifact for scoring.
-func servingModel(entry training.Registered) (pipelines.ServingModel, error) {
-	model, err := entry.Artifact.LoadModel(training.Decoders())
-	if err != nil {
-		return pipelines.ServingModel{}, err
-	}
-	explainer, ok := model.(models.Explainer)
-	if !ok {
-		return pipelines.ServingModel{}, fmt.Errorf("model %s v%d (%s) has no exact reasons and cannot score", entry.Artifact.Name, entry.Version, entry.Artifact.Family)
-	}
-	return pipelines.ServingModel{Artifact: entry.Artifact, Model: explainer, Address: entry.Address, Version: entry.Version}, nil
-}
 
 func printRun(w io.Writer, r models.Run) {
 	fmt.Fprintf(w, "run %s: %s customers exist at %s, %s scored by %s v%d\n", r.ID, count(r.Customers), r.Cutoff.Format(time.RFC3339), count(r.Scored), r.Model.Name, r.Model.Version)

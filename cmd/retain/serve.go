@@ -13,7 +13,6 @@ import (
 	"retain/models"
 	"retain/pipelines"
 	"retain/serving"
-	"retain/training"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -75,12 +74,12 @@ func (r runReader) Scores(ctx context.Context, runID string) iter.Seq2[models.Sc
 			yield(models.Score{}, err)
 			return
 		}
-		entry, err := training.Load(ctx, r.db, run.Artifact)
+		entry, err := byArtifact(ctx, r.db, run.Artifact)
 		if err != nil {
 			yield(models.Score{}, err)
 			return
 		}
-		scores.Actionable = entry.Artifact.Actionable
+		scores.Actionable = entry.artifact.Actionable
 		scores.Scores(ctx, runID)(yield)
 	}
 }

@@ -101,20 +101,26 @@ func printTraining(w io.Writer, r *training.TrainReport) {
 	fmt.Fprintf(w, "%s v%d (%s): %s, in %.1f s\n", r.Model.Name, r.Model.Version, r.Model.Family, state, r.Seconds)
 }
 
-func printBacktest(w io.Writer, families []training.ModelReport) {
+func printBacktest(w io.Writer, families []training.ModelFigures) {
 	table(w, func(line func(string, ...any)) {
 		line("model\ttest cutoff\trows\tchurned\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%")
 		for _, m := range families {
 			for _, f := range m.Folds {
-				line("%s\t%s\t%s\t%s\t%s", m.Name, f.Cutoff.Format(time.DateOnly), count(f.Rows), count(f.Positives), metricCells(f.Metrics))
+				line("%s\t%s\t%s\t%s\t%s", m.Name, f.Cutoff.Format(time.DateOnly), count(f.Rows), count(f.Positives), metricCells(f.Figures))
 			}
 			if len(m.Folds) > 1 {
-				line("%s\tpooled\t\t\t%s", m.Name, metricCells(m.Pooled))
+				line("%s\tpooled\t\t\t%s", m.Name, metricCells(m.Pooled.Figures))
 			}
 		}
 	})
 }
 
-func metricCells(m training.Metrics) string {
-	return strings.Join([]string{figure(m.AUC, 4), figure(m.PRAUC, 4), figure(m.LogLoss, 4), figure(m.Brier, 4), figure(m.ECE, 4), figure(m.TopDecileLift, 2)}, "\t")
+func metricCells(m training.Figures) string {
+	return strings.Join([]string{metric(m.AUC, 4), metric(m.PRAUC, 4), metric(m.LogLoss, 4), metric(m.Brier, 4), metric(m.ECE, 4), metric(m.TopDecileLift, 2)}, "\t")
+}
+
+// metric writes a figure of training with so many decimals.
+func metric(f training.Figure, decimals int) string {
+	v := float64(f)
+	return figure(&v, decimals)
 }
