@@ -1,0 +1,58 @@
+package serving
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+)
+
+var (
+	errNoCustomer = errors.New("no customer of this id in the run in force")
+	errMinValue   = errors.New("min_value must be a finite number")
+)
+
+// problemOf maps every kind of error to its status and to what a caller may know. Anything else is a 500 that says nothing.
+func problemOf(err error) *huma.ErrorModel {
+	var notReady *notReadyError
+	status, detail := http.StatusInternalServerError, "something went wrong here; the log has it under the request id"
+	switch {
+	case errors.Is(err, errNoCustomer):
+		status, detail = http.StatusNotFound, err.Error()
+	case errors.Is(err, errCursorExpired):
+		status, detail = http.StatusGone, err.Error()
+	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errMinValue):
+		status, detail = http.StatusUnprocessableEntity, err.Error()
+	case errors.As(err, &notReady):
+		status, detail = http.StatusServiceUnavailable, notReady.why
+	case errors.Is(err, errKey):
+		status, detail = http.StatusUnauthorized, "the key is unknown, revoked or expired"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		status, detail = http.StatusServiceUnavailable, "the request was given up"
+	}
+	return problem(status, detail)
+}
+
+func problem(status int, detail string) *huma.ErrorModel {
+	return &huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+// fail answers with a problem: a page to a browser that asks for one outside /v1, problem+json to all others.
+func (s *Server) fail(c *gin.Context, p *huma.ErrorModel) {
+	c.Abort()
+	if p.Status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", "2")
+	}
+	if s.wantsPage(c) {
+		s.errorPage(c, p)
+		return
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // strings and a number
+	}
+	c.Data(p.Status, "application/problem+json", append(body, '\n'))
+}
