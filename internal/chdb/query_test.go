@@ -39,7 +39,7 @@ func bothWays(t *testing.T, test func(t *testing.T, c driver.Conn)) {
 	t.Run("over TCP", func(t *testing.T) { test(t, overTCP(t)) })
 }
 
-func exec(t testing.TB, c driver.Conn, sql string) {
+func execute(t testing.TB, c driver.Conn, sql string) {
 	t.Helper()
 	if err := c.Exec(context.Background(), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
@@ -216,7 +216,7 @@ func TestSettings(t *testing.T) {
 func TestSessionStateDoesNotLeak(t *testing.T) {
 	c := open(t)
 	for _, sql := range []string{"SET max_block_size = 777", "USE system", "CREATE TEMPORARY TABLE leak (x UInt8)"} {
-		exec(t, c, sql)
+		execute(t, c, sql)
 	}
 	for range 20 {
 		if n := count(t, c, "SELECT toUInt64(currentDatabase() = 'default' AND getSetting('max_block_size') != 777)"); n != 1 {
@@ -248,8 +248,8 @@ func TestTimesAreUTC(t *testing.T) {
 
 func TestMultipleDatabases(t *testing.T) {
 	c := open(t)
-	exec(t, c, "CREATE DATABASE `odd ``name`")
-	defer exec(t, c, "DROP DATABASE `odd ``name`")
+	execute(t, c, "CREATE DATABASE `odd ``name`")
+	defer execute(t, c, "DROP DATABASE `odd ``name`")
 	o := &clickhouse.Options{
 		Protocol: clickhouse.HTTP, Addr: []string{"embedded:0"}, Auth: clickhouse.Auth{Database: "odd `name"},
 		TransportFunc: func(*http.Transport) (http.RoundTripper, error) { return engine, nil },
@@ -259,7 +259,7 @@ func TestMultipleDatabases(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	exec(t, other, "CREATE TABLE here (x UInt8) ENGINE = Memory")
+	execute(t, other, "CREATE TABLE here (x UInt8) ENGINE = Memory")
 	if n := count(t, c, "SELECT count() FROM system.tables WHERE database = 'odd `name' AND name = 'here'"); n != 1 {
 		t.Error("the table went elsewhere")
 	}
