@@ -1,0 +1,283 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+)
+
+// How many keys one statement looks at: sets and sorts of a million 64-bit keys stay below 100 MB, whatever the size of the import and of the history.
+const decideKeys = 1_000_000
+
+// What becomes of a staged row. A row without verdict is a new event: it goes to the source.
+const (
+	verdictDrop  = 1 // the version is held already
+	verdictFix   = 2 // a further version of an event: to the fixes
+	verdictFirst = 3 // the first of several versions: to the source and to the fixes
+)
+
+// decide tells what each staged row is. It fills these tables of the import:
+//
+//	keys      line, event_hash, row_hash, ingested_at of every staged row
+//	held      the same of the versions that the source holds of these events
+//	verdict   line, action of the rows that are not simply new events
+//	seed      event_hash of held events that get their second version
+//
+// All but the first are empty when the file brings only new events. Work goes by slices of the keys (hash modulo slices).
+func (s *Staging) decide(ctx context.Context) error {
+	slices := s.rows/decideKeys + 1
+	ddl := []string{
+		"CREATE TABLE %s (hash UInt64) ENGINE = MergeTree ORDER BY hash", "repeated",
+		"CREATE TABLE %s (line UInt64, event_hash UInt64) ENGINE = MergeTree ORDER BY line", "ordinal",
+		fmt.Sprintf("CREATE TABLE %%s (line UInt64, event_hash UInt64, row_hash UInt64, ingested_at Int64) ENGINE = MergeTree ORDER BY event_hash PARTITION BY event_hash %%%% %d", slices), "keys",
+		"CREATE TABLE %s (event_hash UInt64, row_hash UInt64, ingested_at Int64, imported_at Int64, fixed UInt8) ENGINE = MergeTree ORDER BY event_hash", "held",
+		"CREATE TABLE %s (line UInt64, action UInt8) ENGINE = MergeTree ORDER BY line", "verdict",
+		"CREATE TABLE %s (event_hash UInt64) ENGINE = MergeTree ORDER BY event_hash", "seed",
+	}
+	for i := 0; i < len(ddl); i += 2 {
+		if err := s.exec(ctx, fmt.Sprintf(ddl[i], s.table(ddl[i+1]))); err != nil {
+			return fmt.Errorf("create the tables of the import: %w", err)
+		}
+	}
+	if err := s.decideIdentity(ctx, slices); err != nil {
+		return err
+	}
+	if err := s.readHeld(ctx, slices); err != nil {
+		return err
+	}
+	for slice := range slices {
+		if err := s.judge(ctx, slice, slices); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decideIdentity gives every staged row its event hash: the id's, or the content's with the ordinal among equal rows of the file.
+func (s *Staging) decideIdentity(ctx context.Context, slices uint64) error {
+	if s.source.Repeats {
+		for slice := range slices {
+			err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %s
+				SELECT id_hash FROM %s
+				WHERE id_hash != 0 AND id_hash %% %d = %d
+				GROUP BY id_hash
+				HAVING count() > 1`, s.table("repeated"), s.table("stage"), slices, slice))
+			if err != nil {
+				return fmt.Errorf("find ids that repeat in the file: %w", err)
+			}
+		}
+	}
+	if s.source.ID != nil {
+		for slice := range slices {
+			// Equal rows have equal ids, so a slice by id, else by content, keeps them together.
+			err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %[1]s
+				SELECT line, if(n = 1, row_hash, cityHash64(row_hash, toUInt64(n)))
+				FROM (
+					SELECT line, id_hash, row_hash, row_number() OVER (PARTITION BY row_hash ORDER BY line) AS n
+					FROM %[2]s
+					WHERE id_hash = 0 AND row_hash %% %[4]d = %[5]d AND row_hash IN (
+							SELECT row_hash FROM %[2]s WHERE id_hash = 0 AND row_hash %% %[4]d = %[5]d GROUP BY row_hash HAVING count() > 1)
+						OR id_hash != 0 AND id_hash %% %[4]d = %[5]d AND id_hash IN (
+							SELECT hash FROM %[3]s WHERE hash %% %[4]d = %[5]d)
+				)
+				WHERE n > 1 OR id_hash != 0`, s.table("ordinal"), s.table("stage"), s.table("repeated"), slices, slice))
+			if err != nil {
+				return fmt.Errorf("number the equal rows of the file: %w", err)
+			}
+		}
+	}
+	ordinals, err := s.count(ctx, "SELECT count() FROM "+s.table("ordinal"))
+	if err != nil {
+		return fmt.Errorf("count the equal rows of the file: %w", err)
+	}
+	return s.chunks(func(lines string) error {
+		query := fmt.Sprintf("INSERT INTO %s SELECT line, %s, row_hash, ingested_at FROM %s WHERE %s", s.table("keys"), plainHash, s.table("stage"), lines)
+		if ordinals > 0 {
+			query = fmt.Sprintf(`INSERT INTO %s
+				SELECT s.line, if(o.event_hash != 0, o.event_hash, %s), s.row_hash, s.ingested_at
+				FROM (SELECT line, id_hash, row_hash, ingested_at FROM %s WHERE %s) AS s
+				LEFT ANY JOIN (SELECT line, event_hash FROM %s WHERE %[4]s) AS o ON s.line = o.line`,
+				s.table("keys"), plainHash, s.table("stage"), lines, s.table("ordinal"))
+		}
+		if err := s.exec(ctx, query); err != nil {
+			return fmt.Errorf("identify the rows: %w", err)
+		}
+		return nil
+	})
+}
+
+// plainHash is the event hash of a row that stands alone.
+const plainHash = "if(id_hash = 0, row_hash, id_hash)"
+
+// chunks calls do with conditions that cut the staged rows into ranges of lines.
+func (s *Staging) chunks(do func(lines string) error) error {
+	for from := uint64(0); from < s.rows; from += decideKeys {
+		if err := do(fmt.Sprintf("line >= %d AND line < %d", from, from+decideKeys)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readHeld collects the versions that are held of the staged events: the anti-join over all history, by slices of the staged keys, so that the history is only streamed.
+func (s *Staging) readHeld(ctx context.Context, slices uint64) error {
+	tables := []string{s.source.Name}
+	if !s.source.Versions {
+		tables = append(tables, s.source.Name+"_fixes")
+	}
+	for fixed, table := range tables {
+		rows, err := s.count(ctx, "SELECT count() FROM "+table)
+		if err != nil {
+			return fmt.Errorf("count the rows of %s: %w", table, err)
+		}
+		for slice := uint64(0); slice < slices && rows > 0; slice++ {
+			err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %s
+				SELECT event_hash, row_hash, toUnixTimestamp64Milli(ingested_at), toUnixTimestamp64Milli(imported_at), %d
+				FROM %s
+				WHERE event_hash %% %d = %d AND event_hash IN (SELECT event_hash FROM %s WHERE _partition_id = '%[5]d')`,
+				s.table("held"), fixed, table, slices, slice, s.table("keys")))
+			if err != nil {
+				return fmt.Errorf("look for known events in %s: %w", table, err)
+			}
+		}
+	}
+	return nil
+}
+
+// judge decides the rows of one slice. Among the versions of an event, in the order of knowledge time and then of import, a staged one is known already if the same
+// content with the same knowledge time is held (or stands above it in the file), or if it only repeats the version before it.
+func (s *Staging) judge(ctx context.Context, slice, slices uint64) error {
+	// Events that are held or that the file holds more than once; for most files there are none.
+	touched := fmt.Sprintf(`SELECT event_hash FROM %s WHERE event_hash %% %d = %d
+		UNION ALL
+		SELECT event_hash FROM %s WHERE _partition_id = '%[3]d' GROUP BY event_hash HAVING count() > 1`, s.table("held"), slices, slice, s.table("keys"))
+	n, err := s.count(ctx, "SELECT count() FROM ("+touched+")")
+	if err != nil {
+		return fmt.Errorf("look for known events: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	versions := fmt.Sprintf(`SELECT event_hash, row_hash, ingested_at, min(imported_at) AS imported_at, toInt64(-1) AS line, max(fixed) AS fixed
+		FROM %s
+		WHERE event_hash %% %d = %d
+		GROUP BY event_hash, row_hash, ingested_at
+		UNION ALL
+		SELECT event_hash, row_hash, ingested_at, toInt64(9223372036854775807), min(toInt64(line)), 0
+		FROM %s
+		WHERE _partition_id = '%[3]d' AND event_hash IN (%[5]s)
+		GROUP BY event_hash, row_hash, ingested_at`, s.table("held"), slices, slice, s.table("keys"), touched)
+	// One row per version; held = the same version is held.
+	ranked := fmt.Sprintf(`SELECT event_hash, line, row_hash, fixed, line >= 0 AND (
+			min(line) OVER (PARTITION BY event_hash, row_hash, ingested_at) < 0) AS known, ingested_at, imported_at
+		FROM (%s)`, versions)
+	// A version that repeats the one before it says nothing new.
+	told := fmt.Sprintf(`SELECT event_hash, line, fixed, ingested_at, imported_at,
+			line >= 0 AND lagInFrame(row_hash, 1, toUInt64(0)) OVER (PARTITION BY event_hash ORDER BY ingested_at, imported_at, line
+				ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) = row_hash AS repeats
+		FROM (%s)
+		WHERE NOT known`, ranked)
+	kept := fmt.Sprintf(`SELECT event_hash, line,
+			row_number() OVER (PARTITION BY event_hash ORDER BY ingested_at, imported_at, line) AS place,
+			count() OVER (PARTITION BY event_hash) AS versions,
+			min(line) OVER (PARTITION BY event_hash) < 0 AS is_held,
+			max(fixed) OVER (PARTITION BY event_hash) AS is_fixed
+		FROM (%s)
+		WHERE NOT repeats`, told)
+	if err := s.exec(ctx, "CREATE TABLE "+s.table("kept")+" (event_hash UInt64, line Int64, place UInt64, versions UInt64, is_held UInt8, is_fixed UInt8) ENGINE = MergeTree ORDER BY line"); err != nil {
+		return fmt.Errorf("create the tables of the import: %w", err)
+	}
+	keep := fmt.Sprintf("INSERT INTO %s %s", s.table("kept"), kept)
+	drop := fmt.Sprintf(`INSERT INTO %s
+		SELECT line, %d FROM %s
+		WHERE _partition_id = '%d' AND event_hash IN (%s) AND toInt64(line) NOT IN (SELECT line FROM %s)`,
+		s.table("verdict"), verdictDrop, s.table("keys"), slice, touched, s.table("kept"))
+	statements := []string{keep, drop}
+	if !s.source.Versions {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO %s
+			SELECT line, if(is_held OR place > 1, %d, %d) FROM %s
+			WHERE line >= 0 AND (is_held OR versions > 1)`, s.table("verdict"), verdictFix, verdictFirst, s.table("kept")),
+			fmt.Sprintf(`INSERT INTO %s
+			SELECT DISTINCT event_hash FROM %s
+			WHERE line >= 0 AND is_held AND NOT is_fixed`, s.table("seed"), s.table("kept")))
+	}
+	for _, statement := range append(statements, "DROP TABLE "+s.table("kept")+" SYNC") {
+		if err := s.exec(ctx, statement); err != nil {
+			return fmt.Errorf("tell corrections from known events: %w", err)
+		}
+	}
+	return nil
+}
+
+// build writes the rows that become visible, in the source's own form and partitions, into the tables "new" and "fixes" of the import.
+func (s *Staging) build(ctx context.Context) error {
+	exceptions, err := s.count(ctx, fmt.Sprintf("SELECT (SELECT count() FROM %s) + (SELECT count() FROM %s)", s.table("verdict"), s.table("ordinal")))
+	if err != nil {
+		return fmt.Errorf("count the known rows: %w", err)
+	}
+	fixes, err := s.count(ctx, fmt.Sprintf("SELECT countIf(action IN (%d, %d)) FROM %s", verdictFix, verdictFirst, s.table("verdict")))
+	if err != nil {
+		return fmt.Errorf("count the corrections: %w", err)
+	}
+	if err := s.exec(ctx, fmt.Sprintf("CREATE TABLE %s AS %s", s.table("new"), s.source.Name)); err != nil {
+		return fmt.Errorf("create the tables of the import: %w", err)
+	}
+	names := s.source.names() + ", ingested_at, ingested_mapped, imported_at, event_hash, row_hash"
+	imported := fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d), 'UTC')", s.journal.importedAt.UnixMilli())
+	values := func(eventHash string) string {
+		var list string
+		for _, c := range s.source.Columns {
+			list += c.expression() + ", "
+		}
+		return list + "fromUnixTimestamp64Milli(ingested_at, 'UTC'), ingested_mapped, " + imported + ", " + eventHash + ", row_hash"
+	}
+	staged := "s.id_hash AS id_hash, s.row_hash AS row_hash, s.ingested_at AS ingested_at, s.ingested_mapped AS ingested_mapped"
+	for _, c := range s.source.Columns {
+		staged += ", s." + c.Name + " AS " + c.Name
+	}
+	insert := func(part, lines, actions string) error {
+		from := s.table("stage") + " WHERE " + lines
+		hash := plainHash
+		if exceptions > 0 {
+			hash = "if(ordinal_hash != 0, ordinal_hash, " + plainHash + ")"
+			from = fmt.Sprintf(`(
+				SELECT %[5]s, v.action AS action, o.event_hash AS ordinal_hash
+				FROM (SELECT * FROM %[1]s WHERE %[2]s) AS s
+				LEFT ANY JOIN (SELECT line, action FROM %[3]s WHERE %[2]s) AS v ON s.line = v.line
+				LEFT ANY JOIN (SELECT line, event_hash FROM %[4]s WHERE %[2]s) AS o ON s.line = o.line
+			) WHERE action IN (%[6]s)`, s.table("stage"), lines, s.table("verdict"), s.table("ordinal"), staged, actions)
+		}
+		if err := s.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", s.table(part), names, values(hash), from)); err != nil {
+			return fmt.Errorf("write the new rows: %w", err)
+		}
+		return nil
+	}
+	if err := s.chunks(func(lines string) error { return insert("new", lines, fmt.Sprintf("0, %d", verdictFirst)) }); err != nil {
+		return err
+	}
+	if s.source.Versions {
+		return nil
+	}
+	if err := s.exec(ctx, fmt.Sprintf("CREATE TABLE %s AS %s_fixes", s.table("fixes"), s.source.Name)); err != nil {
+		return fmt.Errorf("create the tables of the import: %w", err)
+	}
+	if fixes == 0 {
+		return nil
+	}
+	if err := s.chunks(func(lines string) error {
+		return insert("fixes", lines, fmt.Sprintf("%d, %d", verdictFix, verdictFirst))
+	}); err != nil {
+		return err
+	}
+	// The first version of an event that gets its second one.
+	slices := s.rows/decideKeys + 1
+	for slice := range slices {
+		err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %s
+			SELECT * FROM %s
+			WHERE event_hash %% %d = %d AND event_hash IN (SELECT event_hash FROM %s WHERE event_hash %% %[3]d = %[4]d)`,
+			s.table("fixes"), s.source.Name, slices, slice, s.table("seed")))
+		if err != nil {
+			return fmt.Errorf("copy the first versions of corrected events: %w", err)
+		}
+	}
+	return nil
+}
