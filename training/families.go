@@ -30,13 +30,16 @@ type Shape struct {
 // Family is one row of the tournament.
 type Family struct {
 	Name    string
-	Rank    int                                      // the simpler of two equally good families has the lower rank
-	Needs   int                                      // rows of the rarer class from which the family may be champion
-	Rule    bool                                     // measured however few rows of the rarer class there are
-	Trainer func(s Shape) models.Trainer             // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
-	Cut     func(models.Trainer, int) models.Trainer // staged families: the same choices with fewer stages
-	Parts   []string                                 // families whose margins are averaged; they stand before it in the table
-	Decode  models.Decoder
+	Rank    int                          // the simpler of two equally good families has the lower rank
+	Needs   int                          // rows of the rarer class from which the family may be champion
+	Rule    bool                         // measured however few rows of the rarer class there are
+	Trainer func(s Shape) models.Trainer // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
+	// Settle takes over what a fit on all rows has chosen, so that the folds need not choose again; nil: nothing is chosen.
+	Settle func(models.Trainer, models.Model) models.Trainer
+	// Cut gives staged families the same choices with fewer stages; nil: no stages.
+	Cut    func(models.Trainer, int) models.Trainer
+	Parts  []string // families whose margins are averaged; they stand before it in the table
+	Decode models.Decoder
 }
 
 // Rows of the rarer class (metrics.md §5, sufficiency): below leastMeasured only the rules are fitted at all, and only the recency
@@ -66,7 +69,12 @@ var Families = []Family{
 	{
 		Name: familyLinear, Rank: 2, Needs: leastMeasured,
 		Trainer: func(s Shape) models.Trainer { return linear.Defaults(s.Rows, s.Positives, s.Columns) },
-		Decode:  decodeLinear,
+		Settle: func(t models.Trainer, m models.Model) models.Trainer {
+			l := t.(linear.Trainer)
+			l.Lambda, l.Path = m.(*linear.Model).Lambda(), 0
+			return l
+		},
+		Decode: decodeLinear,
 	},
 	{
 		Name: familyBoost, Rank: 3, Needs: leastFlexible,

@@ -107,10 +107,12 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 		}
 		own = append(own, &candidate{family: family, trainer: trainer, folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.d.Rows())})
 	}
-	if err := f.crossFit(ctx, own); err != nil {
-		return nil, nil, err
+	// Families that settle a choice on all rows fit these first and the folds after it, the others the folds first.
+	err = f.work(ctx, own, func(c *candidate) bool { return c.family.Settle != nil })
+	if err == nil {
+		err = f.work(ctx, own, func(c *candidate) bool { return c.family.Settle == nil })
 	}
-	if err := f.refit(ctx, own); err != nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, family := range families {
@@ -136,16 +138,29 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 	return fitted, failures, nil
 }
 
-// crossFit fits every candidate without each inner fold and fills its out-of-fold margins.
-func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
+// work fits the candidates: those for which whole is true on all rows, the others without each inner fold.
+func (f *fitter) work(ctx context.Context, own []*candidate, whole func(*candidate) bool) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for c := len(own) - 1; c >= 0; c-- { // the slow families stand last in the table and start first
-		for k := range innerFolds {
+	for k := len(own) - 1; k >= 0; k-- { // the slow families stand last in the table and start first
+		c := own[k]
+		if c.err != nil {
+			continue
+		}
+		if whole(c) {
 			group.Go(func() error {
 				begin := time.Now()
-				own[c].folds[k].err = f.fitFold(inner, own[c], k)
-				own[c].folds[k].seconds = time.Since(begin).Seconds()
+				c.err = f.fitAll(inner, c)
+				c.seconds += time.Since(begin).Seconds()
+				return inner.Err()
+			})
+			continue
+		}
+		for fold := range innerFolds {
+			group.Go(func() error {
+				begin := time.Now()
+				c.folds[fold].err = f.fitFold(inner, c, fold)
+				c.folds[fold].seconds = time.Since(begin).Seconds()
 				return inner.Err()
 			})
 		}
@@ -154,20 +169,45 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 		return err
 	}
 	for _, c := range own {
-		for k := range c.folds {
-			c.err = errors.Join(c.err, c.folds[k].err)
-			c.seconds += c.folds[k].seconds
+		if c.err == nil && !whole(c) {
+			c.err = f.gather(c)
 		}
-		if c.err != nil {
-			continue
+	}
+	return nil
+}
+
+// gather ends the cross-fitting of a candidate: it chooses the number of stages and checks the out-of-fold margins.
+func (f *fitter) gather(c *candidate) error {
+	for k := range c.folds {
+		if err := c.folds[k].err; err != nil {
+			return err
 		}
-		c.err = f.chooseStages(c)
-		for i, m := range c.outOfFold {
-			if math.IsNaN(m) || math.IsInf(m, 0) {
-				c.err = errors.Join(c.err, fmt.Errorf("out-of-fold margin %v of row %d is not finite", m, i))
-				break
-			}
+		c.seconds += c.folds[k].seconds
+	}
+	if err := f.chooseStages(c); err != nil {
+		return err
+	}
+	for i, m := range c.outOfFold {
+		if math.IsNaN(m) || math.IsInf(m, 0) {
+			return fmt.Errorf("out-of-fold margin %v of row %d is not finite", m, i)
 		}
+	}
+	return nil
+}
+
+// fitAll fits a candidate on all rows, with the number of stages that the folds chose, and settles its choices for the folds to come.
+func (f *fitter) fitAll(ctx context.Context, c *candidate) error {
+	trainer := c.trainer
+	if c.stages > 0 {
+		trainer = c.family.Cut(trainer, c.stages)
+	}
+	model, err := trainer.Fit(ctx, f.d, f.rng(c.family.Name, innerFolds))
+	if err != nil {
+		return fmt.Errorf("fit %s: %w", c.family.Name, err)
+	}
+	c.model = model
+	if c.family.Settle != nil {
+		c.trainer = c.family.Settle(c.trainer, model)
 	}
 	return nil
 }
@@ -281,32 +321,6 @@ func (f *fitter) chooseStages(c *candidate) error {
 		c.folds[k].model = nil
 	}
 	return nil
-}
-
-// refit fits every candidate on all rows.
-func (f *fitter) refit(ctx context.Context, own []*candidate) error {
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for k := len(own) - 1; k >= 0; k-- {
-		c := own[k]
-		if c.err != nil {
-			continue
-		}
-		group.Go(func() error {
-			begin := time.Now()
-			trainer := c.trainer
-			if c.stages > 0 {
-				trainer = c.family.Cut(trainer, c.stages)
-			}
-			c.model, c.err = trainer.Fit(inner, f.d, f.rng(c.family.Name, innerFolds))
-			if c.err != nil {
-				c.err = fmt.Errorf("fit %s: %w", c.family.Name, c.err)
-			}
-			c.seconds += time.Since(begin).Seconds()
-			return inner.Err()
-		})
-	}
-	return errors.Join(group.Wait(), ctx.Err())
 }
 
 // rng is the stream of one fit: each family and fold has its own, so that none depends on what ran before.

@@ -228,12 +228,6 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 	for j, c := range schema {
 		names[j] = c.Name
 	}
-	var parts [2]json.RawMessage
-	for k, v := range []any{a.panel.Catalogue().Only(names), e.encoding} {
-		if parts[k], err = json.Marshal(v); err != nil {
-			return nil, fmt.Errorf("wrap the model: %w", err)
-		}
-	}
 	probability := make([]float64, len(f.OutOfFold))
 	for i, m := range f.OutOfFold {
 		probability[i] = f.Calibration.Probability(m)
@@ -241,7 +235,7 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 	cutoffs := distinctCutoffs(e.d.Cutoff)
 	artifact := &models.Artifact{
 		Kind: KindChurn, Name: KindChurn, Family: f.Family,
-		Catalogue: parts[0], Encoding: parts[1], Churn: o.Churn,
+		Catalogue: a.panel.Catalogue().Only(names), Encoding: e.encoding, Churn: o.Churn,
 		Schema: schema, Fingerprint: schema.Fingerprint(),
 		Calibration: f.Calibration, Bands: models.FitBands(probability), Medians: models.Medians(e.d.X),
 		Cutoffs: cutoffs, TrainedUntil: o.Churn.Matures(cutoffs[len(cutoffs)-1]),
