@@ -65,7 +65,8 @@ func (c *compiler) change(m Measure) string {
 	before := m
 	before.Offset += m.Window
 	was := "nullIf(" + c.value(before) + ", 0)"
-	v := fmt.Sprintf("least(greatest((%s - %s) / %s, -1), 10)", c.value(m), was, was)
+	// Not least and greatest: they pass over a missing value.
+	v := fmt.Sprintf("arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(%s - %s) / %s])[1]", c.value(m), was, was)
 	return fmt.Sprintf("if(ifNull(%s <= %d, false), %s, NULL)", c.born(), c.start(before), v)
 }
 
@@ -246,7 +247,7 @@ func (c *compiler) activeDays(m Measure, cond string, span int, columns []string
 	if m.Life > 0 {
 		return c.inLife(c.days(m, cond, span, columns), m.Life)
 	}
-	if m.Window == 0 || m.Window+m.Offset > maskDays {
+	if m.Current || m.Window == 0 || m.Window+m.Offset > maskDays {
 		return float(c.aggregate(m.Source, span, when("uniqExact", c.daysAgo(), cond), columns...))
 	}
 	// One mask serves every window: bit x is a row x days before the cutoff.

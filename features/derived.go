@@ -15,8 +15,8 @@ var derivedColumns = []derivedColumn{
 	{Purchases, "weekend", boolean, "toDayOfWeek(at) >= 6", []string{"at"}},
 	{Purchases, "discounted", boolean, "discount > 0", []string{"discount"}},
 	{Subscriptions, "cancelled", boolean, "isNotNull(cancelled_at)", []string{"cancelled_at"}},
-	// Whole seconds: a Decimal, and so exact in sums.
-	{Subscriptions, "seconds_to_end", fixedPoint, "toDecimal64(dateDiff('second', {T}, ends_at), 0)", []string{"ends_at"}},
+	// Whole milliseconds: a Decimal, and so exact in sums.
+	{Subscriptions, "ms_to_end", fixedPoint, "toDecimal64(dateDiff('millisecond', {T}, ends_at), 0)", []string{"ends_at"}},
 }
 
 func derivedNamed(source, name string) (derivedColumn, bool) {

@@ -1,0 +1,161 @@
+package features
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// everyForm is a catalogue of each form with each kind of narrowing it takes.
+func everyForm(t testing.TB) *Catalogue {
+	t.Helper()
+	c := &Catalogue{Version: catalogueVersion}
+	add := func(m Measure) {
+		unit := UnitNumber
+		if kind, _ := columnKind(m.Source, m.Column); (m.Form == Last || m.Form == Attribute) && (kind == text || m.Column == attributesColumn) {
+			unit = UnitLevel
+		}
+		c.Entries = append(c.Entries, Entry{Name: fmt.Sprintf("f%d_%s", len(c.Entries), m.Form), Measure: m, Unit: unit, Doc: "d", Words: "w", Missing: "m"})
+	}
+	narrowings := []Measure{
+		{Source: Usage}, {Source: Usage, Window: 7}, {Source: Usage, Window: 28, Offset: 28}, {Source: Usage, Window: 84},
+		{Source: Usage, Window: 28, Where: map[string][]string{"weekend": {"true"}}},
+		{Source: Usage, Where: map[string][]string{"feature": {"search", "Käse"}, "channel": {"app"}}},
+		{Source: Purchases, Window: 365}, {Source: Purchases, Window: 90, Where: map[string][]string{"returned": {"false"}}},
+		{Source: Subscriptions}, {Source: Subscriptions, Current: true}, {Source: Subscriptions, Current: true, Offset: 28},
+		{Source: Subscriptions, Where: map[string][]string{"cancelled": {"true"}}},
+	}
+	texts := map[string]string{Usage: "feature", Purchases: "order_id", Subscriptions: "plan"}
+	numbers := map[string]string{Usage: "duration_s", Purchases: "amount", Subscriptions: "seats"}
+	for _, n := range narrowings {
+		for _, form := range sortedKeys(forms) {
+			m, need := n, forms[form]
+			m.Form = form
+			switch form {
+			case Slope:
+				m.Buckets = 7
+			case DecayedSum:
+				m.Tau = 9.5
+			}
+			switch need.column {
+			case textColumn, textOptional:
+				m.Column = texts[m.Source]
+			case anyColumn, numberColumn, numberOptional:
+				m.Column = numbers[m.Source]
+			}
+			if need.source && form != Attribute && m.check("") == "" {
+				add(m)
+				if need.column == textOptional || need.column == numberOptional {
+					m.Column = ""
+					if m.check("") == "" {
+						add(m)
+					}
+				}
+			}
+			if form == Last {
+				m.Column = texts[m.Source]
+				add(m)
+			}
+		}
+		for _, base := range []Measure{{Form: Count}, {Form: Sum, Column: numbers[n.Source]}, {Form: Mean, Column: numbers[n.Source]}} {
+			m := n
+			m.Form, m.Column = base.Form, base.Column
+			if m.Current && m.Offset == 0 {
+				m.Window = 84
+			}
+			if change := (Measure{Form: Change, Of: &m}); change.check("") == "" {
+				add(change)
+			}
+			over := m
+			over.Form, over.Column = ActiveDays, ""
+			add(Measure{Form: Ratio, Of: &m, Over: &over, Scale: 2.5})
+			add(Measure{Form: Difference, Of: &m, Over: &over})
+		}
+	}
+	add(Measure{Form: Tenure})
+	add(Measure{Form: ActiveDays, Source: Usage, Life: 30})
+	add(Measure{Form: Distinct, Source: Usage, Column: "feature", Life: 30})
+	add(Measure{Form: Sum, Source: Subscriptions, Column: "auto_renew"})
+	add(Measure{Form: Slope, Source: Usage, Column: "errors", Window: 84, Buckets: 12})
+	add(Measure{Form: Attribute, Source: Customers, Column: "region"})
+	add(Measure{Form: Attribute, Source: Customers, Column: "segment"})
+	add(Measure{Form: Attribute, Source: Customers, Column: attributesColumn, Key: "colour"})
+	if err := c.settle(func(int) int { return 0 }); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var formCutoffs = []time.Time{
+	time.UnixMilli(refStart).UTC().AddDate(0, 0, 40),                      // before most windows are full
+	time.UnixMilli(refStart).UTC().AddDate(0, 0, 200),                     // a midnight
+	time.UnixMilli(refStart).UTC().AddDate(0, 0, 400).Add(41234567890123), // 11:27:14.567890123: no midnight, below a millisecond
+}
+
+func cutoffMS() []int64 {
+	var ms []int64
+	for _, c := range formCutoffs {
+		ms = append(ms, milliseconds(c))
+	}
+	return ms
+}
+
+// TestEveryFormEqualsItsReference compares every cell of the matrix with the brute-force reference.
+func TestEveryFormEqualsItsReference(t *testing.T) {
+	narrowed := everyForm(t)
+	seen := map[Form]int{}
+	for seed := range uint64(3) {
+		w := randomHistory(rand.New(rand.NewPCG(seed, 1)), cutoffMS())
+		s := w.store(t)
+		whole, err := DefaultCatalogue().Resolve(t.Context(), s, formCutoffs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Catalogue{Version: catalogueVersion, Entries: append(narrowed.Entries, whole.Entries...)}
+		for _, cutoff := range formCutoffs {
+			eye := w.eye(milliseconds(cutoff))
+			got, err := s.Snapshot(t.Context(), c, everyone(t, s, cutoff, eye.customers()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareToReference(t, eye, c, got, seen)
+		}
+	}
+	for form := range forms {
+		if seen[form] == 0 {
+			t.Errorf("form %s had no value to compare", form)
+		}
+	}
+}
+
+func compareToReference(t *testing.T, eye *refEye, c *Catalogue, got *Snapshot, seen map[Form]int) {
+	t.Helper()
+	for j, e := range c.Entries {
+		wrong := 0
+		for i, id := range got.Customer {
+			x := float64(got.X.X[j][i])
+			if e.Kind() == Categorical {
+				level := ""
+				if x == x {
+					level = got.X.Schema[j].Levels[int(x)]
+					seen[e.Measure.Form]++
+				}
+				if want := eye.level(e.Measure, id); level != want {
+					t.Errorf("%s %s of %s at %d: %q, want %q", e.Name, e.Definition(), id, eye.now, level, want)
+				}
+				continue
+			}
+			want := eye.value(e.Measure, id)
+			if want == want {
+				seen[e.Measure.Form]++
+			}
+			if (x != x) != (want != want) || math.Abs(x-want) > 2e-6*math.Max(1, math.Abs(want)) {
+				if wrong++; wrong <= 2 {
+					t.Errorf("%s %s of %s at %d: %v, want %v", e.Name, e.Definition(), id, eye.now, x, want)
+				}
+			}
+		}
+	}
+}
