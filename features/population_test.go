@@ -22,7 +22,7 @@ func settings() map[string]ChurnSpec {
 	}
 }
 
-// randomWorld is a year of about 60 customers in which instants fall on midnights and on each other, rows are late, unmapped,
+// randomWorld is a year of 200 customers in which instants fall on midnights and on each other, rows are late, unmapped,
 // corrected or from the future, and periods join, overlap, lapse, stay open, are cancelled and end for every reason.
 func randomWorld(rng *rand.Rand) world {
 	start := time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -49,7 +49,7 @@ func randomWorld(rng *rand.Rand) world {
 		return probability(float64(rng.IntN(10000)) / 100)
 	}
 	var w world
-	for i := range 60 {
+	for i := range 200 {
 		id := string(rune('a'+i%26)) + string(rune('A'+rng.IntN(26))) + string(rune('0'+i/26)) + "'"
 		for k := range rng.IntN(12) {
 			e := eventRow{source: Purchases, customer: id, id: k, at: instant(), channel: []string{"", "join", "leave", "it's \\ left"}[rng.IntN(4)], amount: amount()}
@@ -128,7 +128,7 @@ func randomPeriods(rng *rand.Rand, id string, instant func() time.Time, lagged f
 }
 
 func cutoffs(t testing.TB) []time.Time {
-	return instants(t, "2022-02-01", "2022-06-15 13:30", "2022-09-01", "2022-12-01")
+	return instants(t, "2022-02-01", "2022-06-15 13:30", "2022-09-01")
 }
 
 func populationOf(t testing.TB, s *Store, c ChurnSpec, cutoff time.Time) *Population {
@@ -161,7 +161,7 @@ func asMap(t testing.TB, p *Population) map[string][2]string {
 func TestPopulationAndLabelsAgainstReference(t *testing.T) {
 	s := world{}.store(t)
 	seen := make(map[string]int)
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		w := randomWorld(rand.New(rand.NewPCG(seed, 2)))
 		w.load(t, s.DB)
 		for name, c := range settings() {
@@ -214,22 +214,24 @@ func TestPopulationAndLabelsAgainstReference(t *testing.T) {
 
 func TestPopulationKnowsNothingAfterTheCutoff(t *testing.T) {
 	s := world{}.store(t)
-	for seed := range uint64(3) {
+	type seen struct {
+		Stands map[string][2]string
+		Worth  []float64
+	}
+	look := func(w world, cutoff time.Time) map[string]seen {
+		w.load(t, s.DB)
+		out := make(map[string]seen)
+		for name, c := range settings() {
+			p := populationOf(t, s, c, cutoff)
+			out[name] = seen{asMap(t, p), valueOf(t, s, p)}
+		}
+		return out
+	}
+	for seed := range uint64(2) {
 		full := randomWorld(rand.New(rand.NewPCG(seed, 3)))
 		for _, cutoff := range instants(t, "2022-06-15 13:30", "2022-09-01") {
-			past := full.before(cutoff)
-			for name, c := range settings() {
-				full.load(t, s.DB)
-				want := populationOf(t, s, c, cutoff)
-				worth := valueOf(t, s, want)
-				past.load(t, s.DB)
-				got := populationOf(t, s, c, cutoff)
-				if diff := cmp.Diff(asMap(t, want), asMap(t, got)); diff != "" {
-					t.Fatalf("%s at %v, seed %d: the future changes the population: %s", name, cutoff, seed, diff)
-				}
-				if diff := cmp.Diff(worth, valueOf(t, s, got), equalNaNs); diff != "" {
-					t.Fatalf("%s at %v, seed %d: the future changes the value: %s", name, cutoff, seed, diff)
-				}
+			if diff := cmp.Diff(look(full, cutoff), look(full.before(cutoff), cutoff), equalNaNs); diff != "" {
+				t.Fatalf("at %v, seed %d, the future changes the population: %s", cutoff, seed, diff)
 			}
 		}
 	}

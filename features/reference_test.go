@@ -113,9 +113,11 @@ func (w world) standing(c ChurnSpec, cutoff time.Time) map[string]int {
 		}
 	}
 	for id, r := range newest {
-		if r.created == nil || r.created.Before(cutoff) {
-			out[id] = standingScored
+		if r.created != nil && !r.created.Before(cutoff) {
+			delete(newest, id) // a row of the future tells nothing
+			continue
 		}
+		out[id] = standingScored
 	}
 	for id := range out {
 		out[id] = w.standingOf(c, id, cutoff, events, newest[id], first)

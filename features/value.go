@@ -45,10 +45,10 @@ func (s *Store) valueSQL(ctx context.Context, p *Population) (string, error) {
 	}
 	fill := strings.NewReplacer("{eligible}", quoteName(p.Table), "{periods}", periods, "{purchases}", purchases,
 		"{cutoff}", fmt.Sprint(milliseconds(p.Cutoff)), "{from}", quoteInstant(p.Cutoff.Add(-valueDays*day)))
-	return fill.Replace(`SELECT multiIf(m.priced > 0, toFloat64(m.mrr), b.paid > 0, toFloat64(b.spent) / 12, nan) AS value
+	return fill.Replace(`SELECT multiIf(m.priced > 0, toFloat64(m.monthly), b.paid > 0, toFloat64(b.spent) / 12, nan) AS value
 FROM {eligible} AS p
 LEFT JOIN (
-SELECT customer_id, assumeNotNull(sum(ifNull(mrr, 0))) AS mrr, count(mrr) AS priced
+SELECT customer_id, assumeNotNull(sum(ifNull(mrr, 0))) AS monthly, count(mrr) AS priced
 FROM {periods}
 WHERE end_ms > started_ms AND end_ms >= {cutoff}
 GROUP BY customer_id
