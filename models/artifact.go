@@ -30,8 +30,8 @@ type Artifact struct {
 	Kind          string              `json:"kind"`                // what is predicted: churn
 	Name          string              `json:"name"`                // of the model in the registry
 	Family        string              `json:"family"`              // of the model: boost, linear, recency_rule, base_rate, blend
-	Catalogue     json.RawMessage     `json:"catalogue,omitempty"` // the feature entries in use
-	Encoding      json.RawMessage     `json:"encoding,omitempty"`  // levels and columns kept
+	Catalogue     *features.Catalogue `json:"catalogue,omitempty"` // the feature entries in use; nil for flat tables
+	Encoding      *features.Encoding  `json:"encoding,omitempty"`  // levels and columns kept; nil for flat tables
 	Churn         features.ChurnSpec  `json:"churn"`               // the label specification
 	Static        map[string][]string `json:"static,omitempty"`    // per source: the columns or attributes declared static
 	Schema        features.Schema     `json:"schema"`              // the encoded features, in the model's order

@@ -75,7 +75,21 @@ func (a *Artifact) reason(x *features.Matrix, i, j int, contribution float64) Re
 		r.Value, r.Reference = defined(value), defined(reference)
 	}
 	r.Text = plainText(column, value, reference, level)
+	if a.Catalogue != nil {
+		if entry, ok := a.Catalogue.Entry(column.Name); ok {
+			r.Text, r.Actionable = entry.Say(value, reference, level), entry.Actionable
+		}
+	}
 	return r
+}
+
+// Actionable says whether a retention team can influence a feature; unknown features and "other" are not.
+func (a *Artifact) Actionable(feature string) bool {
+	if a.Catalogue == nil {
+		return false
+	}
+	entry, ok := a.Catalogue.Entry(feature)
+	return ok && entry.Actionable
 }
 
 // plainText serves columns without a catalogue entry: those of a flat table.
