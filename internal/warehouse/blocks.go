@@ -100,7 +100,7 @@ func decodeBlock(r *proto.Reader) (*Block, error) {
 // Bounds by which damaged bytes are told from a block before memory is asked for.
 const (
 	maxColumns = 1 << 16
-	maxRows    = 1 << 28
+	maxRows    = 1 << 26
 )
 
 // whole makes an end within a block what it is: a result that was cut off.

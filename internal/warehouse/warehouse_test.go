@@ -6,8 +6,6 @@ import (
 	"retain/internal/warehouse/warehousetest"
 )
 
-func TestMain(m *testing.M) { warehousetest.Main(m) }
-
 func TestFreshDatabase(t *testing.T) {
 	w := warehousetest.Open(t)
 	var name string
