@@ -84,7 +84,7 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	for j, c := range d.X.Schema {
 		worst := max(values[j], gaps[j])
 		if worst > leakAUC || worst > bar {
-			leaks = append(leaks, Leak{Feature: c.Name, AUC: Figure(worst), Missing: gaps[j] > values[j], Certain: worst > leakAUC})
+			leaks = append(leaks, Leak{Feature: c.Name, AUC: Figure(worst), Missing: gaps[j] >= values[j], Certain: worst > leakAUC})
 		}
 	}
 	return leaks, nil

@@ -1,0 +1,298 @@
+package training
+
+import (
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"retain/features"
+	"retain/models"
+)
+
+func figuresOf(t *testing.T, list []ModelFigures, name string) ModelFigures {
+	t.Helper()
+	k := slices.IndexFunc(list, func(m ModelFigures) bool { return m.Name == name })
+	if k < 0 {
+		t.Fatalf("no row %s", name)
+	}
+	return list[k]
+}
+
+func TestTrainTwice(t *testing.T) {
+	w, o := newWorld(700, 9), testOptions(t)
+	report, err := train(t.Context(), w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := o.Registry.(*memory)
+	if !report.Promoted || report.Model.Version != 1 || len(r.promotions) != 1 || r.promotions[0].Artifact != report.Artifact {
+		t.Fatalf("first model: promoted %v, version %d, %d promotions", report.Promoted, report.Model.Version, len(r.promotions))
+	}
+	if report.Model.Family == familyRecency || report.Model.Family == familyBaseRate {
+		t.Errorf("%s wins where the amount matters: %v", report.Model.Family, report.Verdict)
+	}
+	rule, best := figuresOf(t, report.Models, familyRecency), figuresOf(t, report.Models, report.Model.Family)
+	if best.Pooled.AUC < rule.Pooled.AUC+.05 {
+		t.Errorf("AUC %.3f, recency rule %.3f", best.Pooled.AUC, rule.Pooled.AUC)
+	}
+	if len(best.Folds) != testCutoffs || best.Pooled.Rows != 4*(700-8) {
+		t.Errorf("%d folds, %d rows", len(best.Folds), best.Pooled.Rows)
+	}
+	if !best.Pooled.Calibration.Pass {
+		t.Errorf("not calibrated: %+v", best.Pooled.Calibration)
+	}
+	if len(report.Dropped) != 1 || report.Dropped[0].Name != "empty" {
+		t.Errorf("dropped %v", report.Dropped)
+	}
+
+	artifact, err := models.DecodeArtifact(r.models[0].Blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := artifact.LoadModel(Decoders())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, y := w.rows(month(2025, 12))
+	x, err := artifact.Encoding.Apply(s.X)
+	if err != nil {
+		t.Fatal(err)
+	}
+	margin := make([]float64, x.Rows())
+	if err := model.Margin(margin, x); err != nil {
+		t.Fatal(err)
+	}
+	var p, seen, labels []float64
+	for i, m := range margin {
+		if !math.IsNaN(y[i]) {
+			p, seen, labels = append(p, artifact.Calibration.Probability(m)), append(seen, m), append(labels, y[i])
+		}
+	}
+	if auc := AUC(seen, labels, nil); auc < .75 {
+		t.Errorf("the artifact scores a later cutoff with AUC %.3f", auc)
+	}
+	if oe := sum(labels) / sum(p); oe < .85 || oe > 1.15 {
+		t.Errorf("observed/expected of a later cutoff %.3f", oe)
+	}
+	if want := features.DefaultChurn().Matures(report.Cutoffs[len(report.Cutoffs)-1]); !artifact.TrainedUntil.Equal(want) {
+		t.Errorf("trained until %v, want %v", artifact.TrainedUntil, want)
+	}
+	if artifact.Bands.High <= artifact.Bands.Medium {
+		t.Errorf("bands %+v", artifact.Bands)
+	}
+
+	// The same again, on one thread: the same bytes, the same version, nothing to promote.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	again, err := train(t.Context(), newWorld(700, 9), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Artifact != report.Artifact || again.Model.Version != 1 || again.Promoted || len(r.models) != 1 {
+		t.Errorf("again: same artifact %v, version %d, promoted %v", again.Artifact == report.Artifact, again.Model.Version, again.Promoted)
+	}
+	champion := figuresOf(t, again.Models, familyChampion)
+	if champion.Pooled.LogLoss != best.Pooled.LogLoss {
+		t.Errorf("the champion's recipe has log loss %v, its family %v", champion.Pooled.LogLoss, best.Pooled.LogLoss)
+	}
+}
+
+func TestLaterPromotion(t *testing.T) {
+	o := testOptions(t)
+	first := newWorld(600, 8)
+	if _, err := train(t.Context(), first, o); err != nil {
+		t.Fatal(err)
+	}
+	// One more month: another artifact, the same recipe, and so no better. A young champion stays, an old one yields.
+	later := newWorld(600, 9)
+	report, err := train(t.Context(), later, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Promoted || report.Model.Version != 2 {
+		t.Errorf("promoted %v, version %d: %v", report.Promoted, report.Model.Version, report.Verdict)
+	}
+	o.Now = func() time.Time { return month(2026, 3) }
+	o.Seed = 2 // other folds: a third artifact
+	report, err = train(t.Context(), later, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Promoted {
+		t.Errorf("an old champion does not yield: %v", report.Verdict)
+	}
+}
+
+func TestUntil(t *testing.T) {
+	w, o := newWorld(300, 9), testOptions(t)
+	o.Until = month(2025, 8)
+	report, err := train(t.Context(), w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := report.Cutoffs[len(report.Cutoffs)-1]; !last.Equal(month(2025, 5)) { // May 1 + 90 d = July 30
+		t.Errorf("newest training cutoff %v", last)
+	}
+	for _, k := range w.known {
+		if k.IsZero() || k.After(o.Until) {
+			t.Fatalf("labels were read as known before %v", k)
+		}
+	}
+}
+
+func TestTrainSaysWhatIsMissing(t *testing.T) {
+	zero, one := 0., 1.
+	for _, c := range []struct {
+		name string
+		make func(w *world)
+		says string
+	}{
+		{"nobody churned", func(w *world) { w.only = &zero }, "constant"},
+		{"all churned", func(w *world) { w.only = &one }, "constant"},
+		{"all labels unknown", func(w *world) { w.watermark = w.cutoffs[0].AddDate(0, 0, 20) }, "no cutoff of the grid has known labels"},
+		{"nobody eligible", func(w *world) { w.customers = 0 }, "no customer has a known label"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(100, 6)
+			c.make(w)
+			_, err := train(t.Context(), w, testOptions(t))
+			var lacks *DataError
+			if !errors.As(err, &lacks) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestSingleCutoff(t *testing.T) {
+	w := newWorld(800, 1)
+	report, err := train(t.Context(), w, testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Promoted || !strings.Contains(report.Verdict[0], "across customers") {
+		t.Errorf("promoted %v: %v", report.Promoted, report.Verdict)
+	}
+	if _, err := backtest(t.Context(), w, testOptions(t), nil, nil); err == nil || !strings.Contains(err.Error(), "no cutoff can be tested") {
+		t.Errorf("backtest: %v", err)
+	}
+}
+
+// With few churners only the recency rule may serve, and it does.
+func TestFiftyCustomers(t *testing.T) {
+	w := newWorld(50, 4)
+	w.intercept = -3.5
+	report, err := train(t.Context(), w, testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Positives >= 30 {
+		t.Fatalf("%d positives: not a test of scarcity", report.Positives)
+	}
+	if report.Model.Family != familyRecency || !report.Promoted {
+		t.Errorf("%s, promoted %v: %v", report.Model.Family, report.Promoted, report.Verdict)
+	}
+}
+
+func TestLeakStopsTraining(t *testing.T) {
+	w, o := newWorld(400, 6), testOptions(t)
+	w.leak = true
+	_, err := train(t.Context(), w, o)
+	var leak *LeakError
+	if !errors.As(err, &leak) || len(leak.Leaks) != 1 || leak.Leaks[0].Feature != "cancellation_reason_code" || !leak.Leaks[0].Missing || leak.Leaks[0].AUC < .99 {
+		t.Fatalf("got %v", err)
+	}
+	if !strings.Contains(err.Error(), "static") {
+		t.Errorf("no mend: %v", err)
+	}
+	o.Allowed = map[string]string{"cancellation_reason_code": " "}
+	if _, err := train(t.Context(), w, o); !errors.As(err, &leak) {
+		t.Error("an empty reason allows the leak")
+	}
+	o.Allowed = map[string]string{"cancellation_reason_code": "a test"}
+	report, err := train(t.Context(), w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Leaks) == 0 || report.Leaks[0].Reason != "a test" {
+		t.Errorf("the allowed leak is not told: %v", report.Leaks)
+	}
+	tested, err := backtest(t.Context(), w, testOptions(t), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tested.Leaks) == 0 || len(tested.Warnings) == 0 {
+		t.Error("a backtest does not warn of the leak")
+	}
+}
+
+// A column that tells the label through a category, out of fold, and one whose levels are all different, which tells nothing.
+func TestLintCategories(t *testing.T) {
+	n := 1000
+	d := &features.Dataset{X: &features.Matrix{Schema: features.Schema{
+		{Name: "reason", Kind: features.Categorical, Levels: []string{"", "price", "moved"}},
+		{Name: "serial", Kind: features.Categorical},
+	}, X: [][]float32{make([]float32, n), make([]float32, n)}}}
+	for i := range n {
+		y := float64(i % 3 / 2)
+		d.Y = append(d.Y, y)
+		d.X.X[0][i] = float32(y) * float32(1+i%2)
+		d.X.Schema[1].Levels = append(d.X.Schema[1].Levels, string(rune('a'+i)))
+		d.X.X[1][i] = float32(i)
+		d.Customer = append(d.Customer, string(rune('a'+i)))
+	}
+	leaks, err := lint(t.Context(), d, CustomerFolds(d.Customer, innerFolds, 1), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(leaks) != 1 || leaks[0].Feature != "reason" || leaks[0].AUC < .99 {
+		t.Errorf("leaks %v", leaks)
+	}
+}
+
+func TestBacktestCutoffs(t *testing.T) {
+	w, o := newWorld(400, 9), testOptions(t)
+	report, err := backtest(t.Context(), w, o, []time.Time{month(2025, 4), month(2025, 1), month(2025, 3), month(2025, 9)}, []time.Time{month(2025, 7), month(2025, 5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Cutoffs) != 2 || !report.Cutoffs[0].Equal(month(2025, 5)) || len(report.Models[0].Folds) != 2 {
+		t.Errorf("cutoffs %v", report.Cutoffs)
+	}
+	for _, c := range []struct {
+		name        string
+		train, test []time.Time
+		says        []string
+	}{
+		{"train only", []time.Time{month(2025, 2)}, nil, []string{"both"}},
+		{"none left", []time.Time{month(2025, 6)}, []time.Time{month(2025, 7)}, []string{"2025-04-02", "2025-06-01"}},
+		{"not known", []time.Time{month(2025, 2)}, []time.Time{month(2025, 11)}, []string{"2025-11-01", "2025-10-02"}}, // complete until 2025-12-31
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := backtest(t.Context(), w, o, c.train, c.test)
+			var wrong *UsageError
+			if !errors.As(err, &wrong) {
+				t.Fatalf("got %v", err)
+			}
+			for _, s := range c.says {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("%q does not name %s", err, s)
+				}
+			}
+		})
+	}
+}
+
+// Equality is allowed: t + 90 d = T.
+func TestOriginsPurge(t *testing.T) {
+	churn := features.DefaultChurn()
+	test := month(2025, 9)
+	edge := test.AddDate(0, 0, -90)
+	got := rollingOrigins([]time.Time{edge.AddDate(0, 0, -1), edge, edge.Add(time.Millisecond), test}, churn, 4)
+	if len(got) != 1 || len(got[0].Train) != 2 || !got[0].Train[1].Equal(edge) {
+		t.Errorf("origins %v", got)
+	}
+}
