@@ -2,6 +2,7 @@ package serving
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -66,13 +67,20 @@ func document(o *huma.OpenAPI) {
 			}
 		}
 	}
-	o.AddOperation(ptr(operation(huma.Operation{
+	metrics := operation(huma.Operation{
 		OperationID: "metrics", Method: http.MethodGet, Path: "/metrics", Tags: []string{"operations"},
 		Summary: "Metrics in the Prometheus text format",
 		Responses: map[string]*huma.Response{
 			"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}}},
 		},
-	})))
+	})
+	problem := &huma.MediaType{Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests} {
+		metrics.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status), Content: map[string]*huma.MediaType{"application/problem+json": problem},
+		}
+	}
+	o.AddOperation(&metrics)
 }
 
 func describe(schema *huma.Schema, field, words string) {
@@ -80,5 +88,3 @@ func describe(schema *huma.Schema, field, words string) {
 		p.Description = words
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
