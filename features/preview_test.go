@@ -1,0 +1,117 @@
+package features
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// historyOf are purchases on the given days after 2020-01-01, two of each, so that a day counts once.
+func historyOf(t *testing.T, active [][]int) (w world) {
+	for i, days := range active {
+		for _, d := range days {
+			for k := range 2 {
+				at := utc(t, "2020-01-01").Add(time.Duration(d)*day + time.Duration(k*(3+i%5))*time.Hour)
+				w.events = append(w.events, eventRow{source: []string{Usage, Purchases}[i%2], customer: fmt.Sprintf("c%d", i), id: 2*d + k, at: at})
+			}
+		}
+	}
+	return w
+}
+
+func TestReturnCurve(t *testing.T) {
+	c := ChurnSpec{Setting: NonContractual, Activity: []string{Purchases, Usage}, ActiveDays: 365, HorizonDays: 30}
+	s := world{}.store(t)
+	historyOf(t, [][]int{{0, 40}, {100}, {0, 8, 16, 24}, {980}, {1000, 1100}}).load(t, s.DB)
+	curve, err := s.returnCurve(t.Context(), c, utc(t, "2020-01-01").Add(1000*day+5*time.Hour)) // the last customer comes after D
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCurve(t, curve, byHand, 1e-9)
+
+	for seed := range uint64(3) {
+		active := randomDays(rand.New(rand.NewPCG(seed, 4)), 40, []int{300, 500, 900}[seed])
+		historyOf(t, active).load(t, s.DB)
+		end := []int{300, 450, 880}[seed]
+		curve, err := s.returnCurve(t.Context(), c, utc(t, "2020-01-01").Add(time.Duration(end)*day))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, days := range active {
+			for len(days) > 0 && days[len(days)-1] >= end {
+				days = days[:len(days)-1]
+			}
+			active[i] = days
+		}
+		checkCurve(t, curve, bruteCurve(active, end), 1e-8)
+	}
+}
+
+// By hand. Data are complete until the 1st of July. On the 1st of May a and b have bought within 60 days, c has not; a buys again on
+// the last day of the window, b does not. On the 1st of June a alone is alive, and is silent. The labels of July are not known.
+func TestPreviewByHand(t *testing.T) {
+	s := world{}.store(t)
+	var w world
+	for i, e := range []struct{ customer, at string }{
+		{"a", "2022-01-10"}, {"b", "2022-01-10"}, {"c", "2022-01-10"}, {"b", "2022-03-20"}, {"a", "2022-04-20"}, {"a", "2022-05-30"}, {"d", "2022-06-30"},
+	} {
+		w.events = append(w.events, eventRow{source: Purchases, customer: e.customer, id: i, at: utc(t, e.at)})
+	}
+	w.load(t, s.DB)
+	from := utc(t, "2022-05-01")
+	got, err := s.Preview(t.Context(), ChurnSpec{Setting: NonContractual, Activity: []string{Purchases}, ActiveDays: 60, GapDays: 0, HorizonDays: 30}, Grid{Every: "month", From: &from})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, one := .5, 1.
+	want := &Preview{
+		Setting: NonContractual, HorizonDays: 30, DataEnd: utc(t, "2022-07-01"),
+		Cutoffs: []CutoffPreview{
+			{Cutoff: utc(t, "2022-05-01"), Eligible: 2, Churned: 1, Stayed: 1, BaseRate: &half, AllCauseRate: &half, Known: true, ByStatus: map[string]int{StatusScored: 2, StatusAlreadyChurned: 1}},
+			{Cutoff: utc(t, "2022-06-01"), Eligible: 1, Churned: 1, BaseRate: &one, AllCauseRate: &one, Known: true, ByStatus: map[string]int{StatusScored: 1, StatusAlreadyChurned: 2}},
+			{Cutoff: utc(t, "2022-07-01"), Eligible: 2, Missing: 2, ByStatus: map[string]int{StatusScored: 2, StatusAlreadyChurned: 2}},
+		},
+		ReturnCurve: got.ReturnCurve, // see TestReturnCurve
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	b, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		`{"setting":"non_contractual","gap_days":0,"horizon_days":30,"data_end":"2022-07-01T00:00:00Z","cutoffs":[{"cutoff":"2022-05-01T00:00:00Z","eligible":2,"churned":1,"stayed":1,"missing":0,"base_rate":0.5,"known":true`,
+		`"return_curve":[{"silent_days":7,"return_probability":`, `"recommended_horizon_days":null`,
+	} {
+		if !strings.Contains(string(b), part) {
+			t.Errorf("no %s in %s", part, b)
+		}
+	}
+}
+
+func TestPreviewContractual(t *testing.T) {
+	ends := utc(t, "2022-06-10")
+	s := world{periods: []periodRow{
+		{customer: "a", started: utc(t, "2022-01-01")},
+		{customer: "b", started: utc(t, "2022-01-01"), ends: &ends, reason: "payment_failed"},
+		{customer: "c", started: utc(t, "2022-01-01"), ends: &ends},
+		{customer: "d", started: utc(t, "2022-07-31"), ends: nil},
+	}}.store(t)
+	from := utc(t, "2022-06-01")
+	got, err := s.Preview(t.Context(), ChurnSpec{Setting: Contractual, GraceDays: 10, HorizonDays: 30}, Grid{Every: "month", From: &from, Until: &from})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row := got.Cutoffs[0]; len(got.Cutoffs) != 1 || row.Churned != 1 || row.Stayed != 2 || row.Involuntary != 1 || *row.BaseRate != 1./3 || *row.AllCauseRate != 2./3 {
+		t.Errorf("%+v", got.Cutoffs)
+	}
+	if b, err := json.Marshal(got); err != nil || !strings.Contains(string(b), `"return_curve":[],"recommended_horizon_days":null`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
