@@ -57,6 +57,10 @@ func (b *Block) Nulls(name string) []bool {
 // Strings returns a String, LowCardinality(String), FixedString or Enum column.
 func (b *Block) Strings(name string) []string {
 	c := b.column(name)
+	return orNull(c, c.texts(name), "")
+}
+
+func (c *column) texts(name string) []string {
 	switch v := c.values.(type) {
 	case *proto.ColStr:
 		// One copy for all rows: a string for each would cost an allocation for each.
@@ -71,7 +75,7 @@ func (b *Block) Strings(name string) []string {
 	case *proto.ColEnum:
 		return v.Values
 	case *proto.ColFixedStr:
-		s := make([]string, b.rows)
+		s := make([]string, v.Rows())
 		for i := range s {
 			s[i] = string(v.Row(i))
 		}
@@ -87,7 +91,7 @@ func (b *Block) Float32s(name string) []float32 {
 	if !ok {
 		panic(c.mismatch(name, "a Float32"))
 	}
-	return withNaN(c, *v, float32(math.NaN()))
+	return orNull(c, *v, float32(math.NaN()))
 }
 
 // Float64s returns a column of floats, or of integers of at most 32 bits.
@@ -114,79 +118,89 @@ func (b *Block) Float64s(name string) []float64 {
 	default:
 		panic(c.mismatch(name, "a float"))
 	}
-	return withNaN(c, values, math.NaN())
+	return orNull(c, values, math.NaN())
 }
 
 // Int64s returns a column of signed integers, or of unsigned ones of at most 32 bits.
 func (b *Block) Int64s(name string) []int64 {
 	c := b.column(name)
+	var values []int64
 	switch v := c.values.(type) {
 	case *proto.ColInt64:
-		return *v
+		values = *v
 	case *proto.ColInt32:
-		return widen[int64](*v)
+		values = widen[int64](*v)
 	case *proto.ColInt16:
-		return widen[int64](*v)
+		values = widen[int64](*v)
 	case *proto.ColInt8:
-		return widen[int64](*v)
+		values = widen[int64](*v)
 	case *proto.ColUInt32:
-		return widen[int64](*v)
+		values = widen[int64](*v)
 	case *proto.ColUInt16:
-		return widen[int64](*v)
+		values = widen[int64](*v)
 	case *proto.ColUInt8:
-		return widen[int64](*v)
+		values = widen[int64](*v)
+	default:
+		panic(c.mismatch(name, "a signed integer"))
 	}
-	panic(c.mismatch(name, "a signed integer"))
+	return orNull(c, values, 0)
 }
 
 // UInt64s returns a column of unsigned integers.
 func (b *Block) UInt64s(name string) []uint64 {
 	c := b.column(name)
+	var values []uint64
 	switch v := c.values.(type) {
 	case *proto.ColUInt64:
-		return *v
+		values = *v
 	case *proto.ColUInt32:
-		return widen[uint64](*v)
+		values = widen[uint64](*v)
 	case *proto.ColUInt16:
-		return widen[uint64](*v)
+		values = widen[uint64](*v)
 	case *proto.ColUInt8:
-		return widen[uint64](*v)
+		values = widen[uint64](*v)
+	default:
+		panic(c.mismatch(name, "an unsigned integer"))
 	}
-	panic(c.mismatch(name, "an unsigned integer"))
+	return orNull(c, values, 0)
 }
 
 // UInt8s returns a UInt8 or Bool column; true is 1.
 func (b *Block) UInt8s(name string) []uint8 {
 	c := b.column(name)
+	var values []uint8
 	switch v := c.values.(type) {
 	case *proto.ColUInt8:
-		return *v
+		values = *v
 	case *proto.ColBool:
-		values := make([]uint8, len(*v))
+		values = make([]uint8, len(*v))
 		for i, x := range *v {
 			if x {
 				values[i] = 1
 			}
 		}
-		return values
+	default:
+		panic(c.mismatch(name, "a UInt8"))
 	}
-	panic(c.mismatch(name, "a UInt8"))
+	return orNull(c, values, 0)
 }
 
 // Bools returns a Bool column, or a UInt8 one as comparisons give it: all but 0 is true.
 func (b *Block) Bools(name string) []bool {
 	c := b.column(name)
+	var values []bool
 	switch v := c.values.(type) {
 	case *proto.ColBool:
-		return *v
+		values = *v
 	case *proto.ColUInt8:
-		values := make([]bool, len(*v))
+		values = make([]bool, len(*v))
 		for i, x := range *v {
 			values[i] = x != 0
 		}
-		return values
+	default:
+		panic(c.mismatch(name, "a Bool"))
 	}
-	panic(c.mismatch(name, "a Bool"))
+	return orNull(c, values, false)
 }
 
 // Times returns a DateTime64, DateTime or Date column, in UTC. A NULL is the zero time.Time.
@@ -214,19 +228,14 @@ func (b *Block) Times(name string) []time.Time {
 	default:
 		panic(c.mismatch(name, "a time"))
 	}
-	for i, null := range c.nulls {
-		if null != 0 {
-			values[i] = time.Time{}
-		}
-	}
-	return values
+	return orNull(c, values, time.Time{})
 }
 
-// withNaN puts NaN where a column is NULL.
-func withNaN[F float32 | float64](c *column, values []F, nan F) []F {
-	for i, null := range c.nulls {
-		if null != 0 {
-			values[i] = nan
+// orNull puts null where a column is NULL; what the engine left there may be anything.
+func orNull[T any](c *column, values []T, null T) []T {
+	for i, n := range c.nulls {
+		if n != 0 {
+			values[i] = null
 		}
 	}
 	return values

@@ -76,7 +76,11 @@ func (e *SchemaError) Error() string {
 // names of those applied now. It can be run again, and by several processes at once. Errors: *SchemaError, and what
 // ClickHouse says about a statement.
 func (w *Warehouse) Migrate(ctx context.Context) ([]string, error) {
-	steps, err := migrations(migrationFiles)
+	return w.migrate(ctx, migrationFiles)
+}
+
+func (w *Warehouse) migrate(ctx context.Context, files fs.FS) ([]string, error) {
+	steps, err := migrations(files)
 	if err != nil {
 		return nil, err
 	}

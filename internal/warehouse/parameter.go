@@ -12,7 +12,7 @@ var escaper = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`,
 // Any text may be given; quotes need no care. Elements of an Array(String) parameter are another matter: see Texts.
 func Text(s string) string { return escaper.Replace(s) }
 
-var quoter = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+var quoter = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\x00", `\0`)
 
 // Texts is the value of a parameter {name:Array(String)}.
 func Texts(s []string) string {
@@ -27,15 +27,14 @@ func Texts(s []string) string {
 		b.WriteByte('\'')
 	}
 	b.WriteByte(']')
-	return escaper.Replace(b.String())
+	return b.String()
 }
 
-// Instant is t as the value of a parameter {name:DateTime64(3)}, exact to the millisecond (finer is cut off). It is a
-// number of seconds since 1970, so that no time zone comes in.
+// Instant is t as the value of a parameter {name:DateTime64(3)}, exact to the millisecond (finer is cut off).
 func Instant(t time.Time) string {
 	ms := t.UnixMilli()
-	if ms < 0 {
-		return fmt.Sprintf("-%d.%03d", -ms/1000, -ms%1000)
+	if ms < 0 { // ClickHouse would take -0.5 s for 0.5 s; statements run in UTC, so that text is as good
+		return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05.000")
 	}
 	return fmt.Sprintf("%d.%03d", ms/1000, ms%1000)
 }
