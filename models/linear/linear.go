@@ -45,7 +45,7 @@ const (
 )
 
 func lambda(rows, positives, columns int) float64 {
-	return float64(columns) / (2 * float64(max(rows, 1)))
+	return float64(columns) / (4 * float64(max(rows, 1)))
 }
 
 // Fit learns from d as models.Trainer lays down. rng decides the folds only; without Path it may be nil.
@@ -68,15 +68,18 @@ func (t Trainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (
 	}
 	z := newDesign(d, t.Hinges)
 	s := newSolver(z, d)
-	start := s.start()
+	rows, w := s.all(), s.start()
 	if t.Path > 0 {
-		best, err := t.choose(ctx, s, d, rng.Uint64())
+		pilot, err := s.solve(ctx, rows, w, nil, penalty{t.Lambda, t.Alpha}, cvTolerance)
 		if err != nil {
 			return nil, fmt.Errorf("fit linear: %w", err)
 		}
-		t.Lambda, start = best, s.start()
+		w = pilot
+		if t.Lambda, err = t.choose(ctx, s, d, w, s.hessian(rows, w), rng.Uint64()); err != nil {
+			return nil, fmt.Errorf("fit linear: %w", err)
+		}
 	}
-	w, err := s.solve(ctx, s.all(), start, t.Lambda, t.Alpha, fitTolerance)
+	w, err := s.solve(ctx, rows, w, nil, penalty{t.Lambda, t.Alpha}, fitTolerance)
 	if err != nil {
 		return nil, fmt.Errorf("fit linear: %w", err)
 	}

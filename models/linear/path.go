@@ -13,8 +13,9 @@ const (
 	pathFactor = 4
 )
 
-// choose returns the penalty with the lowest log loss over held-out customers. Rows without a customer are their own customer.
-func (t Trainer) choose(ctx context.Context, s *solver, d *features.Dataset, seed uint64) (float64, error) {
+// choose returns the λ with the lowest log loss over held-out customers; rows without a customer are their own. hessian is that of all
+// rows at start, the coefficients of all rows at t.Lambda. The solutions do not depend on where the search for them starts.
+func (t Trainer) choose(ctx context.Context, s *solver, d *features.Dataset, start, hessian []float64, seed uint64) (float64, error) {
 	fold := make([]int, d.Rows())
 	for i := range fold {
 		if d.Customer != nil {
@@ -42,14 +43,13 @@ func (t Trainer) choose(ctx context.Context, s *solver, d *features.Dataset, see
 		if len(out) == 0 || positives == 0 || positives == float64(len(in)) {
 			return t.Lambda, nil // too few customers to choose by
 		}
-		b := s.start()
-		margin := make([]float64, len(out))
+		b := start
 		for k, lambda := range lambdas {
 			var err error
-			if b, err = s.solve(ctx, in, b, lambda, t.Alpha, cvTolerance); err != nil {
+			if b, err = s.solve(ctx, in, b, hessian, penalty{lambda, t.Alpha}, cvTolerance); err != nil {
 				return 0, err
 			}
-			held := s.walk(out, b, false, margin)
+			held := s.walk(out, b)
 			loss[k] += held.loss * held.weight
 		}
 	}

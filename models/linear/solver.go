@@ -12,12 +12,14 @@ import (
 
 const (
 	fitTolerance = 1e-9 // greatest violated optimality condition of the final fit
-	cvTolerance  = 1e-5 // and of the fits that only choose the penalty
-	maxSteps     = 200
+	cvTolerance  = 1e-4 // and of the fits that only choose the penalty
+	maxSteps     = 500
 	maxSweeps    = 1000
-	refreshAt    = .1 // mean |Δmargin| since the Hessian was computed, above which it is computed anew
-	stripe       = 2048
-	block        = 64
+	slow         = .5 // a step that leaves more than this share of the violation asks for a new Hessian
+	stripes      = 8  // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
+	// The Hessian only steers, so a sample of the rows will do (Roosta-Khorasani & Mahoney 2019, "Sub-sampled Newton methods").
+	minSample = 4096 // rows
+	perColumn = 20   // sampled rows per derived column
 )
 
 // solver minimises the elastic-net objective over subsets of the rows of a design.
@@ -49,92 +51,99 @@ func (s *solver) start() []float64 {
 	return b
 }
 
-// pass is what one walk over the rows tells at coefficients b.
+// pass is what one walk over the rows tells of the mean log loss at some coefficients.
 type pass struct {
-	loss     float64   // mean log loss
-	gradient []float64 // of it
-	hessian  []float64 // of it, q×q, upper triangle; nil unless asked for
-	weight   float64
+	loss     float64
+	gradient []float64
+	weight   float64 // of the rows
 }
 
-// walk sums over stripes of a fixed size in a fixed order, so that the sums do not depend on the number of threads.
-func (s *solver) walk(rows []int32, b []float64, curved bool, margin []float64) pass {
-	q := len(b)
-	count := (len(rows) + stripe - 1) / stripe
-	parts := make([]pass, count)
-	var wg sync.WaitGroup
-	gate := make(chan struct{}, 4)
-	for k := range parts {
-		lo, hi := k*stripe, min((k+1)*stripe, len(rows))
-		gate <- struct{}{}
-		wg.Go(func() {
-			parts[k] = s.walkStripe(rows[lo:hi], b, curved, margin[lo:hi])
-			<-gate
-		})
-	}
-	wg.Wait()
-	out := pass{gradient: make([]float64, q)}
-	if curved {
-		out.hessian = make([]float64, q*q)
-	}
+// walk sums loss and gradient at b over the rows and writes their margins.
+func (s *solver) walk(rows []int32, b []float64) pass {
+	parts := make([]pass, stripes)
+	s.eachStripe(rows, func(k int, rows []int32) { parts[k] = s.walkStripe(rows, b) })
+	out := pass{gradient: make([]float64, len(b))}
 	for _, p := range parts {
 		out.loss += p.loss
 		out.weight += p.weight
 		for j, v := range p.gradient {
 			out.gradient[j] += v
 		}
-		for j, v := range p.hessian {
-			out.hessian[j] += v
-		}
 	}
 	out.loss /= out.weight
 	for j := range out.gradient {
 		out.gradient[j] /= out.weight
 	}
-	for j := range out.hessian {
-		out.hessian[j] /= out.weight
-	}
 	return out
 }
 
-func (s *solver) walkStripe(rows []int32, b []float64, curved bool, margin []float64) pass {
-	q := len(b)
-	p := pass{gradient: make([]float64, q)}
-	if curved {
-		p.hessian = make([]float64, q*q)
+func (s *solver) eachStripe(rows []int32, do func(k int, rows []int32)) {
+	var wg sync.WaitGroup
+	for k := range stripes {
+		lo, hi := len(rows)*k/stripes, len(rows)*(k+1)/stripes
+		wg.Go(func() { do(k, rows[lo:hi]) })
 	}
-	z := make([]float64, q)
-	for k, i := range rows {
+	wg.Wait()
+}
+
+func (s *solver) walkStripe(rows []int32, b []float64) pass {
+	p := pass{gradient: make([]float64, len(b))}
+	z := make([]float64, len(b))
+	for _, i := range rows {
 		s.z.fill(z, int(i))
-		m := 0.0
-		for j, v := range z {
-			m += v * b[j]
-		}
-		margin[k] = m
+		m := dot(z, b)
 		w, y := weightOf(s.w, int(i)), s.y[i]
-		prob := models.Sigmoid(m)
 		p.loss += w * logLoss(m, y)
 		p.weight += w
-		r := w * (prob - y)
-		for j, v := range z {
-			p.gradient[j] += r * v
-		}
-		if !curved {
-			continue
-		}
-		h := w * prob * (1 - prob)
-		for j, v := range z {
-			if v == 0 {
-				continue
-			}
-			f := h * v
-			row := p.hessian[j*q : (j+1)*q]
-			for l := j; l < q; l++ {
-				row[l] += f * z[l]
-			}
-		}
+		axpy(w*(models.Sigmoid(m)-y), z, p.gradient)
 	}
 	return p
+}
+
+// hessian is that of the mean log loss at b, q×q, over every so many-th of the rows.
+func (s *solver) hessian(rows []int32, b []float64) []float64 {
+	q := len(b)
+	if step := len(rows) / max(minSample, perColumn*q); step > 1 {
+		sample := make([]int32, 0, len(rows)/step+1)
+		for k := 0; k < len(rows); k += step {
+			sample = append(sample, rows[k])
+		}
+		rows = sample
+	}
+	parts := make([][]float64, stripes)
+	weights := make([]float64, stripes)
+	s.eachStripe(rows, func(k int, rows []int32) { parts[k], weights[k] = s.hessianStripe(rows, b) })
+	h, weight := parts[0], weights[0]
+	for k := 1; k < stripes; k++ {
+		weight += weights[k]
+		for j, v := range parts[k] {
+			h[j] += v
+		}
+	}
+	for j := range q {
+		for l := j; l < q; l++ {
+			h[j*q+l] /= weight
+			h[l*q+j] = h[j*q+l]
+		}
+	}
+	return h
+}
+
+// hessianStripe sums the upper triangle.
+func (s *solver) hessianStripe(rows []int32, b []float64) (h []float64, weight float64) {
+	q := len(b)
+	h = make([]float64, q*q)
+	z := make([]float64, q)
+	for _, i := range rows {
+		s.z.fill(z, int(i))
+		p := models.Sigmoid(dot(z, b))
+		w := weightOf(s.w, int(i))
+		weight += w
+		for j, v := range z {
+			axpy(w*p*(1-p)*v, z[j:], h[j*q+j:(j+1)*q])
+		}
+	}
+	return h, weight
 }
 
 // logLoss is log(1+e^m) - y·m.
@@ -145,124 +154,128 @@ func logLoss(m, y float64) float64 {
 	return -y*m + math.Log1p(math.Exp(m))
 }
 
-func penalty(b []float64, lambda, alpha float64) float64 {
+// solve returns the coefficients (intercept first) at the penalty λ, α, from the given start. hessian steers the first steps; nil,
+// or one that serves badly, is replaced by that of the rows.
+func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float64, p penalty, tolerance float64) ([]float64, error) {
+	b := start
+	at := s.walk(rows, b)
+	worst := p.violation(at.gradient, b)
+	for step := 0; worst >= tolerance; step++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if step == maxSteps {
+			return nil, fmt.Errorf("no convergence: optimality conditions violated by %.2g after %d steps", worst, step)
+		}
+		if hessian == nil {
+			hessian = s.hessian(rows, b)
+		}
+		// A tenth of the violation is all that an approximate model is worth solving to.
+		target := p.descend(b, at.gradient, hessian, worst/10)
+		f := at.loss + p.of(b)
+		size := 1.0
+		for ; size > 1e-6; size /= 4 {
+			trial := make([]float64, len(b))
+			for j := range b {
+				trial[j] = b[j] + size*(target[j]-b[j])
+			}
+			if then := s.walk(rows, trial); then.loss+p.of(trial) <= f*(1+1e-14) {
+				b, at = trial, then
+				break
+			}
+		}
+		left := p.violation(at.gradient, b)
+		switch {
+		case size < 1 || left > slow*worst:
+			if size <= 1e-6 && left < cvTolerance {
+				return b, nil // rounding: nothing goes further down
+			}
+			hessian = nil
+		}
+		worst = left
+	}
+	return b, nil
+}
+
+// penalty is λ (α‖w‖₁ + (1-α)/2 ‖w‖²) on all coefficients but the first, the intercept.
+type penalty struct{ lambda, alpha float64 }
+
+func (p penalty) of(b []float64) float64 {
 	l1, l2 := 0.0, 0.0
 	for _, v := range b[1:] {
 		l1 += math.Abs(v)
 		l2 += v * v
 	}
-	return lambda * (alpha*l1 + (1-alpha)/2*l2)
+	return p.lambda * (p.alpha*l1 + (1-p.alpha)/2*l2)
 }
 
-// solve returns the coefficients (intercept first) at the penalty, from the given start.
-func (s *solver) solve(ctx context.Context, rows []int32, start []float64, lambda, alpha, tolerance float64) ([]float64, error) {
-	b := append([]float64(nil), start...)
-	margin, curvedAt := make([]float64, len(rows)), make([]float64, len(rows))
-	var hessian []float64
-	at := s.walk(rows, b, false, margin)
-	for range maxSteps {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if violation(at.gradient, b, lambda, alpha) < tolerance {
-			return b, nil
-		}
-		if hessian == nil || drift(margin, curvedAt) > refreshAt {
-			hessian = s.walk(rows, b, true, curvedAt).hessian
-			mirror(hessian, len(b))
-		}
-		next := descend(b, at.gradient, hessian, lambda, alpha, tolerance)
-		f := at.loss + penalty(b, lambda, alpha)
-		step := 1.0
-		for {
-			trial := make([]float64, len(b))
-			for j := range b {
-				trial[j] = b[j] + step*(next[j]-b[j])
-			}
-			then := s.walk(rows, trial, false, margin)
-			if then.loss+penalty(trial, lambda, alpha) <= f+1e-14*(1+f) {
-				b, at = trial, then
-				break
-			}
-			if step /= 4; step < 1e-6 {
-				return b, nil // rounding: no step goes further down
-			}
-			hessian = nil
-		}
-	}
-	return nil, fmt.Errorf("no convergence in %d steps", maxSteps)
-}
-
-// violation is the greatest violated optimality condition: the least subgradient in the maximum norm.
-func violation(g, b []float64, lambda, alpha float64) float64 {
+// violation is the least subgradient of the objective in the maximum norm; g is the gradient of the loss at b. At the minimum it is 0.
+func (p penalty) violation(g, b []float64) float64 {
+	l1, l2 := p.lambda*p.alpha, p.lambda*(1-p.alpha)
 	worst := math.Abs(g[0])
 	for j := 1; j < len(b); j++ {
-		v := g[j] + lambda*(1-alpha)*b[j]
+		v := g[j] + l2*b[j]
 		switch {
 		case b[j] > 0:
-			v += lambda * alpha
+			v += l1
 		case b[j] < 0:
-			v -= lambda * alpha
+			v -= l1
 		default:
-			v = max(math.Abs(v)-lambda*alpha, 0)
+			v = max(math.Abs(v)-l1, 0)
 		}
 		worst = max(worst, math.Abs(v))
 	}
 	return worst
 }
 
-// drift is the mean |a - b|.
-func drift(a, b []float64) float64 {
-	sum := 0.0
-	for i := range a {
-		sum += math.Abs(a[i] - b[i])
-	}
-	return sum / float64(len(a))
-}
-
-func mirror(h []float64, q int) {
-	for j := range q {
-		for l := j + 1; l < q; l++ {
-			h[l*q+j] = h[j*q+l]
-		}
-	}
-}
-
-// descend minimises the quadratic model g'd + d'Hd/2 plus the penalty of b+d by cyclic coordinate descent.
-func descend(b, g, h []float64, lambda, alpha, tolerance float64) []float64 {
+// descend minimises the quadratic model g'd + d'Hd/2 plus the penalty of b+d by cyclic coordinate descent, until no coordinate's
+// condition was off by more than the tolerance in a sweep, and returns b+d.
+func (p penalty) descend(b, g, h []float64, tolerance float64) []float64 {
 	q := len(b)
 	out := append([]float64(nil), b...)
 	slope := append([]float64(nil), g...)
-	l1, l2 := lambda*alpha, lambda*(1-alpha)
+	l1, l2 := p.lambda*p.alpha, p.lambda*(1-p.alpha)
 	for range maxSweeps {
 		moved := 0.0
 		for j := range q {
-			curve := h[j*q+j]
-			var v float64
+			curve := h[j*q+j] + flat
+			v := 0.0
 			if j == 0 {
-				v = out[0] - slope[0]/(curve+1e-12)
-			} else {
-				u := curve*out[j] - slope[j]
-				switch {
-				case u > l1:
-					v = (u - l1) / (curve + l2)
-				case u < -l1:
-					v = (u + l1) / (curve + l2)
-				}
+				v = out[0] - slope[0]/curve
+			} else if u := curve*out[j] - slope[j]; u > l1 {
+				v = (u - l1) / (curve + l2)
+			} else if u < -l1 {
+				v = (u + l1) / (curve + l2)
 			}
-			d := v - out[j]
-			if d == 0 {
-				continue
+			if d := v - out[j]; d != 0 {
+				out[j] = v
+				axpy(d, h[j*q:(j+1)*q], slope)
+				moved = max(moved, math.Abs(d)*(curve+l2))
 			}
-			out[j] = v
-			for l, c := range h[j*q : (j+1)*q] {
-				slope[l] += d * c
-			}
-			moved = max(moved, math.Abs(d)*(curve+l2))
 		}
-		if moved < tolerance/10 {
+		if moved < tolerance {
 			break
 		}
 	}
 	return out
+}
+
+// flat is added to every curvature, so that a column which the sampled rows hold constant does not divide by zero.
+const flat = 1e-9
+
+func dot(x, y []float64) float64 {
+	y = y[:len(x)]
+	sum := 0.0
+	for i, v := range x {
+		sum += v * y[i]
+	}
+	return sum
+}
+
+// axpy adds a·x to y.
+func axpy(a float64, x, y []float64) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] += a * v
+	}
 }
