@@ -145,10 +145,11 @@ func (d *delimited) quoted(rec []byte) ([]byte, error) {
 			continue
 		}
 		at++
-		from := len(d.scratch)
+		from, seen := len(d.scratch), at // no quote lies in rec[at:seen]
 		for {
-			i := bytes.IndexByte(rec[at:], '"')
-			if i < 0 { // the quote is still open
+			i := bytes.IndexByte(rec[seen:], '"') + seen - at
+			if i < seen-at { // the quote is still open
+				seen = len(rec)
 				longer, err := d.lines.extend()
 				if err == io.EOF {
 					return rec, &fatalError{d.lines.first, errors.New("a quote that opens here is never closed")}
@@ -162,6 +163,7 @@ func (d *delimited) quoted(rec []byte) ([]byte, error) {
 			if at+i+1 < len(rec) && rec[at+i+1] == '"' { // a doubled quote
 				d.scratch = append(d.scratch, rec[at:at+i+1]...)
 				at += i + 2
+				seen = at
 				continue
 			}
 			d.scratch = append(d.scratch, rec[at:at+i]...)

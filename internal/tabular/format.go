@@ -84,15 +84,9 @@ func (f Format) check(head []byte) (Format, error) {
 // peek returns the first bytes of r, up to 64 kB, and a reader of everything.
 func peek(r io.Reader) ([]byte, io.Reader, error) {
 	head := make([]byte, 64<<10)
-	n, err := io.ReadFull(r, head)
+	n, err := io.ReadFull(r, head) // a gzip stream that ends early gives its error again when it is read on
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, nil, err
-	}
-	if err != nil { // the whole input stands in head; a truncated gzip stream is told when it is read on
-		if errors.Is(err, io.ErrUnexpectedEOF) && n < len(head) {
-			return head[:n], io.MultiReader(bytes.NewReader(head[:n]), r), nil
-		}
-		return head[:n], bytes.NewReader(head[:n]), nil
 	}
 	return head[:n], io.MultiReader(bytes.NewReader(head[:n]), r), nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -226,7 +227,7 @@ func (d *ndjson) value(p *scanner) (span, error) {
 		}
 		return span{from: from, to: p.at}, nil
 	default:
-		for p.at < len(p.b) && !bytes.ContainsRune([]byte(" \t\r,}]"), rune(p.b[p.at])) {
+		for p.at < len(p.b) && strings.IndexByte(" \t\r,}]", p.b[p.at]) < 0 {
 			p.at++
 		}
 		word := p.b[from:p.at]
@@ -280,7 +281,7 @@ func (d *ndjson) escaped(p *scanner, from int) (span, error) {
 		}
 		c = p.b[p.at]
 		p.at++
-		if i := bytes.IndexByte([]byte(`"\/bfnrt`), c); i >= 0 {
+		if i := strings.IndexByte(`"\/bfnrt`, c); i >= 0 {
 			d.scratch = append(d.scratch, "\"\\/\b\f\n\r\t"[i])
 			continue
 		}

@@ -58,7 +58,6 @@ type Reader struct {
 	lines   *lines
 	records records
 	file    io.Closer
-	unzip   *gzip.Reader
 	counted *counter
 	size    int64
 	line    int
@@ -122,7 +121,7 @@ func open(src io.Reader, name string, format Format, zipped bool) (*Reader, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s: not gzip, though its name or first bytes say so: %w", name, err)
 		}
-		r.unzip, in = z, z
+		in = z // needs no Close: Next has told its errors
 	}
 	head, rest, err := peek(in)
 	if err != nil {
@@ -182,16 +181,10 @@ func (r *Reader) Progress() (read, size int64) { return r.counted.n.Load(), r.si
 
 // Close closes the file; standard input stays open.
 func (r *Reader) Close() error {
-	var err error
-	if r.unzip != nil {
-		err = r.unzip.Close()
+	if r.file == nil {
+		return nil
 	}
-	if r.file != nil {
-		if e := r.file.Close(); err == nil {
-			err = e
-		}
-	}
-	return err
+	return r.file.Close()
 }
 
 // named adds the file to errors that know only the line.
