@@ -89,8 +89,8 @@ func (s Scores) AtRisk(ctx context.Context, q warehouse.AtRisk) (run models.Run,
 // Explanation is the JSON of `retain explain`: the score with everything that adds up to its margin.
 type Explanation struct {
 	models.Score
-	Base          *float64              `json:"base"`          // null unless scored
-	Contributions []models.Contribution `json:"contributions"` // every feature; base + Σ contribution = margin
+	Base          *float64        `json:"base"`          // null unless scored
+	Contributions []models.Contribution `json:"contributions"` // every feature, strongest first; base + Σ contribution = margin
 }
 
 // Explain is the customer's score in the run in force with all contributions, computed from the stored vector by the model that

@@ -15,7 +15,6 @@ import (
 
 	"retain/features"
 	"retain/internal/warehouse"
-	"retain/pipelines"
 	"retain/training"
 )
 
@@ -123,7 +122,7 @@ func (a *app) openWith(ctx context.Context, config Config, command string, how a
 	if err != nil {
 		return nil, explainMissing(err, config.Warehouse.URL)
 	}
-	if err := pipelines.RecoverImports(ctx, db); err != nil {
+	if err := db.RecoverImports(ctx); err != nil {
 		return nil, fmt.Errorf("finish interrupted imports: %w", errorsJoin(err, db.Close()))
 	}
 	return &session{config: config, db: db, store: &features.Store{DB: db, Sources: config.sources()}, log: log}, nil

@@ -89,10 +89,11 @@ func defaultConfig() Config {
 	return Config{
 		Warehouse: WarehouseConfig{URL: "embedded:./retain-data"},
 		Sources:   map[string]features.Binding{},
+		Rates:     map[string]float64{},
 		Value:     ValueConfig{GrossMargin: 1, DiscountRate: .10},
 		Churn:     features.DefaultChurn(),
 		Snapshots: features.Grid{Every: "month"},
-		Train:     TrainConfig{MaxAgeDays: 35, TimeBudget: 10 * time.Minute},
+		Train:     TrainConfig{MaxAgeDays: 35, TimeBudget: 10 * time.Minute, AllowLeaks: map[string]string{}},
 		Actions:   ActionsConfig{Explore: true},
 		Serve:     ServeConfig{Addr: "127.0.0.1:8080"},
 		Schedule:  ScheduleConfig{Score: "0 3 * * *", Train: "0 4 * * 0", Timezone: "UTC"},

@@ -22,7 +22,7 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 		{"unknown section", "warehous: {}\n", "line 1: unknown key warehous"},
 		{"unknown key", "churn:\n  horizon: 90\n", "line 2: unknown key churn.horizon"},
 		{"unknown key in a source", "sources:\n  usage: {tabel: x}\n", "line 2: unknown key sources.usage.tabel"},
-		{"twice", "currency: EUR\ncurrency: USD\n", "already defined at line 1"},
+		{"twice", "currency: EUR\ncurrency: USD\n", "line 2: key currency is there twice"},
 		{"wrong type", "churn: {horizon_days: soon}\n", "line 1"},
 		{"no mapping", "- a\n", "line 1"},
 		{"broken", "churn: {\n", "line"},

@@ -3,7 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ func (a *app) featuresListCommand() *cobra.Command {
 				table(w, func(line func(string, ...any)) {
 					line("feature\tsource\tunit\tmeaning")
 					for _, e := range catalogue.Entries {
-						line("%s\t%s\t%s\t%s", e.Name, e.Source, e.Unit, e.Doc)
+						line("%s\t%s\t%s\t%s", e.Name, sourceOf(e.Measure), e.Unit, e.Doc)
 					}
 				})
 			})
@@ -99,10 +100,13 @@ func (s *session) export(cmd *cobra.Command, cutoff time.Time, out string) (rows
 	return snapshot.X.Rows(), snapshot.X.Cols(), nil
 }
 
-// known is v as an optional figure: nil where it is NaN.
-func known(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
+// sourceOf names the sources that a measure reads.
+func sourceOf(m features.Measure) string {
+	var names []string
+	for _, part := range []*features.Measure{&m, m.Of, m.Over} {
+		if part != nil && part.Source != "" && !slices.Contains(names, part.Source) {
+			names = append(names, part.Source)
+		}
 	}
-	return &v
+	return strings.Join(names, ", ")
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/warehouse"
 	"retain/pipelines"
 )
 
@@ -32,8 +34,8 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 				return err
 			}
 			o.Null = nulls
-			if err := o.Validate(); err != nil {
-				return usagef("%v", err)
+			if err := checkImport(o); err != nil { // before a warehouse is made for nothing
+				return err
 			}
 			s, err := a.open(cmd.Context(), "import "+o.Source, writing)
 			if err != nil {
@@ -63,6 +65,22 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 	f.StringSliceVar(&nulls, "null", nil, "texts that mean no value, beside the empty one, NULL, \\N and NaN")
 	f.IntVar(&o.SkipBad, "skip-bad", 0, "import although up to so many rows are bad; they go to FILE.rejected with the reason")
 	return cmd
+}
+
+// checkImport tells a source that is not known and a file that is not there.
+func checkImport(o pipelines.ImportOptions) error {
+	if _, ok := warehouse.ImportSourceNamed(o.Source); !ok {
+		var names []string
+		for _, source := range warehouse.ImportSources {
+			names = append(names, source.Name)
+		}
+		return usagef("no source %q; there are %s", o.Source, strings.Join(names, ", "))
+	}
+	if o.Path == "-" {
+		return nil
+	}
+	_, err := os.Stat(o.Path)
+	return err
 }
 
 func printImport(w io.Writer, r *pipelines.ImportReport) {

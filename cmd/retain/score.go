@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/features"
 	"retain/models"
 	"retain/pipelines"
 )
@@ -54,7 +57,7 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 		return models.Run{}, err
 	}
 	spec := model.Artifact.Churn
-	if !s.config.Churn.Same(spec) {
+	if !sameChurn(s.config.Churn, spec) {
 		a.say("warning: churn: in the configuration differs from the champion's; scoring uses the champion's until `retain train churn` runs")
 	}
 	now := time.Now().UTC()
@@ -80,6 +83,13 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
 	}
 	return pipelines.Score(ctx, o)
+}
+
+// sameChurn compares two label specifications as the documents they are stored as.
+func sameChurn(a, b features.ChurnSpec) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // staleAfter is the age of the data from which on it is worth a line.
