@@ -80,3 +80,44 @@ func logLoss(margin, y []float64) float64 {
 	}
 	return sum / float64(len(y))
 }
+
+func inf() float64 { return math.Inf(1) }
+
+func BenchmarkFit(b *testing.B) {
+	d := sample(20000, 50)
+	tr := Defaults(20000, 6000, 5)
+	for b.Loop() {
+		mustFit(b, tr, d)
+	}
+}
+
+func BenchmarkMargin(b *testing.B) {
+	d := sample(20000, 51)
+	m := mustFit(b, Defaults(20000, 6000, 5), d)
+	out := make([]float64, d.Rows())
+	for b.Loop() {
+		if err := m.Margin(out, d.X); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/20000, "µs/row")
+}
+
+func BenchmarkContributions(b *testing.B) {
+	d := sample(2000, 52)
+	for _, c := range []struct {
+		name string
+		tr   Trainer
+	}{{"defaults", Defaults(20000, 6000, 5)}, {"200x63", Trainer{Trees: 200, Leaves: 63}}} {
+		b.Run(c.name, func(b *testing.B) {
+			m := mustFit(b, c.tr, sample(20000, 53))
+			phi := make([]float64, d.Rows()*d.X.Cols())
+			for b.Loop() {
+				if _, err := m.Contributions(phi, d.X); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/2000, "µs/row")
+		})
+	}
+}

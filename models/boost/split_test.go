@@ -1,0 +1,202 @@
+package boost
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"testing"
+
+	"retain/features"
+)
+
+// stump makes a random leaf: rows of one column with gradients and hessians, and its histogram.
+type stump struct {
+	scale
+	trainer Trainer
+	values  []float32
+	gh      []sums
+	column  binning
+	hist    [groupedBins]sums
+	sum     sums
+}
+
+func randomStump(rng *rand.Rand, c features.Column, missing float64) *stump {
+	n := 20 + rng.IntN(60)
+	s := &stump{scale: newScale(n, 1), gh: make([]sums, n), values: make([]float32, n)}
+	s.trainer = Trainer{MinRows: 1 + rng.IntN(5), MinHessian: rng.Float64(), L1: float64(rng.IntN(2)) * 0.3, L2: 0.5, Smoothing: 1e-12}.filled()
+	for i := range n {
+		if c.Kind == features.Categorical {
+			s.values[i] = float32(rng.IntN(len(c.Levels)))
+		} else {
+			s.values[i] = float32(rng.IntN(12)) / 4
+		}
+		if rng.Float64() < missing {
+			s.values[i] = float32(math.NaN())
+		}
+		s.gh[i] = s.pack(rng.Float64()*2-1, rng.Float64()*0.25)
+		s.sum.add(s.gh[i])
+	}
+	b := newBinned(&features.Matrix{Schema: features.Schema{c}, X: [][]float32{s.values}}, maxBins)
+	s.column = b.columns[0]
+	for i := range n {
+		s.hist[b.groups[0][i][0]].add(s.gh[i])
+	}
+	return s
+}
+
+// gain of sending the rows for which left is true to the left, in plain floats; -1 if a side is too small.
+func (s *stump) gain(left func(v float32) bool) float64 {
+	var g, h [2]float64
+	var n [2]int
+	for i, v := range s.values {
+		k := 0
+		if !left(v) {
+			k = 1
+		}
+		g[k], h[k], n[k] = g[k]+s.grad(s.gh[i]), h[k]+s.hess(s.gh[i]), n[k]+1
+	}
+	t := &s.trainer
+	score := func(g, h float64) float64 {
+		a := math.Max(math.Abs(g)-t.L1, 0)
+		return a * a / (h + t.L2)
+	}
+	for k := range 2 {
+		if n[k] < t.MinRows || h[k] < t.MinHessian {
+			return -1
+		}
+	}
+	return (score(g[0], h[0]) + score(g[1], h[1]) - score(g[0]+g[1], h[0]+h[1])) / 2
+}
+
+// check compares a split with the best gain by brute force and its left side with what it claims.
+func (s *stump) check(t *testing.T, got split, want float64) {
+	t.Helper()
+	if want <= s.trainer.MinGain {
+		if got.gain > s.trainer.MinGain {
+			t.Fatalf("a split of gain %v, by brute force there is none", got.gain)
+		}
+		return
+	}
+	if math.Abs(got.gain-want) > 1e-9 {
+		t.Fatalf("gain %v, by brute force %v", got.gain, want)
+	}
+	var left sums
+	for i, v := range s.values {
+		if got.toLeft.has(int(s.column.bin(v))) {
+			left.add(s.gh[i])
+		}
+	}
+	if left != got.sum {
+		t.Fatal("the bins on the left do not make the left sum")
+	}
+}
+
+func TestThresholdsAgainstBruteForce(t *testing.T) {
+	rng := source()
+	for round := range 500 {
+		s := randomStump(rng, features.Column{Name: "x"}, []float64{0, 0.3}[round%2])
+		best := -1.0
+		for _, cut := range append([]float32{math.MaxFloat32}, s.column.cuts...) {
+			for _, missingLeft := range []bool{false, true} {
+				best = max(best, s.gain(func(v float32) bool { return v <= cut || v != v && missingLeft }))
+			}
+		}
+		q := newSearch(&s.trainer, &s.scale, s.sum)
+		s.check(t, q.best(0, &s.column, &s.hist), best)
+	}
+}
+
+// Without smoothing and L1 the order by G/H holds the best of all subsets.
+func TestLevelsAgainstAllSubsets(t *testing.T) {
+	rng := source()
+	c := features.Column{Name: "plan", Kind: features.Categorical, Levels: []string{"a", "b", "c", "d", "e", "f"}}
+	for round := range 200 {
+		s := randomStump(rng, c, []float64{0, 0.2}[round%2])
+		s.trainer.L1, s.trainer.L2, s.trainer.MinRows, s.trainer.MinHessian = 0, 1e-12, 1, 0
+		best := -1.0
+		for set := range 1 << 7 {
+			best = max(best, s.gain(func(v float32) bool {
+				if v != v {
+					return set>>6 == 1
+				}
+				return set>>int(v)&1 == 1
+			}))
+		}
+		q := newSearch(&s.trainer, &s.scale, s.sum)
+		s.check(t, q.best(0, &s.column, &s.hist), best)
+	}
+}
+
+func TestUnseenGoesWithTheLargerSide(t *testing.T) {
+	s := &stump{scale: newScale(100, 1), trainer: Trainer{MinRows: 1, Smoothing: 1e-9}.filled()}
+	for _, c := range []struct {
+		right int
+		left  bool
+	}{{10, true}, {90, false}} {
+		for _, kind := range []features.Kind{features.Numeric, features.Categorical} {
+			s.hist, s.sum = [groupedBins]sums{}, sums{}
+			for i := range 100 {
+				bin, grad := 1, -0.5
+				if i < c.right {
+					bin, grad = 3, 0.5
+				}
+				v := s.pack(grad, 0.25)
+				s.hist[bin].add(v)
+				s.sum.add(v)
+			}
+			q := newSearch(&s.trainer, &s.scale, s.sum)
+			got := q.best(0, &binning{kind: kind, bins: 4, cuts: []float32{1, 2}}, &s.hist)
+			if got.toLeft.has(missingBin) != c.left {
+				t.Errorf("kind %d, %d rows on the right: missing left is %v", kind, c.right, !c.left)
+			}
+			if kind == features.Categorical && got.toLeft.has(2) != c.left {
+				t.Errorf("%d rows on the right: unseen level left is %v", c.right, !c.left)
+			}
+		}
+	}
+}
+
+// The first split of a whole fit is the best one over all columns, in plain floats.
+func TestRootAgainstBruteForce(t *testing.T) {
+	d := sample(300, 30)
+	tr := Trainer{Trees: 1, Leaves: 2, MinRows: 5, Smoothing: 1e-12}.filled()
+	m := mustFit(t, tr, d)
+	p := 1 / (1 + math.Exp(-m.base))
+	best := 0.0
+	for j, col := range d.X.X {
+		s := &stump{scale: newScale(300, 1), trainer: tr, values: col}
+		for _, y := range d.Y {
+			s.gh = append(s.gh, s.pack(p-y, p*(1-p)))
+		}
+		if d.X.Schema[j].Kind == features.Categorical {
+			for set := range 1 << 7 {
+				best = max(best, s.gain(func(v float32) bool { return v == v && set>>int(v)&1 == 1 || v != v && set>>6 == 1 }))
+			}
+			continue
+		}
+		for _, cut := range col {
+			for _, missingLeft := range []bool{false, true} {
+				best = max(best, s.gain(func(v float32) bool { return v <= cut || v != v && missingLeft }))
+			}
+		}
+	}
+	if got := float64(m.nodes[0].gain); math.Abs(got-best) > 1e-5*best {
+		t.Fatalf("gain of the root %v, by brute force %v", got, best)
+	}
+}
+
+func TestBinSet(t *testing.T) {
+	var s binSet
+	n := 0
+	for k := 0; k < groupedBins; k += 3 {
+		s.put(k)
+		n++
+	}
+	count := 0
+	for _, w := range s {
+		count += bits.OnesCount64(w)
+	}
+	if count != n || !s.has(255) || s.has(254) {
+		t.Fatal("a bin set forgets")
+	}
+}
