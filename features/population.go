@@ -207,19 +207,19 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		return "", err
 	}
 	t := strconv.FormatInt(milliseconds(cutoff), 10)
-	union = append(union, facts(periods, map[string]string{
-		"first_ms": "toNullable(min(started_ms))",
-		// A period of no length was never paid for.
-		"paid_ms":  "maxOrNullIf(end_ms, end_ms > started_ms)",
-		"renewing": "max(end_ms >= " + t + " AND NOT cancelled)",
-	}))
+	tells := map[string]string{"first_ms": "toNullable(min(started_ms))"}
+	if c.Setting == Contractual {
+		tells["paid_ms"] = "maxOrNullIf(end_ms, end_ms > started_ms)" // a period of no length was never paid for
+		tells["renewing"] = "max(end_ms >= " + t + " AND NOT cancelled)"
+	}
+	union = append(union, facts(periods, tells))
 
 	merged := make([]string, len(factColumns))
 	for i, f := range factColumns {
 		merged[i] = f.merge + "(u." + f.name + ") AS " + f.name
 	}
 	return "SELECT customer_id, toUInt8(" + standingSQL(c, cutoff) + ") AS standing\nFROM (\nSELECT u.customer_id AS customer_id, " + strings.Join(merged, ", ") +
-		"\nFROM (\n" + strings.Join(union, "\nUNION ALL\n") + "\n) AS u\nWHERE u.customer_id != ''\nGROUP BY u.customer_id\n)", nil
+		"\nFROM (\n" + strings.Join(union, "\nUNION ALL\n") + "\n) AS u\nWHERE u.customer_id != ''\nGROUP BY u.customer_id\n)\nSETTINGS " + spill, nil
 }
 
 // standingSQL numbers the standing of a customer from the merged facts.

@@ -309,3 +309,48 @@ func TestPopulationScratchTables(t *testing.T) {
 		t.Error("no error for an invalid specification")
 	}
 }
+
+// Tables of one's own: no knowledge time, other names, dates, the same row twice.
+func TestPopulationOfOwnTables(t *testing.T) {
+	s := world{}.store(t)
+	s.Sources = Sources{
+		Purchases:     {Table: "orders", Columns: map[string]string{"customer_id": "account", "at": "paid_on", "amount": "euro", "order_id": "number"}},
+		Subscriptions: {Table: "contracts", Columns: map[string]string{"customer_id": "account", "started_at": "begins", "ends_at": "ends", "subscription_id": "number", "mrr": "fee"}},
+	}
+	if err := s.Sources.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		"CREATE TABLE orders (account UInt32, paid_on Date, euro Float64, number String) ENGINE = MergeTree ORDER BY account",
+		"CREATE TABLE contracts (account UInt32, begins Date, ends Nullable(Date), number String, fee Float64) ENGINE = MergeTree ORDER BY account",
+		"INSERT INTO orders VALUES (1, '2022-05-01', 120, 'n1'), (1, '2022-05-01', 120, 'n1'), (2, '2022-05-31', 60, 'n2'), (2, '2022-06-10', 60, 'n3'), (3, '2022-06-01', 10, 'n4')",
+		"INSERT INTO contracts VALUES (4, '2022-01-01', NULL, 'c1', 7), (4, '2022-01-01', NULL, 'c1', 7), (5, '2022-01-01', '2022-06-20', 'c2', 8), (6, '2022-06-01', NULL, 'c3', 9)",
+	} {
+		if err := s.DB.Conn().Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cutoff := utc(t, "2022-06-01")
+	for _, k := range []struct {
+		spec     ChurnSpec
+		eligible []string
+		y, worth []float64
+	}{
+		{ChurnSpec{Setting: NonContractual, Activity: []string{Purchases}, ActiveDays: 60, HorizonDays: 30}, []string{"1", "2"}, []float64{1, 0}, []float64{10, 5}},
+		{ChurnSpec{Setting: Contractual, GraceDays: 5, HorizonDays: 30}, []string{"4", "5"}, []float64{0, 1}, []float64{7, 8}},
+	} {
+		p := populationOf(t, s, k.spec, cutoff)
+		if diff := cmp.Diff([]string{"1", "2", "4", "5"}, p.Customer); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(k.eligible, p.Eligible()); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(k.y, labelsOf(t, s, k.spec, p, time.Time{}).Y); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(k.worth, valueOf(t, s, p)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -77,7 +77,7 @@ GROUP BY a.customer_id
 )
 GROUP BY kind, silent_days
 ORDER BY kind, silent_days
-SETTINGS max_bytes_before_external_group_by = 1000000000`, int64(silenceWeightUnit), end.Unix()/86400, strings.Join(active, "\nUNION ALL\n"))
+SETTINGS %s`, int64(silenceWeightUnit), end.Unix()/86400, strings.Join(active, "\nUNION ALL\n"), spill)
 	var out silences
 	for b, err := range s.DB.Blocks(ctx, query, nil) {
 		if err != nil {

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// spill is the safety net of statements that group all customers: beyond 2 GB of state they go on on disk.
+const spill = "max_bytes_before_external_group_by = 2000000000"
+
 // scratchPrefix begins the name of every scratch table: retain_scratch_<unix seconds>_<random>_<what>.
 const scratchPrefix = "retain_scratch_"
 
@@ -17,7 +20,8 @@ const scratchPrefix = "retain_scratch_"
 const leftoverAge = 48 * time.Hour
 
 // createScratch makes an empty table ordered by customer_id under a name of its own. It is a MergeTree and no TEMPORARY table
-// because the statements of one job may go through different connections, and it may be larger than memory.
+// because the statements of one job may go through different connections, and it may be larger than memory. On a cluster it stands on the
+// one node that the warehouse's URL names.
 func (s *Store) createScratch(ctx context.Context, what, columns string) (string, error) {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
