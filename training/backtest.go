@@ -87,7 +87,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	t, err := a.play(ctx, origins)
+	t, err := a.play(ctx, origins, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -70,17 +70,23 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// Values returns the statistic of each of the 1,000 draws, given the weights of the customers. The statistic runs concurrently.
-func (b *Bootstrap) Values(statistic func(w []float64) float64) []float64 {
-	out := make([]float64, bootstrapDraws)
+// Values returns the statistics of each of the 1,000 draws, one slice a statistic. They are given the weights of the customers and run
+// concurrently.
+func (b *Bootstrap) Values(statistics ...func(w []float64) float64) [][]float64 {
+	out := make([][]float64, len(statistics))
+	for s := range out {
+		out[s] = make([]float64, bootstrapDraws)
+	}
 	workers := runtime.GOMAXPROCS(0)
 	var group errgroup.Group
 	for worker := range workers {
 		group.Go(func() error {
 			w := make([]float64, b.Groups())
-			for k := worker; k < len(out); k += workers {
+			for k := worker; k < bootstrapDraws; k += workers {
 				b.Draw(k, w)
-				out[k] = statistic(w)
+				for s, statistic := range statistics {
+					out[s][k] = statistic(w)
+				}
 			}
 			return nil
 		})
@@ -89,34 +95,37 @@ func (b *Bootstrap) Values(statistic func(w []float64) float64) []float64 {
 	return out
 }
 
-// Interval is the 95 % percentile interval of a statistic over the draws in which it is defined; NaN if it is in none.
-func (b *Bootstrap) Interval(statistic func(w []float64) float64) [2]Figure {
-	values := slices.DeleteFunc(b.Values(statistic), math.IsNaN)
-	slices.Sort(values)
-	return [2]Figure{Figure(quantile(values, .025)), Figure(quantile(values, .975))}
+// Intervals are the 95 % percentile intervals of statistics over the draws in which each is defined; NaN if it is in none.
+func (b *Bootstrap) Intervals(statistics ...func(w []float64) float64) [][2]Figure {
+	out := make([][2]Figure, len(statistics))
+	for s, values := range b.Values(statistics...) {
+		values = slices.DeleteFunc(values, math.IsNaN)
+		slices.Sort(values)
+		out[s] = [2]Figure{Figure(quantile(values, .025)), Figure(quantile(values, .975))}
+	}
+	return out
 }
 
-// Ratio is the interval of Σ above / Σ below, both given per row.
-func (b *Bootstrap) Ratio(above, below []float64) [2]Figure {
+// ratio is the statistic Σ above / Σ below, both given per row.
+func (b *Bootstrap) ratio(above, below []float64) func(w []float64) float64 {
 	a, c := b.total(above), b.total(below)
-	return b.Interval(func(w []float64) float64 {
+	return func(w []float64) float64 {
 		var x, y float64
 		for g, v := range w {
 			x += v * a[g]
 			y += v * c[g]
 		}
 		return x / y
-	})
+	}
+}
+
+// mean is the statistic of the mean of x, given per row.
+func (b *Bootstrap) mean(x []float64) func(w []float64) float64 {
+	return b.ratio(x, slices.Repeat([]float64{1}, len(x)))
 }
 
 // Mean is the interval of the mean of x, given per row.
-func (b *Bootstrap) Mean(x []float64) [2]Figure {
-	ones := make([]float64, len(x))
-	for i := range ones {
-		ones[i] = 1
-	}
-	return b.Ratio(x, ones)
-}
+func (b *Bootstrap) Mean(x []float64) [2]Figure { return b.Intervals(b.mean(x))[0] }
 
 // total adds a value per row up to one per customer.
 func (b *Bootstrap) total(x []float64) []float64 {

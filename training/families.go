@@ -49,6 +49,10 @@ const (
 	leastFlexible = 200
 )
 
+// searchedRarer is the number of rows of the rarer class up to which linear searches its penalty: with more, all penalties near the default give
+// the same model (CDNOW, 14,000 rows of the rarer class: log loss .5199 with the search and without).
+const searchedRarer = 5000
+
 // Families are all families, the parts of a mean before it. To add one: a package under models/ and a row here.
 var Families = []Family{
 	{
@@ -68,7 +72,13 @@ var Families = []Family{
 	},
 	{
 		Name: familyLinear, Rank: 2, Needs: leastMeasured,
-		Trainer: func(s Shape) models.Trainer { return linear.Defaults(s.Rows, s.Positives, s.Columns) },
+		Trainer: func(s Shape) models.Trainer {
+			t := linear.Defaults(s.Rows, s.Positives, s.Columns)
+			if min(s.Positives, s.Rows-s.Positives) > searchedRarer {
+				t.Path = 0
+			}
+			return t
+		},
 		Settle: func(t models.Trainer, m models.Model) models.Trainer {
 			l := t.(linear.Trainer)
 			l.Lambda, l.Path = m.(*linear.Model).Lambda(), 0

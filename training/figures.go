@@ -71,13 +71,8 @@ func Pool(name string, held []Held, seed uint64) ModelFigures {
 		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P)}
 	}
 	b := NewBootstrap(seed, all.Customer)
-	out.Pooled = PooledFigures{
-		Rows:            len(all.Y),
-		Positives:       positives(all.Y),
-		Figures:         poolFolds(out.Folds),
-		LogLossInterval: b.Mean(RowLosses(all.P, all.Y)),
-		Calibration:     Prove(all.P, all.Y, b),
-	}
+	out.Pooled = PooledFigures{Rows: len(all.Y), Positives: positives(all.Y), Figures: poolFolds(out.Folds)}
+	out.Pooled.Calibration, out.Pooled.LogLossInterval = prove(all.P, all.Y, b)
 	out.Pooled.LogLoss = Figure(LogLoss(all.P, all.Y, nil))
 	out.Pooled.Brier = Figure(Brier(all.P, all.Y, nil))
 	out.Pooled.ECE = out.Pooled.Calibration.ECE

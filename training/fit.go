@@ -18,14 +18,15 @@ import (
 	"retain/models"
 )
 
-// Fitted is one family learned from training rows: fitted on all of them, calibrated on their out-of-fold margins.
+// Fitted is one family learned from training rows: fitted on all of them, calibrated on out-of-fold margins.
 type Fitted struct {
 	Family      string
 	Model       models.Model
 	Calibration models.Calibration
-	OutOfFold   []float64 // n margins of the training rows, each by a model that saw no row of the customer
-	Stages      int       // boosted trees, chosen by the out-of-fold log loss; 0 = the family has no stages
-	FitSeconds  float64   // wall time of all its fits, added
+	Crossed     *features.Dataset // the cross-fitted training rows: all, or those of a sample of customers where there are very many
+	OutOfFold   []float64         // margins of the rows of Crossed, each by a model that saw no row of the customer
+	Stages      int               // boosted trees, chosen by the out-of-fold log loss; 0 = the family has no stages
+	FitSeconds  float64           // wall time of all its fits, added
 }
 
 // Probabilities returns margins and calibrated probabilities of the rows of an encoded matrix.
@@ -59,19 +60,41 @@ const stageStep = 5
 // fitter fits families on one encoded training set.
 type fitter struct {
 	d       *features.Dataset // encoded
-	fold    []int             // inner fold of each row
+	crossed *features.Dataset // the rows of d that are cross-fitted
+	fold    []int             // inner fold of each row of crossed
 	shape   Shape
 	seed    uint64
-	minimum int // rows of the rarer class that calibration wants from the newest cutoffs
 }
 
-// calibrationRarer is how many of the rarer class the newest cutoffs must hold to calibrate alone (metrics.md §5).
-const calibrationRarer = 200
+const (
+	// calibrationRarer is how many of the rarer class the newest cutoffs must hold to calibrate alone (metrics.md §5).
+	calibrationRarer = 200
+	// crossRows and crossRarer bound the cross-fitting: of more rows, a sample of customers with about so many is cross-fitted, and with no
+	// fewer of the rarer class. Five models of this size fix the two numbers of a calibration and the number of trees to well below
+	// what shows in a probability; the final fit always takes all rows.
+	crossRows  = 60_000
+	crossRarer = 4_000
+)
 
 // newFitter prepares cross-fitting of d by the given inner folds. recency names the recency rule's column.
 func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fitter {
 	shape := Shape{Rows: d.Rows(), Positives: positives(d.Y), Columns: d.X.Cols(), Recency: recency}
-	return &fitter{d: d, fold: fold, shape: shape, seed: seed, minimum: calibrationRarer}
+	f := &fitter{d: d, crossed: d, fold: fold, shape: shape, seed: seed}
+	share := max(crossRows/float64(d.Rows()), crossRarer/float64(max(1, rarer(d.Y))))
+	if share >= 1 {
+		return f
+	}
+	var rows, folds []int
+	for i, c := range d.Customer {
+		if float64(features.KeyedHash(seed, "crossfit", c)) < share*0x1p64 {
+			rows = append(rows, i)
+			folds = append(folds, fold[i])
+		}
+	}
+	if crossed := d.Take(rows); rarer(crossed.Y) >= calibrationRarer {
+		f.crossed, f.fold = crossed, folds
+	}
+	return f
 }
 
 // candidate is a family at work.
@@ -105,7 +128,7 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 		if trainer == nil {
 			continue
 		}
-		own = append(own, &candidate{family: family, trainer: trainer, folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.d.Rows())})
+		own = append(own, &candidate{family: family, trainer: trainer, folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.crossed.Rows())})
 	}
 	// Families that settle a choice on all rows fit these first and the folds after it, the others the folds first.
 	err = f.work(ctx, own, func(c *candidate) bool { return c.family.Settle != nil })
@@ -122,7 +145,7 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 			one, err = blend(family, fitted)
 		} else if k := slices.IndexFunc(own, func(c *candidate) bool { return c.family.Name == family.Name }); k >= 0 {
 			c := own[k]
-			one, err = &Fitted{Family: family.Name, Model: c.model, OutOfFold: c.outOfFold, Stages: c.stages, FitSeconds: c.seconds}, c.err
+			one, err = &Fitted{Family: family.Name, Model: c.model, Crossed: f.crossed, OutOfFold: c.outOfFold, Stages: c.stages, FitSeconds: c.seconds}, c.err
 		} else {
 			continue
 		}
@@ -218,20 +241,20 @@ func (f *fitter) fitFold(ctx context.Context, c *candidate, k int) error {
 	if len(held) == 0 {
 		return nil
 	}
-	y := f.d.Take(train)
-	if n := rarer(y.Y); n == 0 {
+	d := f.crossed.Take(train)
+	if rarer(d.Y) == 0 {
 		// A fold took all rows of the rarer class away: the others know no more than a smoothed base rate.
-		rate := (float64(positives(y.Y)) + .5) / float64(y.Rows()+1)
+		rate := (float64(positives(d.Y)) + .5) / float64(d.Rows()+1)
 		for _, i := range held {
 			c.outOfFold[i] = logit(rate)
 		}
 		return nil
 	}
-	model, err := c.trainer.Fit(ctx, y, f.rng(c.family.Name, k))
+	model, err := c.trainer.Fit(ctx, d, f.rng(c.family.Name, k))
 	if err != nil {
 		return fmt.Errorf("fit %s without fold %d: %w", c.family.Name, k, err)
 	}
-	x := f.d.X.Take(held)
+	x := f.crossed.X.Take(held)
 	if s, ok := model.(staged); ok && c.family.Cut != nil {
 		c.folds[k].model = s
 		c.folds[k].losses, err = f.curve(s, x, held)
@@ -260,7 +283,7 @@ func (f *fitter) curve(s staged, x *features.Matrix, held []int) ([]float64, err
 		}
 		total := 0.
 		for r, i := range held {
-			total += marginLoss(margin[r], f.d.Y[i])
+			total += marginLoss(margin[r], f.crossed.Y[i])
 		}
 		losses = append(losses, total)
 	}
@@ -306,7 +329,7 @@ func (f *fitter) chooseStages(c *candidate) error {
 			continue
 		}
 		_, held := splitRows(f.fold, k)
-		margins, err := one.model.StagedMargins(f.d.X.Take(held))
+		margins, err := one.model.StagedMargins(f.crossed.X.Take(held))
 		if err != nil {
 			return err
 		}
@@ -332,10 +355,10 @@ func (f *fitter) rng(family string, fold int) *rand.Rand {
 
 // calibrate learns from the out-of-fold margins of the newest cutoffs that together hold enough of the rarer class, else of all.
 func (f *fitter) calibrate(margin []float64) (models.Calibration, error) {
-	rows := newest(f.d, f.minimum)
+	rows := newest(f.crossed, calibrationRarer)
 	m, y, group := make([]float64, len(rows)), make([]float64, len(rows)), make([]string, len(rows))
 	for k, i := range rows {
-		m[k], y[k], group[k] = margin[i], f.d.Y[i], f.d.Customer[i]
+		m[k], y[k], group[k] = margin[i], f.crossed.Y[i], f.crossed.Customer[i]
 	}
 	c, err := models.FitCalibration(m, y, group, f.seed)
 	if err != nil {
@@ -395,7 +418,7 @@ func blend(family Family, fitted []*Fitted) (*Fitted, error) {
 		}
 		parts = append(parts, part)
 		if out.OutOfFold == nil {
-			out.OutOfFold = make([]float64, len(fitted[k].OutOfFold))
+			out.Crossed, out.OutOfFold = fitted[k].Crossed, make([]float64, len(fitted[k].OutOfFold))
 		}
 		for i, m := range fitted[k].OutOfFold {
 			out.OutOfFold[i] += m / float64(len(family.Parts))

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"retain/models"
 )
 
 const (
@@ -110,21 +112,27 @@ type Reliability struct {
 // Pass: ECE ≤ max(noise band, .1 · base rate), and observed/expected in [.9, 1.1] or its interval holds 1, and the slope in
 // [.8, 1.25] or its interval holds 1.
 func Prove(p, y []float64, b *Bootstrap) Reliability {
+	proof, _ := prove(p, y, b)
+	return proof
+}
+
+// prove is Prove with the interval of the log loss, which costs little beside the others.
+func prove(p, y []float64, b *Bootstrap) (out Reliability, logLoss [2]Figure) {
 	intercept, slope := CalibrationLine(p, y)
-	out := Reliability{
+	out = Reliability{
 		ECE:              Figure(ECE(p, y)),
 		NoiseBand:        Figure(ECENoiseBand(p, b.Seed)),
 		ObservedExpected: Figure(sum(y) / sum(p)),
 		Slope:            Figure(slope),
 		Intercept:        Figure(intercept),
 	}
-	out.OEInterval = b.Ratio(y, p)
-	out.SlopeInterval = slopeInterval(p, y, intercept, slope, b)
+	intervals := b.Intervals(b.ratio(y, p), b.slope(p, y, intercept, slope), b.mean(RowLosses(p, y)))
+	out.OEInterval, out.SlopeInterval, logLoss = intervals[0], intervals[1], intervals[2]
 	base := sum(y) / float64(len(y))
 	out.Pass = float64(out.ECE) <= max(float64(out.NoiseBand), .1*base) &&
 		within(out.ObservedExpected, .9, 1.1, out.OEInterval) &&
 		(math.IsNaN(slope) || within(out.Slope, .8, 1.25, out.SlopeInterval)) // a constant probability has no slope to fail by
-	return out
+	return out, logLoss
 }
 
 // within says whether v lies in [lo, hi] or its interval holds 1.
@@ -167,7 +175,7 @@ func CalibrationLine(p, y []float64) (intercept, slope float64) {
 	for range newtonStep {
 		var g line
 		for i := range z {
-			g.add(z[i], y[i], intercept, slope, 1)
+			g.add(z[i], y[i], intercept, slope)
 		}
 		da, db, ok := g.step()
 		if !ok {
@@ -184,11 +192,11 @@ func CalibrationLine(p, y []float64) (intercept, slope float64) {
 // line gathers gradient and curvature of the log likelihood of a logistic regression on one variable.
 type line struct{ ga, gb, haa, hab, hbb float64 }
 
-func (l *line) add(z, y, intercept, slope, weight float64) {
-	q := 1 / (1 + math.Exp(-(intercept + slope*z)))
-	v := weight * q * (1 - q)
-	l.ga += weight * (y - q)
-	l.gb += weight * (y - q) * z
+func (l *line) add(z, y, intercept, slope float64) {
+	q := models.Sigmoid(intercept + slope*z)
+	v := q * (1 - q)
+	l.ga += y - q
+	l.gb += (y - q) * z
 	l.haa += v
 	l.hab += v * z
 	l.hbb += v * z * z
@@ -203,17 +211,17 @@ func (l *line) step() (da, db float64, ok bool) {
 	return (l.hbb*l.ga - l.hab*l.gb) / det, (l.haa*l.gb - l.hab*l.ga) / det, true
 }
 
-// slopeInterval is the bootstrap interval of the slope, each draw by one Newton step from the full fit, which is exact to first
-// order and needs the sums of each customer only.
-func slopeInterval(p, y []float64, intercept, slope float64, b *Bootstrap) [2]Figure {
+// slope is the statistic of the calibration slope, each draw by one Newton step from the full fit, which is exact to first order and needs the
+// sums of each customer only.
+func (b *Bootstrap) slope(p, y []float64, intercept, slope float64) func(w []float64) float64 {
 	if math.IsNaN(slope) {
-		return [2]Figure{Figure(math.NaN()), Figure(math.NaN())}
+		return func([]float64) float64 { return math.NaN() }
 	}
 	parts := make([]line, b.Groups())
 	for i := range y {
-		parts[b.Group[i]].add(logit(p[i]), y[i], intercept, slope, 1)
+		parts[b.Group[i]].add(logit(p[i]), y[i], intercept, slope)
 	}
-	return b.Interval(func(w []float64) float64 {
+	return func(w []float64) float64 {
 		var l line
 		for g, v := range w {
 			if v == 0 {
@@ -230,5 +238,5 @@ func slopeInterval(p, y []float64, intercept, slope float64, b *Bootstrap) [2]Fi
 			return math.NaN()
 		}
 		return slope + db
-	})
+	}
 }

@@ -56,6 +56,7 @@ type contender struct {
 
 // tournament is every family on the same origins.
 type tournament struct {
+	Origins    []origin     // that were played
 	Contenders []*contender // in the order of Families, then the champion
 	Dropped    []features.Dropped
 	Warnings   []string
@@ -80,40 +81,42 @@ type arena struct {
 }
 
 // play fits every family on each origin and measures it there. A contender that fails on one origin leaves the tournament with a
-// warning, so that all that remain are measured on the same rows.
-func (a *arena) play(ctx context.Context, origins []origin) (*tournament, error) {
+// warning, so that all that remain are measured on the same rows. An origin with fewer than least training rows of the rarer class, or without a
+// test row, is passed over; with least 0 it is an error to have one class only or no test row.
+func (a *arena) play(ctx context.Context, origins []origin, least int) (*tournament, error) {
 	t := &tournament{}
-	var gone []string
-	for k, o := range origins {
-		if err := a.playOrigin(ctx, o, t, &gone); err != nil {
+	for _, o := range origins {
+		played, err := a.playOrigin(ctx, o, t, least)
+		if err != nil {
 			return nil, fmt.Errorf("test cutoff %s: %w", day(o.Test), err)
 		}
-		for _, c := range t.Contenders {
-			if len(c.Held) < k+1 && !slices.Contains(gone, c.Name) {
-				gone = append(gone, c.Name)
-			}
+		if played {
+			t.Origins = append(t.Origins, o)
 		}
 	}
-	t.Contenders = slices.DeleteFunc(t.Contenders, func(c *contender) bool { return len(c.Held) < len(origins) })
+	t.Contenders = slices.DeleteFunc(t.Contenders, func(c *contender) bool { return len(c.Held) < len(t.Origins) })
 	return t, nil
 }
 
-func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, gone *[]string) error {
+func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least int) (played bool, err error) {
 	train, err := stack(ctx, a.panel, o.Train, o.Test)
 	if err != nil {
-		return err
-	}
-	if err := checkClasses(train, a.churn); err != nil {
-		return err
+		return false, err
 	}
 	test, err := stack(ctx, a.panel, []time.Time{o.Test}, a.testKnown)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if least > 0 && (rarer(train.Y) < least || test.Rows() == 0) {
+		return false, nil
+	}
+	if err := checkClasses(train, a.churn); err != nil {
+		return false, err
 	}
 	if test.Rows() == 0 {
-		return lacking("no customer is eligible with a known label at %s; see retain label preview", day(o.Test))
+		return false, lacking("no customer is eligible with a known label at %s; see retain label preview", day(o.Test))
 	}
-	families := slices.DeleteFunc(slices.Clone(measurable(rarer(train.Y))), func(f Family) bool { return slices.Contains(*gone, f.Name) })
+	families := slices.DeleteFunc(slices.Clone(measurable(rarer(train.Y))), func(f Family) bool { return !t.plays(f.Name) })
 	a.progress(fmt.Sprintf("test cutoff %s: %d families on %d rows of %d cutoffs, tested on %d", day(o.Test), len(families), train.Rows(), len(o.Train), test.Rows()))
 
 	record := func(name string, f *Fitted, x *features.Matrix) error {
@@ -132,21 +135,20 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, gone *[
 	}
 	leave := func(name string, err error) {
 		t.Warnings = append(t.Warnings, fmt.Sprintf("%s is left out: it failed at test cutoff %s: %v", name, day(o.Test), err))
-		*gone = append(*gone, name)
 	}
 
 	e, err := encode(train)
 	if err != nil {
-		return err
+		return false, err
 	}
 	t.Dropped = e.dropped
 	x, err := e.encoding.Apply(test.X)
 	if err != nil {
-		return fmt.Errorf("encode: %w", err)
+		return false, fmt.Errorf("encode: %w", err)
 	}
 	fitted, failures, err := a.fit(ctx, e.d, families)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, f := range failures {
 		leave(f.Family, f.Err)
@@ -156,18 +158,26 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, gone *[
 			leave(f.Family, err)
 		}
 	}
-	if a.champion == nil || slices.Contains(*gone, familyChampion) {
-		return nil
+	if a.champion == nil || !t.plays(familyChampion) {
+		return true, nil
 	}
-	f, x, err := a.refitChampion(ctx, train, test)
+	f, x, err := a.refitChampion(ctx, &match{train: train, test: test, encoded: e, x: x, fitted: fitted})
+	if err == nil {
+		err = record(familyChampion, f, x)
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		leave(familyChampion, err)
-		return nil
 	}
-	return record(familyChampion, f, x)
+	return true, nil
+}
+
+// plays says whether a contender has been measured on every origin so far.
+func (t *tournament) plays(name string) bool {
+	c := t.find(name)
+	return len(t.Origins) == 0 || c != nil && len(c.Held) == len(t.Origins)
 }
 
 // fit cross-fits families on an encoded training set with folds by customer.
@@ -176,25 +186,35 @@ func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family)
 	return newFitter(d, fold, recencyColumn(d.X.Schema, a.churn), a.seed).Fit(ctx, families)
 }
 
-// refitChampion makes the champion anew on the training rows: its family on those of its columns that still exist.
-func (a *arena) refitChampion(ctx context.Context, train, test *features.Dataset) (*Fitted, *features.Matrix, error) {
+// match is one origin at work.
+type match struct {
+	train, test *features.Dataset // raw
+	encoded     *encoded          // of train
+	x           *features.Matrix  // of test, encoded
+	fitted      []*Fitted         // on encoded
+}
+
+// refitChampion makes the champion anew on the training rows: its family on those of its columns that still exist. Where these are all that
+// the families have learned from, its family's fit is the champion's.
+func (a *arena) refitChampion(ctx context.Context, m *match) (*Fitted, *features.Matrix, error) {
 	family, ok := familyOf(a.champion.Family)
 	if !ok {
 		return nil, nil, fmt.Errorf("its family %s is not known here", a.champion.Family)
 	}
-	own := *train
-	own.X = keepColumns(train.X, a.champion.Columns)
-	e, err := encode(&own)
-	if err != nil {
-		return nil, nil, err
-	}
-	x, err := e.encoding.Apply(keepColumns(test.X, a.champion.Columns))
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode: %w", err)
-	}
-	fitted, failures, err := a.fit(ctx, e.d, withParts(family))
-	if err != nil {
-		return nil, nil, err
+	fitted, failures, x := m.fitted, []Failure(nil), m.x
+	if slices.ContainsFunc(m.encoded.d.X.Schema, func(c features.Column) bool { return !slices.Contains(a.champion.Columns, c.Name) }) {
+		own := *m.train
+		own.X = keepColumns(own.X, a.champion.Columns)
+		e, err := encode(&own)
+		if err != nil {
+			return nil, nil, err
+		}
+		if x, err = e.encoding.Apply(m.test.X); err != nil {
+			return nil, nil, fmt.Errorf("encode: %w", err)
+		}
+		if fitted, failures, err = a.fit(ctx, e.d, withParts(family)); err != nil {
+			return nil, nil, err
+		}
 	}
 	for _, f := range fitted {
 		if f.Family == family.Name {
@@ -204,7 +224,7 @@ func (a *arena) refitChampion(ctx context.Context, train, test *features.Dataset
 	if len(failures) > 0 {
 		return nil, nil, failures[len(failures)-1].Err
 	}
-	return nil, nil, errors.New("its features are gone")
+	return nil, nil, errors.New("it could not be fitted on these rows")
 }
 
 // withParts is the family behind the parts that it averages.

@@ -90,11 +90,11 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	if champion != nil {
 		a.champion = champion.recipe()
 	}
-	measured, err := measure(ctx, a, cutoffs, all)
+	measured, notes, err := measure(ctx, a, cutoffs, all)
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(measured.tournament, rarer(all.Y), o.Seed)
+	chosen, err := choose(measured, rarer(all.Y), o.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	}
 	report := &TrainReport{
 		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
-		TrainedUntil: artifact.TrainedUntil, Models: table(measured.tournament, o.Seed), Dropped: dropped, Calibration: artifact.Calibration,
-		Leaks: told, Warnings: measured.tournament.Warnings, Verdict: slices.Concat(measured.notes, chosen.Verdict),
+		TrainedUntil: artifact.TrainedUntil, Models: table(measured, o.Seed), Dropped: dropped, Calibration: artifact.Calibration,
+		Leaks: told, Warnings: measured.Warnings, Verdict: slices.Concat(notes, chosen.Verdict),
 	}
 	for _, c := range artifact.Schema {
 		report.Features = append(report.Features, c.Name)
@@ -124,46 +124,21 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	return report, nil
 }
 
-// measurement is the tournament and how it came about.
-type measurement struct {
-	tournament *tournament
-	origins    []origin // none: measured across customers
-	notes      []string
-}
-
-// measure plays the tournament over the newest origins whose training rows allow all families. Where no cutoff is late enough to be a
-// test, the families are measured across customers on the training cutoffs themselves, and that is said.
-func measure(ctx context.Context, a *arena, cutoffs []time.Time, all *features.Dataset) (*measurement, error) {
-	var origins []origin
-	for _, o := range rollingOrigins(cutoffs, a.churn, testCutoffs) {
-		d, err := stack(ctx, a.panel, o.Train, o.Test)
-		if err != nil {
-			return nil, err
-		}
-		test, err := stack(ctx, a.panel, []time.Time{o.Test}, a.testKnown)
-		if err != nil {
-			return nil, err
-		}
-		if rarer(d.Y) > 0 && test.Rows() > 0 && (rarer(d.Y) >= leastMeasured || rarer(all.Y) < leastMeasured) {
-			origins = append(origins, o)
-		}
+// measure plays the tournament over the newest origins. Where no cutoff is late enough to be a test, the families are measured across customers
+// on the training cutoffs themselves, and that is said.
+func measure(ctx context.Context, a *arena, cutoffs []time.Time, all *features.Dataset) (t *tournament, notes []string, err error) {
+	if t, err = a.play(ctx, rollingOrigins(cutoffs, a.churn, testCutoffs), min(leastMeasured, rarer(all.Y))); err != nil {
+		return nil, nil, err
 	}
-	if len(origins) == 0 {
+	switch n := len(t.Origins); {
+	case n == 0:
 		a.progress("no cutoff is late enough to test on: measuring across customers")
-		a.champion = nil // its recipe is measured out of time only
-		t, err := a.playAcross(ctx, all)
-		note := "no known cutoff lies a label's length behind another, so the figures are across customers on the training cutoffs and not out of time: take them as optimistic"
-		return &measurement{tournament: t, notes: []string{note}}, err
+		t, err = a.playAcross(ctx, all)
+		notes = append(notes, "no known cutoff lies a label's length behind another with churners, so the figures are across customers on the training cutoffs and not out of time: take them as optimistic")
+	case n < testCutoffs:
+		notes = append(notes, fmt.Sprintf("only %d test cutoffs: more history would make the figures surer", n))
 	}
-	t, err := a.play(ctx, origins)
-	if err != nil {
-		return nil, err
-	}
-	m := &measurement{tournament: t, origins: origins}
-	if len(origins) < testCutoffs {
-		m.notes = append(m.notes, fmt.Sprintf("only %d test cutoffs: more history would make the figures surer", len(origins)))
-	}
-	return m, nil
+	return t, notes, err
 }
 
 // playAcross measures every family by its calibrated out-of-fold margins on the training cutoffs.
@@ -182,12 +157,12 @@ func (a *arena) playAcross(ctx context.Context, all *features.Dataset) (*tournam
 	}
 	for _, f := range fitted {
 		c := &contender{Name: f.Family, Seconds: f.FitSeconds}
-		for _, cutoff := range distinctCutoffs(all.Cutoff) {
+		for _, cutoff := range distinctCutoffs(f.Crossed.Cutoff) {
 			h := Held{Cutoff: cutoff}
-			for i, t := range all.Cutoff {
+			for i, t := range f.Crossed.Cutoff {
 				if t.Equal(cutoff) {
-					h.Customer = append(h.Customer, all.Customer[i])
-					h.Y = append(h.Y, all.Y[i])
+					h.Customer = append(h.Customer, f.Crossed.Customer[i])
+					h.Y = append(h.Y, f.Crossed.Y[i])
 					h.Margin = append(h.Margin, f.OutOfFold[i])
 					h.P = append(h.P, f.Calibration.Probability(f.OutOfFold[i]))
 				}
@@ -298,13 +273,13 @@ func (s *standing) recipe() *recipe {
 }
 
 // settle registers the artifact and promotes it if the gate says so.
-func settle(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, m *measurement) error {
+func settle(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, t *tournament) error {
 	blob, err := artifact.Encode()
 	if err != nil {
 		return err
 	}
 	report.Artifact = models.Address(blob)
-	j, err := verdict(ctx, a, o, report, artifact, champion, m)
+	j, err := verdict(ctx, a, o, report, artifact, champion, t)
 	if err != nil {
 		return err
 	}
@@ -333,21 +308,21 @@ func settle(ctx context.Context, a *arena, o Options, report *TrainReport, artif
 }
 
 // verdict is the gate's word on the new artifact.
-func verdict(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, m *measurement) (judgement, error) {
-	challenger := m.tournament.find(artifact.Family)
+func verdict(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, t *tournament) (judgement, error) {
+	challenger := t.find(artifact.Family)
 	b := NewBootstrap(o.Seed, concatenate(challenger.Held).Customer)
-	recency := m.tournament.find(familyRecency)
+	recency := t.find(familyRecency)
 	if champion == nil {
 		return first(artifact.Family, challenger, recency, b), nil
 	}
 	if champion.row.Artifact == report.Artifact {
 		return judgement{Verdict: []string{"the same model is the champion already"}}, nil
 	}
-	old := m.tournament.find(familyChampion)
+	old := t.find(familyChampion)
 	if old == nil {
 		return judgement{Verdict: []string{"the champion's recipe could not be measured on these folds, so it stays; promote by hand to replace it"}}, nil
 	}
-	segments, err := a.segments(ctx, m.origins)
+	segments, err := a.segments(ctx, t.Origins)
 	if err != nil {
 		return judgement{}, err
 	}
