@@ -149,7 +149,7 @@ func (s *Server) pageFailure(c *gin.Context, err error) {
 	p := problemOf(err)
 	if p.Status == http.StatusServiceUnavailable && s.wantsPage(c) {
 		c.Header("Retry-After", "5")
-		s.render(c, p.Status, "empty", frame{Title: "No scores yet", Reload: 5, Page: sentence(p.Detail)})
+		s.render(c, p.Status, "empty", frame{Title: "No scores yet", Reload: 5, Page: sentence(strings.ReplaceAll(p.Detail, "`", ""))})
 		return
 	}
 	s.fail(c, p)

@@ -100,13 +100,13 @@ func (s *Server) facts(score *models.Score) []fact {
 		}
 		facts = append(facts,
 			fact{"Value at risk", money(score.ExpectedLoss, s.options.Currency), "probability × expected value"},
-			fact{"Expected value", money(score.ExpectedValue, s.options.Currency), "what the customer should still bring"},
-			fact{"Rank", rank, "percentile of the run; 100 is most at risk"},
+			fact{"Expected value", money(score.ExpectedValue, s.options.Currency), "what the customer is still expected to bring"},
+			fact{"Rank", rank, "percentile; 100 is most at risk"},
 		)
 	}
 	return append(facts,
-		fact{"Cutoff", instant(score.Cutoff), "nothing after it was used; " + age(s.now().Sub(score.Cutoff)) + " ago"},
-		fact{"Horizon", strconv.Itoa(score.HorizonDays) + " days", "the time that the score speaks of"},
+		fact{"Cutoff", instant(score.Cutoff), age(s.now().Sub(score.Cutoff)) + " ago; nothing later was used"},
+		fact{"Horizon", strconv.Itoa(score.HorizonDays) + " days", "counted from the cutoff"},
 		fact{"Model", score.Model.Name + " v" + strconv.Itoa(score.Model.Version), "scored " + instant(score.ScoredAt)},
 	)
 }

@@ -44,7 +44,7 @@ type listView struct {
 type bandView struct {
 	Name, Address   string
 	Customers, Loss string
-	Share           string // of the scored customers, for the card's bar
+	Share, Per      string // of the scored customers: width of the card's bar, and in words
 	Active          bool
 }
 
@@ -112,12 +112,13 @@ func (s *Server) listed(page listPage, after int) listView {
 		if page.list.Band == b.Band {
 			other.Band = ""
 		}
-		view := bandView{Name: b.Band, Address: listAddress(other), Customers: count(b.Customers), Loss: unknown, Share: "0%", Active: page.list.Band == b.Band}
+		view := bandView{Name: b.Band, Address: listAddress(other), Customers: count(b.Customers), Loss: unknown, Share: "0%", Per: "0%", Active: page.list.Band == b.Band}
 		if b.Known > 0 {
 			view.Loss = money(&b.Loss, s.options.Currency)
 		}
 		if n := len(run.byLoss); n > 0 {
-			view.Share = cent(100 * float64(b.Customers) / float64(n))
+			share := float64(b.Customers) / float64(n)
+			view.Share, view.Per = cent(100*share), percent(&share)
 		}
 		v.Bands = append(v.Bands, view)
 	}

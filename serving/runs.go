@@ -58,7 +58,7 @@ func (s *shelf) refresh(ctx context.Context) (loaded bool, err error) {
 	run, err := s.inForce(ctx)
 	switch {
 	case errors.Is(err, ErrNoRun):
-		s.explain("no scoring run yet: run `retain score` (or `retain demo` to see one)")
+		s.explain("there is no scoring run yet; `retain score` makes one, `retain demo` shows one")
 		return false, nil
 	case err != nil:
 		s.explain("the run in force cannot be read; the log says why")
