@@ -6,7 +6,10 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS    ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build engine demo test test-native race lint bench cover
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: help build engine demo test test-native race lint bench
 
 build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
