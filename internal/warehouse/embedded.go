@@ -152,7 +152,6 @@ func (h *holder) open(ctx context.Context, o Options) (*Warehouse, error) {
 func connect(ctx context.Context, path string, o Options) (*Warehouse, error) {
 	w, err := newEmbedded(o, func(t *http.Transport) (http.RoundTripper, error) {
 		t.Proxy = nil // HTTP_PROXY is for other machines
-		t.MaxIdleConns = maxConns / 4
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", path)

@@ -86,12 +86,13 @@ func answers(ctx context.Context, path string) bool {
 
 // serve begins to answer other processes of this user on the socket at path.
 func (h *holder) serve(path string) error {
-	// The mask closes the moment between bind and chmod, although the directory is closed to others as well.
-	mask := syscall.Umask(0o177)
 	listener, err := net.Listen("unix", path)
-	syscall.Umask(mask)
 	if err != nil {
 		return fmt.Errorf("answer other processes: %w", err)
+	}
+	// Between bind and here the directory keeps others out.
+	if err := os.Chmod(path, 0o600); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	h.socket = path
 	h.server = &http.Server{Handler: h.engine, ReadHeaderTimeout: time.Minute}
