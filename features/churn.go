@@ -11,6 +11,7 @@ import (
 // Setting says what leaving means.
 type Setting string
 
+// The settings of metrics.md §4.
 const (
 	Contractual    Setting = "contractual"     // the paid period ends and none follows within the grace
 	NonContractual Setting = "non_contractual" // no qualifying event in the horizon

@@ -47,24 +47,17 @@ func (s *Store) dropScratch(ctx context.Context, name string) error {
 // DropLeftovers drops the scratch tables made before an instant: those of processes that were killed. Population does so by
 // itself with tables older than two days.
 func (s *Store) DropLeftovers(ctx context.Context, before time.Time) error {
-	rows, err := s.DB.Conn().Query(ctx, "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, "+quoteText(scratchPrefix)+") ORDER BY name")
-	if err != nil {
-		return fmt.Errorf("list scratch tables: %w", err)
-	}
-	defer rows.Close()
 	var old []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+	for b, err := range s.DB.Blocks(ctx, "SELECT name\nFROM system.tables\nWHERE database = currentDatabase() AND startsWith(name, "+quoteText(scratchPrefix)+")\nORDER BY name", nil) {
+		if err != nil {
 			return fmt.Errorf("list scratch tables: %w", err)
 		}
-		made, _, _ := strings.Cut(strings.TrimPrefix(name, scratchPrefix), "_")
-		if seconds, err := strconv.ParseInt(made, 10, 64); err == nil && time.Unix(seconds, 0).Before(before) {
-			old = append(old, name)
+		for _, name := range b.Strings("name") {
+			made, _, _ := strings.Cut(strings.TrimPrefix(name, scratchPrefix), "_")
+			if seconds, err := strconv.ParseInt(made, 10, 64); err == nil && time.Unix(seconds, 0).Before(before) {
+				old = append(old, name)
+			}
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("list scratch tables: %w", err)
 	}
 	for _, name := range old {
 		if err := s.dropScratch(ctx, name); err != nil {
