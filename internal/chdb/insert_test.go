@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -138,7 +139,8 @@ func TestDamagedInserts(t *testing.T) {
 		{"the sender dies", "INSERT INTO damaged FORMAT Native", brokenReader{strings.NewReader(oneRow)}, 0, 500},
 		{"no table", "INSERT INTO nonexist FORMAT Native", strings.NewReader(oneRow), 0, 500},
 		{"bad CSV", "INSERT INTO damaged FORMAT CSV", strings.NewReader("1,a\nzzz,b\n"), 0, 500},
-		{"no rows", "INSERT INTO damaged FORMAT Native", strings.NewReader(""), 0, 200},
+		{"no rows", "INSERT INTO damaged FORMAT Native", strings.NewReader(""), 0, 500},
+		{"no rows of CSV", "INSERT INTO damaged FORMAT CSV", strings.NewReader(""), 0, 200},
 		{"good", "INSERT INTO damaged FORMAT Native", strings.NewReader(oneRow), 1, 200},
 		{"CSV", "INSERT INTO damaged FORMAT CSV", strings.NewReader("1,a\n2,\";'\"\n"), 2, 200},
 		{"JSON", "INSERT INTO damaged FORMAT JSONEachRow", strings.NewReader(`{"x":3,"s":"c"}`), 1, 200},
@@ -162,5 +164,52 @@ func TestDamagedInserts(t *testing.T) {
 				t.Errorf("%d rows were written, want %d", n, d.rows)
 			}
 		})
+	}
+}
+
+// TestSenderDiesBetweenBlocks breaks the connection where what was sent so far would make a whole INSERT.
+func TestSenderDiesBetweenBlocks(t *testing.T) {
+	c := open(t)
+	table(t, c, "broken_off", "x UInt64")
+	server := httptest.NewServer(engine)
+	defer server.Close()
+	sender, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := "\x01\x01\x01x\x06UInt64\x01\x00\x00\x00\x00\x00\x00\x00"
+	_, err = fmt.Fprintf(sender, "POST /?query=%s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
+		url.QueryEscape("INSERT INTO broken_off FORMAT Native"), len(block), block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for count(t, c, "SELECT count() FROM system.processes") < 2 {
+		time.Sleep(time.Millisecond) // until the INSERT runs
+	}
+	if err := sender.Close(); err != nil {
+		t.Fatal(err)
+	}
+	noneLeft(t, c)
+	if n := count(t, c, "SELECT count() FROM broken_off"); n != 0 {
+		t.Errorf("%d rows of an INSERT that was broken off are there", n)
+	}
+}
+
+// TestUnequalColumns: clickhouse-go loses the error of a batch that it cannot encode; the engine must not call it good.
+func TestUnequalColumns(t *testing.T) {
+	c := open(t)
+	table(t, c, "unequal", "x UInt64, y UInt64")
+	batch, err := c.PrepareBatch(t.Context(), "INSERT INTO unequal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := batch.Column(0).Append([]uint64{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := batch.Column(1).Append([]uint64{1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := batch.Send(); err == nil {
+		t.Errorf("Send reported success; %d rows are there", count(t, c, "SELECT count() FROM unequal"))
 	}
 }

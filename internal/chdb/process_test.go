@@ -50,7 +50,7 @@ func reopen() error {
 		return err
 	}
 	if second, err := Open(Options{Dir: "second"}); err == nil || !strings.Contains(err.Error(), "first") {
-		return fmt.Errorf("a second directory was opened beside the first: %v, %v", second, err)
+		return fmt.Errorf("a second directory was opened beside the first: %v, %w", second, err)
 	}
 	if err := ask(first, "CREATE TABLE t (x UInt8) ENGINE = MergeTree ORDER BY x"); err != nil {
 		return err
@@ -62,7 +62,7 @@ func reopen() error {
 		return err
 	}
 	if err := ask(first, "SELECT 1"); !errors.Is(err, errClosed) {
-		return fmt.Errorf("a closed engine answers: %v", err)
+		return fmt.Errorf("a closed engine answers: %w", err)
 	}
 	for _, dir := range []string{"second", "first"} {
 		e, err := Open(Options{Dir: dir})
@@ -171,7 +171,7 @@ func closing() error {
 		return fmt.Errorf("a statement that had time to end: %w", err)
 	}
 	if err := <-long; !errors.Is(err, errClosed) {
-		return fmt.Errorf("a statement that had not: %v", err)
+		return fmt.Errorf("a statement that had not: %w", err)
 	}
 	return nil
 }
@@ -186,7 +186,7 @@ func memoryLimit() error {
 		return err
 	}
 	if err := ask(e, "SELECT groupArray(number) FROM numbers(1000000000)"); code(err) != 241 {
-		return fmt.Errorf("over the limit: %v, want code 241", err)
+		return fmt.Errorf("over the limit: %w, want code 241", err)
 	}
 	return errors.Join(ask(e, "SELECT 1"), e.Close(context.Background()))
 }

@@ -190,24 +190,30 @@ func (e *Engine) insert(ctx context.Context, parameters url.Values, i insertion)
 	defer in.free()
 	s.tainted = true // until it ended well
 	piece := make([]byte, insertPiece)
-	for {
-		n, readErr := io.ReadFull(i.body, piece)
+	empty := true
+	for ended := false; !ended; {
+		n, readErr := fill(piece, i.body)
+		empty = empty && n == 0
 		if err := in.write(piece[:n]); err != nil {
 			if _, cause := in.done(); cause != nil {
 				err = cause
 			}
 			return failure(ctx, err)
 		}
-		if readErr == io.EOF || readErr == io.ErrUnexpectedEOF {
-			break
-		}
-		if readErr == nil {
+		ended = errors.Is(readErr, io.EOF)
+		if readErr == nil || ended {
 			readErr = context.Cause(ctx)
 		}
-		if readErr != nil { // the sender is gone
+		if readErr != nil { // the sender is gone, or has given up
 			in.cancel()
 			return failure(ctx, readErr)
 		}
+	}
+	if empty && i.format == "Native" {
+		// clickhouse-go sends no batch without rows, but an empty body for one that it could not encode, such as columns
+		// of unequal length, and then reports success.
+		in.cancel()
+		return failure(ctx, &Error{"Code: 108. DB::Exception: The INSERT came without rows: were its columns of equal length? (NO_DATA_TO_INSERT)"})
 	}
 	rows, err := in.done()
 	if err != nil {
@@ -217,6 +223,17 @@ func (e *Engine) insert(ctx context.Context, parameters url.Values, i insertion)
 	rep := success(http.NoBody)
 	rep.header.Set("X-ClickHouse-Summary", fmt.Sprintf(`{"written_rows":"%d"}`, rows))
 	return rep
+}
+
+// fill reads until p is full or r ends. Unlike io.ReadFull it leaves r's io.ErrUnexpectedEOF to mean a sender that died,
+// not a last piece that is short.
+func fill(p []byte, r io.Reader) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
 }
 
 func success(body io.ReadCloser) *reply {
