@@ -4,22 +4,34 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"retain/features"
 	"retain/models"
 )
 
-// checkDataset says what is wrong with the training rows: shapes, labels other than 0 and 1, weights that are not positive,
-// infinities (ErrNotFinite), a single class (ErrOneClass).
+// checkDataset says what is wrong with the training rows: what checkRows finds, or a single class (ErrOneClass).
 func checkDataset(d *features.Dataset) error {
+	if err := checkRows(d); err != nil {
+		return err
+	}
+	if slices.Min(d.Y) == slices.Max(d.Y) {
+		return models.ErrOneClass
+	}
+	return nil
+}
+
+// checkRows says what is wrong with labelled rows: shapes, labels other than 0 and 1, weights that are not positive,
+// infinities (ErrNotFinite), values that are no code.
+func checkRows(d *features.Dataset) error {
 	n := d.Rows()
 	switch {
 	case d.X == nil || d.X.Cols() == 0:
-		return errors.New("boost: the training rows have no columns: nothing to learn from")
+		return errors.New("boost: the rows have no columns: nothing to learn from")
 	case n == 0:
-		return errors.New("boost: no training rows")
+		return errors.New("boost: no rows")
 	case n > math.MaxInt32:
-		return fmt.Errorf("boost: %d training rows, at most %d are supported", n, math.MaxInt32)
+		return fmt.Errorf("boost: %d rows, at most %d are supported", n, math.MaxInt32)
 	case len(d.X.Schema) != d.X.Cols():
 		return fmt.Errorf("boost: the schema names %d columns, the matrix has %d", len(d.X.Schema), d.X.Cols())
 	case d.Weight != nil && len(d.Weight) != n:
@@ -34,20 +46,15 @@ func checkDataset(d *features.Dataset) error {
 			return fmt.Errorf("boost: column %q has %d rows, want %d", d.X.Schema[j].Name, len(col), n)
 		}
 	}
-	positives := 0
 	for i, y := range d.Y {
 		if y != 0 && y != 1 {
 			return fmt.Errorf("boost: the label of row %d is %v, want 0 or 1", i, y)
 		}
-		positives += int(y)
 	}
 	for i, w := range d.Weight {
 		if !(w > 0 && w <= math.MaxFloat64) {
 			return fmt.Errorf("boost: the weight of row %d is %v, want a positive number", i, w)
 		}
-	}
-	if positives == 0 || positives == n {
-		return models.ErrOneClass
 	}
 	return checkValues(d.X)
 }

@@ -177,6 +177,7 @@ func TestOddDatasets(t *testing.T) {
 		{"no rows", column(numeric, nil), errAny},
 		{"no columns", &features.Dataset{X: &features.Matrix{}, Y: []float64{0, 1}}, errAny},
 		{"no matrix", &features.Dataset{Y: []float64{0, 1}}, errAny},
+		{"an infinity and one class", column(numeric, []float32{1, inf, 3}, 0, 0, 0), models.ErrNotFinite},
 		{"ragged", column(numeric, []float32{1, 2, 3}, 0, 1), errAny},
 		{"missing label", column(numeric, []float32{1, 2, 3}, 0, 1, math.NaN()), errAny},
 	}
@@ -270,5 +271,16 @@ func TestFitStopping(t *testing.T) {
 	}
 	if at != m.Trees() {
 		t.Fatalf("stopped at %d trees, the best of the next 20 is %d", m.Trees(), at)
+	}
+}
+
+func TestFitStoppingRefusesOddValidationRows(t *testing.T) {
+	d := sample(200, 13)
+	other := column(features.Column{Name: "x"}, []float32{1, 2}, 0, 1)
+	if _, err := small.FitStopping(t.Context(), d, other, source()); !errors.Is(err, models.ErrFeatureMismatch) {
+		t.Errorf("other columns: error %v, want ErrFeatureMismatch", err)
+	}
+	if _, err := small.FitStopping(t.Context(), d, &features.Dataset{}, source()); err == nil {
+		t.Error("no rows: no error")
 	}
 }

@@ -23,6 +23,7 @@ type booster struct {
 	sampled []uint32 // the tree's rows, parted leaf by leaf
 	others  []uint32 // the rows that it does not see
 	spare   []uint32 // room for parting
+	ordered []sums   // room for the gradients of one leaf
 	pool    []histogram
 }
 
@@ -46,6 +47,7 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) (*booster, error) {
 		sampled: make([]uint32, 0, n),
 		others:  make([]uint32, 0, n),
 		spare:   make([]uint32, n),
+		ordered: make([]sums, n),
 	}
 	for i := range b.margin {
 		b.margin[i] = b.base
@@ -194,9 +196,12 @@ func (g *grower) prepare(parent histogram, left, right *leaf) {
 
 // fill computes the histogram of a leaf from its rows, in the groups that hold a column of the tree.
 func (g *grower) fill(l *leaf) {
-	rows := g.sampled[l.lo:l.hi]
+	rows, gh := g.sampled[l.lo:l.hi], g.ordered[:l.hi-l.lo]
+	for i, r := range rows {
+		gh[i] = g.gh[r]
+	}
 	parallelIf(len(rows) >= 1024, len(g.groups), func(k int) {
-		l.hist[g.groups[k]].fill(g.data.groups[g.groups[k]], rows, g.gh)
+		l.hist[g.groups[k]].fill(g.data.groups[g.groups[k]], rows, gh)
 	})
 }
 

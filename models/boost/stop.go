@@ -2,7 +2,6 @@ package boost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -15,14 +14,14 @@ import (
 // Patience rounds and returns the model of the best round. Only the number of trees depends on valid.
 // Errors as Fit; models.ErrFeatureMismatch if valid has other columns.
 func (t Trainer) FitStopping(ctx context.Context, d, valid *features.Dataset, rng *rand.Rand) (*Model, error) {
-	if valid == nil || valid.Rows() == 0 {
-		return nil, errors.New("boost: no validation rows to stop by")
+	if err := checkDataset(d); err != nil {
+		return nil, err
 	}
-	if d.X != nil && !sameSchema(d.X.Schema, valid.X.Schema) {
-		return nil, fmt.Errorf("validation rows: %w", models.ErrFeatureMismatch)
-	}
-	if err := checkValues(valid.X); err != nil {
+	if err := checkRows(valid); err != nil {
 		return nil, fmt.Errorf("validation rows: %w", err)
+	}
+	if !sameSchema(d.X.Schema, valid.X.Schema) {
+		return nil, fmt.Errorf("validation rows: %w", models.ErrFeatureMismatch)
 	}
 	patience := t.filled().Patience
 	var s *stage
