@@ -17,7 +17,7 @@ const (
 
 // decide tells what each staged row is. It fills these tables of the import:
 //
-//	keys      line, event_hash, row_hash, ingested_at of every staged row
+//	keys      line, event_hash, row_hash, ingested_at and own time of every staged row
 //	held      the same of the versions that the source holds of these events
 //	verdict   line, action of the rows that are not simply new events
 //	seed      event_hash of held events that get their second version
@@ -28,8 +28,8 @@ func (s *Staging) decide(ctx context.Context) error {
 	ddl := []string{
 		"CREATE TABLE %s (hash UInt64) ENGINE = MergeTree ORDER BY hash", "repeated",
 		"CREATE TABLE %s (line UInt64, event_hash UInt64) ENGINE = MergeTree ORDER BY line", "ordinal",
-		fmt.Sprintf("CREATE TABLE %%s (line UInt64, event_hash UInt64, row_hash UInt64, ingested_at Int64) ENGINE = MergeTree ORDER BY event_hash PARTITION BY event_hash %%%% %d", slices), "keys",
-		"CREATE TABLE %s (event_hash UInt64, row_hash UInt64, ingested_at Int64, imported_at Int64, fixed UInt8) ENGINE = MergeTree ORDER BY event_hash", "held",
+		fmt.Sprintf("CREATE TABLE %%s (line UInt64, event_hash UInt64, row_hash UInt64, ingested_at Int64, own Int64) ENGINE = MergeTree ORDER BY event_hash PARTITION BY event_hash %%%% %d", slices), "keys",
+		"CREATE TABLE %s (event_hash UInt64, row_hash UInt64, ingested_at Int64, own Int64, imported_at Int64, fixed UInt8) ENGINE = MergeTree ORDER BY event_hash", "held",
 		"CREATE TABLE %s (line UInt64, action UInt8) ENGINE = MergeTree ORDER BY line", "verdict",
 		"CREATE TABLE %s (event_hash UInt64) ENGINE = MergeTree ORDER BY event_hash", "seed",
 	}
@@ -90,13 +90,14 @@ func (s *Staging) decideIdentity(ctx context.Context, slices uint64) error {
 		return fmt.Errorf("count the equal rows of the file: %w", err)
 	}
 	return s.chunks(func(lines string) error {
-		query := fmt.Sprintf("INSERT INTO %s SELECT line, %s, row_hash, ingested_at FROM %s WHERE %s", s.table("keys"), plainHash, s.table("stage"), lines)
+		query := fmt.Sprintf("INSERT INTO %s SELECT line, %s, row_hash, ingested_at, %s FROM %s WHERE %s",
+			s.table("keys"), plainHash, s.source.Time, s.table("stage"), lines)
 		if ordinals > 0 {
 			query = fmt.Sprintf(`INSERT INTO %s
-				SELECT s.line, if(o.event_hash != 0, o.event_hash, %s), s.row_hash, s.ingested_at
-				FROM (SELECT line, id_hash, row_hash, ingested_at FROM %s WHERE %s) AS s
-				LEFT ANY JOIN (SELECT line, event_hash FROM %s WHERE %[4]s) AS o ON s.line = o.line`,
-				s.table("keys"), plainHash, s.table("stage"), lines, s.table("ordinal"))
+				SELECT s.line, if(o.event_hash != 0, o.event_hash, %s), s.row_hash, s.ingested_at, s.own
+				FROM (SELECT line, id_hash, row_hash, ingested_at, %s AS own FROM %s WHERE %s) AS s
+				LEFT ANY JOIN (SELECT line, event_hash FROM %s WHERE %[5]s) AS o ON s.line = o.line`,
+				s.table("keys"), plainHash, s.source.Time, s.table("stage"), lines, s.table("ordinal"))
 		}
 		if err := s.exec(ctx, query); err != nil {
 			return fmt.Errorf("identify the rows: %w", err)
@@ -131,10 +132,10 @@ func (s *Staging) readHeld(ctx context.Context, slices uint64) error {
 		}
 		for slice := uint64(0); slice < slices && rows > 0; slice++ {
 			err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %s
-				SELECT event_hash, row_hash, toUnixTimestamp64Milli(ingested_at), toUnixTimestamp64Milli(imported_at), %d
+				SELECT event_hash, row_hash, toUnixTimestamp64Milli(ingested_at), ifNull(toUnixTimestamp64Milli(%s), %d), toUnixTimestamp64Milli(imported_at), %d
 				FROM %s
-				WHERE event_hash %% %d = %d AND event_hash IN (SELECT event_hash FROM %s WHERE _partition_id = '%[5]d')`,
-				s.table("held"), fixed, table, slices, slice, s.table("keys")))
+				WHERE event_hash %% %d = %d AND event_hash IN (SELECT event_hash FROM %s WHERE _partition_id = '%[7]d')`,
+				s.table("held"), s.source.Time, int64(ImportNull), fixed, table, slices, slice, s.table("keys")))
 			if err != nil {
 				return fmt.Errorf("look for known events in %s: %w", table, err)
 			}
@@ -143,55 +144,81 @@ func (s *Staging) readHeld(ctx context.Context, slices uint64) error {
 	return nil
 }
 
+// judgeRows is how many versions are sorted at once.
+const judgeRows = 250_000
+
 // judge decides the rows of one slice. Among the versions of an event, in the order of knowledge time and then of import, a staged one is known already if the same
 // content with the same knowledge time is held (or stands above it in the file), or if it only repeats the version before it.
 func (s *Staging) judge(ctx context.Context, slice, slices uint64) error {
-	// Events that are held or that the file holds more than once; for most files there are none.
-	touched := fmt.Sprintf(`SELECT event_hash FROM %s WHERE event_hash %% %d = %d
-		UNION ALL
-		SELECT event_hash FROM %s WHERE _partition_id = '%[3]d' GROUP BY event_hash HAVING count() > 1`, s.table("held"), slices, slice, s.table("keys"))
-	n, err := s.count(ctx, "SELECT count() FROM ("+touched+")")
+	version := "cityHash64(event_hash, row_hash, ingested_at)"
+	known := fmt.Sprintf(`INSERT INTO %s
+		SELECT line, %d FROM %s
+		WHERE _partition_id = '%d' AND %[5]s IN (SELECT %[5]s FROM %[6]s WHERE event_hash %% %[7]d = %[4]d)`,
+		s.table("verdict"), verdictDrop, s.table("keys"), slice, version, s.table("held"), slices)
+	// What is left of the slice, and of it the events that are held or stand in it more than once; for most files there are none.
+	left := fmt.Sprintf(`SELECT line, event_hash, row_hash, ingested_at, own FROM %s
+		WHERE _partition_id = '%d' AND %s NOT IN (SELECT %[3]s FROM %[4]s WHERE event_hash %% %[5]d = %[2]d)`,
+		s.table("keys"), slice, version, s.table("held"), slices)
+	touched := fmt.Sprintf(`INSERT INTO %s
+		SELECT event_hash, count() FROM (%s)
+		GROUP BY event_hash
+		HAVING count() > 1 OR event_hash IN (SELECT event_hash FROM %s WHERE event_hash %% %d = %d)`,
+		s.table("touched"), left, s.table("held"), slices, slice)
+	for _, statement := range []string{known,
+		fmt.Sprintf("CREATE TABLE %s (event_hash UInt64, staged UInt64) ENGINE = MergeTree ORDER BY event_hash", s.table("touched")), touched} {
+		if err := s.exec(ctx, statement); err != nil {
+			return fmt.Errorf("look for known events: %w", err)
+		}
+	}
+	n, err := s.count(ctx, "SELECT sum(staged) FROM "+s.table("touched"))
 	if err != nil {
 		return fmt.Errorf("look for known events: %w", err)
 	}
-	if n == 0 {
-		return nil
+	parts := n/judgeRows + 1
+	for part := uint64(0); part < parts && n > 0; part++ {
+		if err := s.rank(ctx, left, fmt.Sprintf("intDiv(event_hash, %d) %% %d = %d", slices, parts, part)); err != nil {
+			return fmt.Errorf("tell corrections from known events: %w", err)
+		}
 	}
-	versions := fmt.Sprintf(`SELECT event_hash, row_hash, ingested_at, min(imported_at) AS imported_at, toInt64(-1) AS line, max(fixed) AS fixed
+	if err := s.exec(ctx, "DROP TABLE "+s.table("touched")+" SYNC"); err != nil {
+		return fmt.Errorf("look for known events: %w", err)
+	}
+	return nil
+}
+
+// rank orders the versions of the touched events that fulfil among, the staged ones in left and the held ones, and writes what becomes of the former.
+func (s *Staging) rank(ctx context.Context, left, among string) error {
+	touched := fmt.Sprintf("SELECT event_hash FROM %s WHERE %s", s.table("touched"), among)
+	// One row per version: line -1 is held, several equal ones in the file are the first of them.
+	versions := fmt.Sprintf(`SELECT event_hash, row_hash, ingested_at, any(own) AS own, min(imported_at) AS imported_at, toInt64(-1) AS line, max(fixed) AS fixed
 		FROM %s
-		WHERE event_hash %% %d = %d
+		WHERE event_hash IN (%s)
 		GROUP BY event_hash, row_hash, ingested_at
 		UNION ALL
-		SELECT event_hash, row_hash, ingested_at, toInt64(9223372036854775807), min(toInt64(line)), 0
-		FROM %s
-		WHERE _partition_id = '%[3]d' AND event_hash IN (%[5]s)
-		GROUP BY event_hash, row_hash, ingested_at`, s.table("held"), slices, slice, s.table("keys"), touched)
-	// One row per version; held = the same version is held.
-	ranked := fmt.Sprintf(`SELECT event_hash, line, row_hash, fixed, line >= 0 AND (
-			min(line) OVER (PARTITION BY event_hash, row_hash, ingested_at) < 0) AS known, ingested_at, imported_at
-		FROM (%s)`, versions)
-	// A version that repeats the one before it says nothing new.
-	told := fmt.Sprintf(`SELECT event_hash, line, fixed, ingested_at, imported_at,
-			line >= 0 AND lagInFrame(row_hash, 1, toUInt64(0)) OVER (PARTITION BY event_hash ORDER BY ingested_at, imported_at, line
-				ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) = row_hash AS repeats
+		SELECT event_hash, row_hash, ingested_at, any(own), toInt64(9223372036854775807), min(toInt64(line)), 0
 		FROM (%s)
-		WHERE NOT known`, ranked)
+		WHERE event_hash IN (%[2]s)
+		GROUP BY event_hash, row_hash, ingested_at`, s.table("held"), touched, left)
+	// In the order in which readers prefer them (features: the greatest holds), a version that repeats the one before it says nothing new.
+	told := fmt.Sprintf(`SELECT event_hash, row_hash, line, fixed, ingested_at, imported_at, own,
+			line >= 0 AND lagInFrame(row_hash, 1, toUInt64(0)) OVER (PARTITION BY event_hash ORDER BY ingested_at, imported_at, own, row_hash
+				ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) = row_hash AS repeats
+		FROM (%s)`, versions)
 	kept := fmt.Sprintf(`SELECT event_hash, line,
-			row_number() OVER (PARTITION BY event_hash ORDER BY ingested_at, imported_at, line) AS place,
+			row_number() OVER (PARTITION BY event_hash ORDER BY ingested_at, imported_at, own, row_hash) AS place,
 			count() OVER (PARTITION BY event_hash) AS versions,
 			min(line) OVER (PARTITION BY event_hash) < 0 AS is_held,
 			max(fixed) OVER (PARTITION BY event_hash) AS is_fixed
 		FROM (%s)
 		WHERE NOT repeats`, told)
-	if err := s.exec(ctx, "CREATE TABLE "+s.table("kept")+" (event_hash UInt64, line Int64, place UInt64, versions UInt64, is_held UInt8, is_fixed UInt8) ENGINE = MergeTree ORDER BY line"); err != nil {
-		return fmt.Errorf("create the tables of the import: %w", err)
+	statements := []string{
+		"CREATE TABLE " + s.table("kept") + " (event_hash UInt64, line Int64, place UInt64, versions UInt64, is_held UInt8, is_fixed UInt8) ENGINE = MergeTree ORDER BY line",
+		fmt.Sprintf("INSERT INTO %s %s", s.table("kept"), kept),
+		fmt.Sprintf(`INSERT INTO %s
+			SELECT line, %d FROM (%s)
+			WHERE event_hash IN (%s) AND toInt64(line) NOT IN (SELECT line FROM %s)`,
+			s.table("verdict"), verdictDrop, left, touched, s.table("kept")),
 	}
-	keep := fmt.Sprintf("INSERT INTO %s %s", s.table("kept"), kept)
-	drop := fmt.Sprintf(`INSERT INTO %s
-		SELECT line, %d FROM %s
-		WHERE _partition_id = '%d' AND event_hash IN (%s) AND toInt64(line) NOT IN (SELECT line FROM %s)`,
-		s.table("verdict"), verdictDrop, s.table("keys"), slice, touched, s.table("kept"))
-	statements := []string{keep, drop}
 	if !s.source.Versions {
 		statements = append(statements, fmt.Sprintf(`INSERT INTO %s
 			SELECT line, if(is_held OR place > 1, %d, %d) FROM %s
@@ -202,7 +229,7 @@ func (s *Staging) judge(ctx context.Context, slice, slices uint64) error {
 	}
 	for _, statement := range append(statements, "DROP TABLE "+s.table("kept")+" SYNC") {
 		if err := s.exec(ctx, statement); err != nil {
-			return fmt.Errorf("tell corrections from known events: %w", err)
+			return err
 		}
 	}
 	return nil
