@@ -110,14 +110,14 @@ func (e Entry) check() string {
 		return "top is the positive size of a family"
 	}
 	if e.Each != "" {
-		src, ok := sourceNamed(e.Measure.Source)
+		src, ok := sourceNamed(e.familySource())
 		isText := false
 		if ok {
 			c, known := src.column(e.Each)
 			isText = known && c.Type == text
 		}
 		if !isText && !(e.Measure.Source == Customers && e.Each == attributesColumn) {
-			return fmt.Sprintf("each: %q is no text column of %s", e.Each, e.Measure.Source)
+			return fmt.Sprintf("each: %q is no text column of %q", e.Each, e.familySource())
 		}
 	}
 	if fault := e.Measure.check(e.Each); fault != "" {

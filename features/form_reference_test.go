@@ -51,7 +51,9 @@ func (w *refWorld) known(source string, now int64) []refRow {
 			out = append(out, w.veil(r, now))
 		}
 	}
-	slices.SortFunc(out, func(a, b refRow) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.hash%(1<<22), b.hash%(1<<22))) })
+	slices.SortFunc(out, func(a, b refRow) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.hash%(1<<22), b.hash%(1<<22)))
+	})
 	return out
 }
 

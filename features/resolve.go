@@ -70,7 +70,7 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry
 	if e.Each == attributesColumn {
 		return e.attributeMembers(ctx, s, cutoff, top)
 	}
-	rows, err := s.rows(ctx, read{Source: e.Measure.Source, Columns: []string{e.Each}, Cutoff: cutoff, From: cutoff.AddDate(0, 0, -familyDays)})
+	rows, err := s.rows(ctx, read{Source: e.familySource(), Columns: []string{e.Each}, Cutoff: cutoff, From: cutoff.AddDate(0, 0, -familyDays)})
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,14 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry
 		m.Where = where
 	}
 	return members, found.Err()
+}
+
+// familySource is the source whose column makes the members: that of Of for a composite, to which the condition goes.
+func (e Entry) familySource() string {
+	if e.Measure.Of != nil {
+		return e.Measure.Of.Source
+	}
+	return e.Measure.Source
 }
 
 func (e Entry) attributeMembers(ctx context.Context, s *Store, cutoff time.Time, top int) ([]Entry, error) {
