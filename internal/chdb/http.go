@@ -12,7 +12,8 @@ import (
 // Use it as clickhouse.Options.TransportFunc with Protocol HTTP and Compression nil.
 func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
-		defer r.Body.Close() // also wakes an INSERT that waits for rows, when the context ends
+		// Also wakes an INSERT that waits for rows, when the context ends.
+		defer func() { _ = r.Body.Close() }()
 	}
 	ctx, release := e.withEnd(r.Context())
 	answered := make(chan *reply, 1)
@@ -23,7 +24,7 @@ func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 	case <-ctx.Done(): // the statement is being killed; nobody waits for that
 		go func() {
 			if late := <-answered; late.body != nil {
-				late.body.Close()
+				_ = late.body.Close()
 			}
 			release()
 		}()
@@ -75,7 +76,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rep.err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	defer rep.body.Close()
+	defer func() { _ = rep.body.Close() }()
 	for name, values := range rep.header {
 		w.Header()[name] = values
 	}

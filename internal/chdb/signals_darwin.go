@@ -24,16 +24,29 @@ type action struct {
 
 // keepSignals runs f and then restores every handler that f changed.
 func keepSignals(f func()) {
-	sigaction, err := purego.Dlsym(purego.RTLD_DEFAULT, "sigaction")
+	set := sigaction()
+	saved := signalActions()
+	f()
+	for i, s := range guarded {
+		call(set, uintptr(s), uintptr(unsafe.Pointer(&saved[i])), 0)
+	}
+}
+
+// signalActions returns the actions in force for the guarded signals.
+func signalActions() []action {
+	get := sigaction()
+	actions := make([]action, len(guarded))
+	for i, s := range guarded {
+		call(get, uintptr(s), 0, uintptr(unsafe.Pointer(&actions[i])))
+	}
+	return actions
+}
+
+// sigaction is the address of sigaction(2)'s wrapper in libSystem, which every process has loaded.
+func sigaction() uintptr {
+	address, err := purego.Dlsym(purego.RTLD_DEFAULT, "sigaction")
 	if err != nil {
 		panic("chdb: libSystem has no sigaction: " + err.Error())
 	}
-	saved := make([]action, len(guarded))
-	for i, s := range guarded {
-		call(sigaction, uintptr(s), 0, uintptr(unsafe.Pointer(&saved[i])))
-	}
-	f()
-	for i, s := range guarded {
-		call(sigaction, uintptr(s), uintptr(unsafe.Pointer(&saved[i])), 0)
-	}
+	return address
 }

@@ -16,12 +16,13 @@ var guarded = []syscall.Signal{
 // action is the kernel's struct sigaction on 64-bit Linux; os/signal offers no way to save one.
 type action struct{ handler, flags, restorer, mask uint64 }
 
-// keepSignals runs f and then restores every handler that f changed.
+// keepSignals runs f and then restores every handler that f changed. The calls can fail only for a signal that does not
+// exist.
 func keepSignals(f func()) {
 	saved := signalActions()
 	f()
 	for i, s := range guarded {
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&saved[i])), 0, 8, 0, 0)
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&saved[i])), 0, 8, 0, 0)
 	}
 }
 
@@ -29,7 +30,7 @@ func keepSignals(f func()) {
 func signalActions() []action {
 	actions := make([]action, len(guarded))
 	for i, s := range guarded {
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&actions[i])), 8, 0, 0)
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&actions[i])), 8, 0, 0)
 	}
 	return actions
 }

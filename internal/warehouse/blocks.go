@@ -41,12 +41,12 @@ func (w *Warehouse) decodeBlocks(ctx context.Context, query string, yield func(*
 	}
 	defer func() {
 		cancel() // first, because Close reads on for a while
-		body.Close()
+		_ = body.Close()
 	}()
 	r := proto.NewReader(body)
 	for {
 		b, err := decodeBlock(r)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -266,7 +266,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\x01\x02\x01x\x16LowCardinality(String)\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, err := warehouse.Decode(bytes.NewReader(b))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			t.Error("a cut off block passed for the end")
 		}
 	})

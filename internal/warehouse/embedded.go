@@ -109,7 +109,7 @@ func hold(ctx context.Context, l *lock, o Options) (*Warehouse, error) {
 }
 
 func (h *holder) open(ctx context.Context, o Options) (*Warehouse, error) {
-	if err := os.Chmod(h.lock.dir, 0o700); err != nil {
+	if err := os.Chmod(h.lock.dir, 0o700); err != nil { //nolint:gosec // a directory must be entered
 		return nil, err
 	}
 	socket, err := socketPath(h.lock.dir)

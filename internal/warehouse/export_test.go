@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"iter"
@@ -25,7 +26,7 @@ func Decode(r io.Reader) (rows int, err error) {
 	reader := proto.NewReader(r)
 	for {
 		b, err := decodeBlock(reader)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
 		if err != nil {

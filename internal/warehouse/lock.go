@@ -53,7 +53,7 @@ func tryLock(dir string) (*lock, holding, error) {
 	if err == nil {
 		return &lock{dir: dir, file: file}, holding{}, nil
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if !errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, holding{}, fmt.Errorf("lock the warehouse %s: %w", dir, err)
 	}

@@ -240,7 +240,7 @@ func uid() string { return strconv.Itoa(os.Getuid()) }
 // shortTemp is a temporary directory whose path leaves room for a socket's name.
 func shortTemp(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "rt")
+	dir, err := os.MkdirTemp("/tmp", "rt") //nolint:usetesting // t.TempDir is too long
 	if err != nil {
 		t.Fatal(err)
 	}

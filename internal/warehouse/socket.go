@@ -80,7 +80,7 @@ func answers(ctx context.Context, path string) bool {
 	if err != nil {
 		return false
 	}
-	c.Close()
+	_ = c.Close()
 	return true
 }
 
@@ -138,7 +138,7 @@ func (t *clientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, gone(r.Context(), err)
 	}
 	if response.StatusCode == http.StatusServiceUnavailable {
-		response.Body.Close()
+		_ = response.Body.Close()
 		return nil, ErrWarehouseGone
 	}
 	response.Body = &clientBody{ReadCloser: response.Body, ctx: r.Context()}
@@ -153,7 +153,7 @@ type clientBody struct {
 
 func (b *clientBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = gone(b.ctx, err)
 	}
 	return n, err
@@ -165,5 +165,5 @@ func gone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	return fmt.Errorf("%w (%v)", ErrWarehouseGone, err)
+	return fmt.Errorf("%w (%v)", ErrWarehouseGone, err) //nolint:errorlint // as said above
 }

@@ -3,9 +3,10 @@
 // way to read columns in bulk (Blocks).
 //
 // To write in bulk, clickhouse-go's own batches are good enough: PrepareBatch and then Column(i).Append(slice), 100,000
-// to a million rows a batch (a batch stays in memory until Send, and an unsent batch writes nothing). Give the types by
-// clickhouse.WithColumnNamesAndTypes to save the question for them. Append row by row allocates for each value and costs
-// a fifth more (BenchmarkInsert).
+// to a million rows a batch (a batch stays in memory until Send, and an unsent batch writes nothing). The columns must be
+// of equal length: clickhouse-go loses that error, which the embedded engine makes up for and a server does not.
+// clickhouse.WithColumnNamesAndTypes saves the question for the types. Append row by row allocates for each value and
+// costs a fifth more (BenchmarkInsert).
 //
 // Values of query parameters are in ClickHouse's escaped form: see Text and Instant. clickhouse.Named escapes by itself.
 package warehouse
