@@ -1,23 +1,134 @@
 package linear_test
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 
+	"retain/features"
 	"retain/models"
 	"retain/models/linear"
 	"retain/models/modelstest"
 )
 
+var _ models.Explainer = (*linear.Model)(nil)
+
 func TestModel(t *testing.T) {
 	for name, trainer := range map[string]linear.Trainer{
 		"defaults": linear.Defaults(600, 200, 8),
 		"zero":     {},
-		"lasso":    {Lambda: .01, Alpha: 1, Hinges: 5},
+		"lasso":    {Lambda: .01, Alpha: 1, Hinges: 4},
+		"path":     {Alpha: .5, Hinges: 1, Path: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			modelstest.Check(t, modelstest.Case{Trainer: trainer, Decode: linear.Decode})
+			modelstest.Check(t, modelstest.Case{Trainer: trainer, Decode: linear.Decode, Rows: 400})
 		})
 	}
 }
 
-var _ models.Explainer = (*linear.Model)(nil)
+func TestFitRefusesChoicesOutOfRange(t *testing.T) {
+	d := modelstest.Data(1, 50)
+	for name, trainer := range map[string]linear.Trainer{
+		"negative penalty":    {Lambda: -1},
+		"penalty of NaN":      {Lambda: math.NaN()},
+		"infinite penalty":    {Lambda: math.Inf(1)},
+		"L1 share beyond one": {Alpha: 1.1},
+		"too many hinges":     {Hinges: 17},
+		"negative path":       {Path: -1},
+	} {
+		if _, err := trainer.Fit(t.Context(), d, rand.New(rand.NewPCG(1, 1))); err == nil {
+			t.Errorf("%s: fitted", name)
+		}
+	}
+}
+
+// TestDefaults holds the documented formula at the sizes it was fitted on.
+func TestDefaults(t *testing.T) {
+	for _, c := range []struct {
+		rows, positives, columns int
+		want                     float64
+	}{
+		{5634, 1495, 19, 19. / 5634 / 16},
+		{4610, 223, 60, 60. / 4610 / 2},
+		{1000, 200, 10, 10. / 1000 * 4 * 10 / 200},
+		{1000, 800, 10, 10. / 1000 * 4 * 10 / 200}, // the rarer class counts
+	} {
+		if got := linear.Defaults(c.rows, c.positives, c.columns).Lambda; math.Abs(got-c.want) > 1e-15 {
+			t.Errorf("%+v: λ is %v", c, got)
+		}
+	}
+}
+
+// TestPathChoosesLessPenaltyForMoreSignal: on pure noise the strongest penalty tried wins, on strong signal a weaker one.
+func TestPathChoosesLessPenaltyForMoreSignal(t *testing.T) {
+	fit := func(d *features.Dataset) float64 {
+		m, err := linear.Trainer{Lambda: .02, Alpha: .5, Path: 2}.Fit(t.Context(), d, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.(*linear.Model).Lambda()
+	}
+	signal := fit(modelstest.Data(1, 1500))
+	d := modelstest.Data(1, 1500)
+	rng := rand.New(rand.NewPCG(9, 9))
+	rng.Shuffle(len(d.Y), func(i, j int) { d.Y[i], d.Y[j] = d.Y[j], d.Y[i] })
+	if noise := fit(d); noise <= signal {
+		t.Errorf("λ is %v on noise, %v on signal", noise, signal)
+	}
+}
+
+// TestMissingIsItsOwnEffect: in modelstest.Data rows that miss amount_mean churn more, and the model says so.
+func TestMissingIsItsOwnEffect(t *testing.T) {
+	d := modelstest.Data(4, 4000)
+	m, err := linear.Defaults(4000, 1500, 8).Fit(t.Context(), d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := d.X.Take([]int{0, 0})
+	x.X[4][0], x.X[4][1] = float32(math.NaN()), 22
+	dst := make([]float64, 2*x.Cols())
+	if _, err := m.(*linear.Model).Contributions(dst, x); err != nil {
+		t.Fatal(err)
+	}
+	if gain := dst[4] - dst[x.Cols()+4]; gain < .2 {
+		t.Errorf("missing adds %v to the margin, want about .5", gain)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	d := modelstest.Data(1, 100)
+	m, err := linear.Defaults(100, 30, 8).Fit(f.Context(), d, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	b, err := m.MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b, false)
+	f.Add(b[:40], true)
+	f.Fuzz(func(t *testing.T, b []byte, reseal bool) {
+		if reseal {
+			b = linear.Reseal(b) // a right checksum lets the payload itself be fuzzed
+		}
+		m, err := linear.Decode(b, d.X.Schema)
+		if err != nil {
+			return
+		}
+		dst := make([]float64, d.Rows())
+		if err := m.Margin(dst, d.X); err != nil {
+			t.Errorf("a decoded model refuses its features: %v", err)
+		}
+	})
+}
+
+// BenchmarkFit is 30,000 rows of 8 columns at the defaults.
+func BenchmarkFit(b *testing.B) {
+	d := modelstest.Data(1, 30000)
+	trainer := linear.Defaults(30000, 10000, 8)
+	for b.Loop() {
+		if _, err := trainer.Fit(b.Context(), d, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

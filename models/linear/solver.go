@@ -15,8 +15,9 @@ const (
 	cvTolerance  = 1e-4 // and of the fits that only choose the penalty
 	maxSteps     = 500
 	maxSweeps    = 1000
-	slow         = .5 // a step that leaves more than this share of the violation asks for a new Hessian
-	stripes      = 8  // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
+	slow         = .5      // a step that leaves more than this share of the violation asks for a new Hessian
+	stripes      = 8       // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
+	worthThreads = 1 << 20 // multiplications
 	// The Hessian only steers, so a sample of the rows will do (Roosta-Khorasani & Mahoney 2019, "Sub-sampled Newton methods").
 	minSample = 4096 // rows
 	perColumn = 20   // sampled rows per derived column
@@ -61,7 +62,7 @@ type pass struct {
 // walk sums loss and gradient at b over the rows and writes their margins.
 func (s *solver) walk(rows []int32, b []float64) pass {
 	parts := make([]pass, stripes)
-	s.eachStripe(rows, func(k int, rows []int32) { parts[k] = s.walkStripe(rows, b) })
+	s.eachStripe(rows, len(b), func(k int, rows []int32) { parts[k] = s.walkStripe(rows, b) })
 	out := pass{gradient: make([]float64, len(b))}
 	for _, p := range parts {
 		out.loss += p.loss
@@ -77,11 +78,16 @@ func (s *solver) walk(rows []int32, b []float64) pass {
 	return out
 }
 
-func (s *solver) eachStripe(rows []int32, do func(k int, rows []int32)) {
+// eachStripe does the stripes of the rows one by one or, if the work is worth the threads, all at once. cost is that of a row.
+func (s *solver) eachStripe(rows []int32, cost int, do func(k int, rows []int32)) {
 	var wg sync.WaitGroup
 	for k := range stripes {
-		lo, hi := len(rows)*k/stripes, len(rows)*(k+1)/stripes
-		wg.Go(func() { do(k, rows[lo:hi]) })
+		own := rows[len(rows)*k/stripes : len(rows)*(k+1)/stripes]
+		if len(rows)*cost < worthThreads {
+			do(k, own)
+			continue
+		}
+		wg.Go(func() { do(k, own) })
 	}
 	wg.Wait()
 }
@@ -112,7 +118,7 @@ func (s *solver) hessian(rows []int32, b []float64) []float64 {
 	}
 	parts := make([][]float64, stripes)
 	weights := make([]float64, stripes)
-	s.eachStripe(rows, func(k int, rows []int32) { parts[k], weights[k] = s.hessianStripe(rows, b) })
+	s.eachStripe(rows, q*q, func(k int, rows []int32) { parts[k], weights[k] = s.hessianStripe(rows, b) })
 	h, weight := parts[0], weights[0]
 	for k := 1; k < stripes; k++ {
 		weight += weights[k]
