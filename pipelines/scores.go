@@ -100,7 +100,7 @@ func (s Scores) Explain(ctx context.Context, m ServingModel, customer string) (e
 	if err != nil || !ok {
 		return e, ok, err
 	}
-	e.Score = score
+	e.Score, e.Contributions = score, []models.Contribution{}
 	if score.Status != models.StatusScored {
 		return e, true, nil
 	}
@@ -131,7 +131,7 @@ func (s Scores) score(run models.Run, row warehouse.ScoreRow) models.Score {
 	out := models.Score{
 		CustomerID: row.CustomerID, Status: row.Status, HorizonDays: run.HorizonDays, Cutoff: run.Cutoff, ScoredAt: run.FinishedAt,
 		Model: run.Model, DataAgeS: int64(now().Sub(run.Cutoff).Seconds()), Hindsight: run.Hindsight,
-		Margin: orNull(row.Margin), ChurnProbability: orNull(row.Probability), ExpectedValue: orNull(row.Value), ExpectedLoss: orNull(row.Loss),
+		Reasons: []models.Reason{}, Margin: orNull(row.Margin), ChurnProbability: orNull(row.Probability), ExpectedValue: orNull(row.Value), ExpectedLoss: orNull(row.Loss),
 	}
 	if row.StatusCode != "" {
 		out.StatusCode = &row.StatusCode
