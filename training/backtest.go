@@ -75,7 +75,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	a := &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, progress: o.Progress}
+	a := newArena(p, o)
 	if err := p.Resolve(ctx, origins[len(origins)-1].Train); err != nil {
 		return nil, err
 	}

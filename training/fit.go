@@ -64,6 +64,7 @@ type fitter struct {
 	fold    []int             // inner fold of each row of crossed
 	shape   Shape
 	seed    uint64
+	settled map[string]models.Trainer // choices by family, from earlier cutoffs and for later ones
 }
 
 const (
@@ -72,14 +73,15 @@ const (
 	// crossRows and crossRarer bound the cross-fitting: of more rows, a sample of customers with about so many is cross-fitted, and with no
 	// fewer of the rarer class. Five models of this size fix the two numbers of a calibration and the number of trees to well below
 	// what shows in a probability; the final fit always takes all rows.
-	crossRows  = 60_000
+	crossRows  = 40_000
 	crossRarer = 4_000
 )
 
-// newFitter prepares cross-fitting of d by the given inner folds. recency names the recency rule's column.
+// newFitter prepares cross-fitting of d by the given inner folds. recency names the recency rule's column. To share choices among the training sets
+// of a rolling origin, oldest first, set settled to one map.
 func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fitter {
 	shape := Shape{Rows: d.Rows(), Positives: positives(d.Y), Columns: d.X.Cols(), Recency: recency}
-	f := &fitter{d: d, crossed: d, fold: fold, shape: shape, seed: seed}
+	f := &fitter{d: d, crossed: d, fold: fold, shape: shape, seed: seed, settled: make(map[string]models.Trainer)}
 	share := max(crossRows/float64(d.Rows()), crossRarer/float64(max(1, rarer(d.Y))))
 	if share >= 1 {
 		return f
@@ -110,10 +112,9 @@ type candidate struct {
 }
 
 type foldFit struct {
-	losses  []float64 // staged: summed log loss of the held rows by 0, stageStep, … stages
-	model   staged    // staged: kept until the number of stages is chosen
-	seconds float64
-	err     error
+	losses []float64 // staged: summed log loss of the held rows by 0, stageStep, … stages
+	model  staged    // staged: kept until the number of stages is chosen
+	err    error
 }
 
 // Fit fits and calibrates the families on the same rows and folds. A family that fails, and a mean of such, is told in failures and left
@@ -130,12 +131,13 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 		}
 		own = append(own, &candidate{family: family, trainer: trainer, folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.crossed.Rows())})
 	}
-	// Families that settle a choice on all rows fit these first and the folds after it, the others the folds first.
-	err = f.work(ctx, own, func(c *candidate) bool { return c.family.Settle != nil })
-	if err == nil {
-		err = f.work(ctx, own, func(c *candidate) bool { return c.family.Settle == nil })
+	if err := f.settle(ctx, own); err != nil {
+		return nil, nil, err
 	}
-	if err != nil {
+	if err := f.crossFit(ctx, own); err != nil {
+		return nil, nil, err
+	}
+	if err := f.fitAll(ctx, own); err != nil {
 		return nil, nil, err
 	}
 	for _, family := range families {
@@ -161,38 +163,46 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 	return fitted, failures, nil
 }
 
-// work fits the candidates: those for which whole is true on all rows, the others without each inner fold.
-func (f *fitter) work(ctx context.Context, own []*candidate, whole func(*candidate) bool) error {
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for k := len(own) - 1; k >= 0; k-- { // the slow families stand last in the table and start first
+// settle lets the families that choose by themselves do so once, on the cross-fitted rows, unless earlier cutoffs have settled it.
+func (f *fitter) settle(ctx context.Context, own []*candidate) error {
+	many := rarer(f.d.Y) >= settledRarer
+	return each(ctx, len(own), func(ctx context.Context, k int) {
 		c := own[k]
-		if c.err != nil {
-			continue
+		if c.family.Settle == nil {
+			return
 		}
-		if whole(c) {
-			group.Go(func() error {
-				begin := time.Now()
-				c.err = f.fitAll(inner, c)
-				c.seconds += time.Since(begin).Seconds()
-				return inner.Err()
-			})
-			continue
+		if t, ok := f.settled[c.family.Name]; ok && many {
+			c.trainer = t
+			return
 		}
-		for fold := range innerFolds {
-			group.Go(func() error {
-				begin := time.Now()
-				c.folds[fold].err = f.fitFold(inner, c, fold)
-				c.folds[fold].seconds = time.Since(begin).Seconds()
-				return inner.Err()
-			})
+		model, err := c.trainer.Fit(ctx, f.crossed, f.rng(c.family.Name, innerFolds))
+		if err != nil {
+			c.err = fmt.Errorf("fit %s: %w", c.family.Name, err)
+			return
 		}
-	}
-	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
+		c.trainer = c.family.Settle(c.trainer, model)
+	}, func(k int, seconds float64) {
+		c := own[k]
+		c.seconds += seconds
+		if c.family.Settle != nil && c.err == nil && many {
+			f.settled[c.family.Name] = c.trainer
+		}
+	})
+}
+
+// crossFit fits every candidate without each inner fold and fills its out-of-fold margins.
+func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
+	err := each(ctx, len(own)*innerFolds, func(ctx context.Context, task int) {
+		c, fold := own[task/innerFolds], task%innerFolds
+		if c.err == nil {
+			c.folds[fold].err = f.fitFold(ctx, c, fold)
+		}
+	}, func(task int, seconds float64) { own[task/innerFolds].seconds += seconds })
+	if err != nil {
 		return err
 	}
 	for _, c := range own {
-		if c.err == nil && !whole(c) {
+		if c.err == nil {
 			c.err = f.gather(c)
 		}
 	}
@@ -201,11 +211,10 @@ func (f *fitter) work(ctx context.Context, own []*candidate, whole func(*candida
 
 // gather ends the cross-fitting of a candidate: it chooses the number of stages and checks the out-of-fold margins.
 func (f *fitter) gather(c *candidate) error {
-	for k := range c.folds {
-		if err := c.folds[k].err; err != nil {
-			return err
+	for _, one := range c.folds {
+		if one.err != nil {
+			return one.err
 		}
-		c.seconds += c.folds[k].seconds
 	}
 	if err := f.chooseStages(c); err != nil {
 		return err
@@ -218,19 +227,41 @@ func (f *fitter) gather(c *candidate) error {
 	return nil
 }
 
-// fitAll fits a candidate on all rows, with the number of stages that the folds chose, and settles its choices for the folds to come.
-func (f *fitter) fitAll(ctx context.Context, c *candidate) error {
-	trainer := c.trainer
-	if c.stages > 0 {
-		trainer = c.family.Cut(trainer, c.stages)
+// fitAll fits every candidate on all rows, with the number of stages that the folds chose.
+func (f *fitter) fitAll(ctx context.Context, own []*candidate) error {
+	return each(ctx, len(own), func(ctx context.Context, k int) {
+		c := own[k]
+		if c.err != nil {
+			return
+		}
+		trainer := c.trainer
+		if c.stages > 0 {
+			trainer = c.family.Cut(trainer, c.stages)
+		}
+		if c.model, c.err = trainer.Fit(ctx, f.d, f.rng(c.family.Name, innerFolds)); c.err != nil {
+			c.err = fmt.Errorf("fit %s: %w", c.family.Name, c.err)
+		}
+	}, func(k int, seconds float64) { own[k].seconds += seconds })
+}
+
+// each runs n tasks on all cores, the last first since the slow families stand last in the table, then tells the wall time of each in order.
+func each(ctx context.Context, n int, run func(ctx context.Context, task int), done func(task int, seconds float64)) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	seconds := make([]float64, n)
+	for task := n - 1; task >= 0; task-- {
+		group.Go(func() error {
+			begin := time.Now()
+			run(inner, task)
+			seconds[task] = time.Since(begin).Seconds()
+			return inner.Err()
+		})
 	}
-	model, err := trainer.Fit(ctx, f.d, f.rng(c.family.Name, innerFolds))
-	if err != nil {
-		return fmt.Errorf("fit %s: %w", c.family.Name, err)
+	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
+		return err
 	}
-	c.model = model
-	if c.family.Settle != nil {
-		c.trainer = c.family.Settle(c.trainer, model)
+	for task, s := range seconds {
+		done(task, s)
 	}
 	return nil
 }

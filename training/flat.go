@@ -59,7 +59,7 @@ func (c *flatColumn) pad(n int) {
 	}
 }
 
-// numbers are the levels as numbers, if every one of them is finite (as float32) and there is one; nil else.
+// numbers are the levels as numbers if every one is finite as float32 (none at all: an empty column is numeric), nil else.
 func (c *flatColumn) numbers() []float32 {
 	out := make([]float32, len(c.levels))
 	for k, l := range c.levels {

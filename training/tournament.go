@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/models"
 )
 
 // testCutoffs is how many of the newest cutoffs a training tests on (metrics.md §5: at least 4 where the history allows).
@@ -75,9 +76,14 @@ type arena struct {
 	panel     panel
 	churn     features.ChurnSpec
 	seed      uint64
-	testKnown time.Time // labels of test cutoffs are read with ingested_at before; zero = all
-	champion  *recipe   // nil = none, or it is one of the families as they stand
+	testKnown time.Time                 // labels of test cutoffs are read with ingested_at before; zero = all
+	champion  *recipe                   // nil = none, or it is one of the families as they stand
+	settled   map[string]models.Trainer // choices that later origins take over
 	progress  func(string)
+}
+
+func newArena(p panel, o Options) *arena {
+	return &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, settled: make(map[string]models.Trainer), progress: o.Progress}
 }
 
 // play fits every family on each origin and measures it there. A contender that fails on one origin leaves the tournament with a
@@ -183,7 +189,9 @@ func (t *tournament) plays(name string) bool {
 // fit cross-fits families on an encoded training set with folds by customer.
 func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family) ([]*Fitted, []Failure, error) {
 	fold := CustomerFolds(d.Customer, innerFolds, a.seed)
-	return newFitter(d, fold, recencyColumn(d.X.Schema, a.churn), a.seed).Fit(ctx, families)
+	f := newFitter(d, fold, recencyColumn(d.X.Schema, a.churn), a.seed)
+	f.settled = a.settled
+	return f.Fit(ctx, families)
 }
 
 // match is one origin at work.

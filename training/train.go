@@ -86,7 +86,7 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, progress: o.Progress}
+	a := newArena(p, o)
 	if champion != nil {
 		a.champion = champion.recipe()
 	}
