@@ -1,0 +1,89 @@
+package models_test
+
+import (
+	"math"
+	"testing"
+
+	"retain/features"
+	"retain/models"
+)
+
+// flat is an artifact of a flat table and one row: a and b numeric, c categorical, d missing.
+func flat() (*models.Artifact, *features.Matrix) {
+	nan := float32(math.NaN())
+	schema := features.Schema{{Name: "a"}, {Name: "b"}, {Name: "c", Kind: features.Categorical, Levels: []string{"red", "blue"}}, {Name: "d"}}
+	return &models.Artifact{Schema: schema, Medians: []float64{2, math.NaN(), math.NaN(), 5}},
+		&features.Matrix{Schema: schema, X: [][]float32{{1234567.8}, {.25}, {1}, {nan}}}
+}
+
+func TestReasons(t *testing.T) {
+	a, x := flat()
+	got := a.Reasons(2, x, 0, []float64{.5, -1, .5, .25}, 0)
+	want := []struct {
+		feature, text, direction string
+		contribution             float64
+	}{
+		{"b", "b is 0.25", "down", -1},
+		{"a", "a is 1234568, typically 2", "up", .5}, // before c: ties by column order
+		{models.OtherReason, "everything else together", "up", .75},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d reasons: %+v", len(got), got)
+	}
+	for k, w := range want {
+		if g := got[k]; g.Feature != w.feature || g.Text != w.text || g.Direction != w.direction || g.Contribution != w.contribution {
+			t.Errorf("reason %d is %+v, want %+v", k, g, w)
+		}
+	}
+	if got[0].Reference != nil || *got[1].Reference != 2 || *got[0].Value != .25 || got[2].Value != nil {
+		t.Errorf("values or references: %+v", got)
+	}
+}
+
+func TestZeroIsNoReasonButOtherStays(t *testing.T) {
+	a, x := flat()
+	got := a.Reasons(5, x, 0, []float64{0, 0, -.5, 0}, 0)
+	if len(got) != 2 || got[0].Feature != "c" || got[0].Text != "c is blue" || got[0].Value != nil || got[1].Feature != models.OtherReason || got[1].Contribution != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAllContributionsListEverything(t *testing.T) {
+	a, x := flat()
+	got := a.AllContributions(x, 0, []float64{0, .1, 0, -.2})
+	order := ""
+	for _, c := range got {
+		order += c.Feature
+	}
+	if order != "dbac" || got[0].Text != "d is not known" || got[0].Value != nil || *got[0].Reference != 5 {
+		t.Errorf("%s: %+v", order, got)
+	}
+}
+
+func TestReasonsSpeakTheCatalogue(t *testing.T) {
+	c := features.DefaultCatalogue()
+	for _, name := range c.Names() {
+		entry, ok := c.Entry(name)
+		if !ok || entry.Kind() != features.Numeric {
+			continue
+		}
+		schema := features.Schema{{Name: name}}
+		a := &models.Artifact{Catalogue: c, Schema: schema, Medians: []float64{1}}
+		r := a.Reasons(1, &features.Matrix{Schema: schema, X: [][]float32{{3}}}, 0, []float64{1}, 0)
+		if r[0].Text == "" || r[0].Text != entry.Say(3, 1, "") || r[0].Actionable != entry.Actionable || a.Actionable(name) != entry.Actionable {
+			t.Errorf("%s: %+v", name, r[0])
+		}
+	}
+}
+
+func TestMedians(t *testing.T) {
+	nan := float32(math.NaN())
+	x := &features.Matrix{
+		Schema: features.Schema{{Name: "even"}, {Name: "odd"}, {Name: "none"}, {Name: "c", Kind: features.Categorical, Levels: []string{"x"}}},
+		X:      [][]float32{{4, 1, nan, 2, 3}, {9, nan, 1, nan, 2}, {nan, nan, nan, nan, nan}, {0, 0, 0, 0, 0}},
+	}
+	got := models.Medians(x)
+	if got[0] != 2.5 || got[1] != 2 || !math.IsNaN(got[2]) || !math.IsNaN(got[3]) {
+		t.Errorf("medians %v", got)
+	}
+}
