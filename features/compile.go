@@ -129,23 +129,19 @@ func (s *scan) read(column string) {
 	}
 }
 
-// born is the beginning of a customer's life in ms: created_at, else the first row of any source.
-func (c *compiler) born() string {
+// born is the alias of the beginning of a customer's life in ms; no entry can have that name.
+const born = "_born"
+
+// bornSQL is created_at, else the first row of any source, in ms.
+func (c *compiler) bornSQL() string {
 	const never = "toInt64(9223372036854775807)"
-	var firsts []string
+	firsts := []string{never}
 	for _, src := range sources {
 		if _, ok := c.first[src.Name]; ok && src.Name != Customers {
 			firsts = append(firsts, "ifNull("+c.aggregate(src.Name, 0, "minOrNull(toUnixTimestamp64Milli(at))", "at")+", "+never+")")
 		}
 	}
-	life := "CAST(NULL, 'Nullable(Int64)')"
-	switch len(firsts) {
-	case 0:
-	case 1:
-		life = "nullIf(" + firsts[0] + ", " + never + ")"
-	default:
-		life = "nullIf(least(" + strings.Join(firsts, ", ") + "), " + never + ")"
-	}
+	life := "nullIf(arrayMin([" + strings.Join(firsts, ", ") + "]), " + never + ")"
 	if _, ok := c.first[Customers]; ok {
 		life = "ifNull(" + c.aggregate(Customers, 0, "any(toUnixTimestamp64Milli(at))", "at") + ", " + life + ")"
 	}
@@ -167,6 +163,9 @@ func (c *compiler) statement(ctx context.Context, entries []Entry, table string,
 		columns[i] = ",\n    " + c.column(e)
 	}
 	var b strings.Builder
+	if list := strings.Join(columns, ""); strings.Contains(list, born) {
+		b.WriteString("WITH " + c.bornSQL() + " AS " + born + "\n")
+	}
 	b.WriteString("SELECT\n    p.customer_id AS customer_id" + strings.Join(columns, "") + "\nFROM " + quoteTable(table) + " AS p\n")
 	for i, s := range c.scans {
 		sub, err := c.scanSQL(ctx, s, keys)

@@ -37,10 +37,10 @@ func (c *compiler) unscaled(m Measure) string {
 	v := c.overRows(m)
 	if m.Life > 0 {
 		// Not before the first days of life are over, nor for a life that began before the source did.
-		return fmt.Sprintf("if(ifNull(%s > %d OR %s < %d, true), NULL, %s)", c.born(), c.now-int64(m.Life)*dayMS, c.born(), floorDay(first), v)
+		return fmt.Sprintf("if(ifNull(%s > %d OR %s < %d, true), NULL, %s)", born, c.now-int64(m.Life)*dayMS, born, floorDay(first), v)
 	}
 	if start := c.start(m); start < c.now && first > start {
-		return fmt.Sprintf("if(ifNull(%s <= %d, false), NULL, %s)", c.born(), start, v)
+		return fmt.Sprintf("if(ifNull(%s <= %d, false), NULL, %s)", born, start, v)
 	}
 	return v
 }
@@ -58,7 +58,7 @@ func (c *compiler) start(m Measure) int64 {
 func floorDay(ms int64) int64 { return ms - ((ms%dayMS)+dayMS)%dayMS }
 
 func (c *compiler) tenure() string {
-	return fmt.Sprintf("(%d - %s) / %d", c.now, c.born(), dayMS)
+	return fmt.Sprintf("(%d - %s) / %d", c.now, born, dayMS)
 }
 
 func (c *compiler) change(m Measure) string {
@@ -67,7 +67,7 @@ func (c *compiler) change(m Measure) string {
 	was := "nullIf(" + c.value(before) + ", 0)"
 	// Not least and greatest: they pass over a missing value.
 	v := fmt.Sprintf("arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(%s - %s) / %s])[1]", c.value(m), was, was)
-	return fmt.Sprintf("if(ifNull(%s <= %d, false), %s, NULL)", c.born(), c.start(before), v)
+	return fmt.Sprintf("if(ifNull(%s <= %d, false), %s, NULL)", born, c.start(before), v)
 }
 
 // condition is what a row must be to count for a measure, and the columns that takes; "" = every row of the scan.
@@ -265,7 +265,7 @@ func (c *compiler) days(m Measure, cond string, span int, columns []string) stri
 
 // inLife counts the days (before the cutoff) that lie in the first days of life.
 func (c *compiler) inLife(days string, life int) string {
-	return fmt.Sprintf("toFloat64(arrayCount(d -> d > intDiv(%d - %s, %d) - %d, %s))", c.now-1, c.born(), dayMS, life, days)
+	return fmt.Sprintf("toFloat64(arrayCount(d -> d > intDiv(%d - %s, %d) - %d, %s))", c.now-1, born, dayMS, life, days)
 }
 
 func meanInterval(days string, atLeast int) string {
@@ -326,7 +326,7 @@ func (c *compiler) level(m Measure) string {
 	columns = append(columns, m.Column, "row_hash")
 	v := c.aggregate(m.Source, span, when("argMax", "toString("+column+"), "+newestKey, and(cond, column+" != ''")), columns...)
 	if start := c.start(m); start < c.now && c.first[m.Source] > start {
-		return fmt.Sprintf("if(ifNull(%s <= %d, false), '', %s)", c.born(), start, v)
+		return fmt.Sprintf("if(ifNull(%s <= %d, false), '', %s)", born, start, v)
 	}
 	return v
 }

@@ -32,13 +32,19 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 	if len(cutoffs) == 0 {
 		return nil, errors.New("features: resolve a catalogue: no cutoff")
 	}
-	newest := slices.MaxFunc(cutoffs, time.Time.Compare)
+	newest := slices.MaxFunc(cutoffs, time.Time.Compare).UTC()
+	first, err := s.firstRows(ctx, newest)
+	if err != nil {
+		return nil, fmt.Errorf("resolve the catalogue: %w", err)
+	}
 	out := &Catalogue{Version: c.Version, Entries: []Entry{}}
 	for _, e := range c.Entries {
 		members := []Entry{e}
 		if e.Each != "" {
-			var err error
-			if members, err = e.members(ctx, s, newest.UTC()); err != nil {
+			if !e.Measure.served(first) {
+				continue
+			}
+			if members, err = e.members(ctx, s, newest); err != nil {
 				return nil, fmt.Errorf("resolve %s: %w", e.Name, err)
 			}
 		}
@@ -46,6 +52,17 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 	}
 	out.distinctNames()
 	return out, out.settle(func(int) int { return 0 })
+}
+
+// served tells whether all sources of a measure have rows.
+func (m *Measure) served(first map[string]int64) bool {
+	for _, part := range []*Measure{m.Of, m.Over} {
+		if part != nil && !part.served(first) {
+			return false
+		}
+	}
+	_, ok := first[m.Source]
+	return ok || m.Source == ""
 }
 
 // distinctNames tells apart members whose values read alike in small letters, by a hash of the value.

@@ -16,20 +16,25 @@ const rangeRows = 125_000
 // cutoff in both clocks. A source without rows gives columns that are all missing. The catalogue must be resolved (ErrUnresolved).
 // Rows out that are not the eligible customers, each once, are an error.
 func (s *Store) Snapshot(ctx context.Context, c *Catalogue, p *Population) (*Snapshot, error) {
+	x, err := s.snapshot(ctx, c, p, rangeRows)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot at %s: %w", p.Cutoff.UTC().Format(time.RFC3339), err)
+	}
+	return x, nil
+}
+
+func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows int) (*Snapshot, error) {
 	if !c.Resolved() {
 		return nil, ErrUnresolved
 	}
-	r := &snapshotReader{entries: c.Entries, text: make([][]string, len(c.Entries)), x: make([][]float32, len(c.Entries))}
-	customers := p.Eligible()
-	for j, e := range c.Entries {
-		if e.Kind() == Categorical {
-			r.text[j] = make([]string, 0, len(customers))
-		} else {
-			r.x[j] = make([]float32, 0, len(customers))
-		}
+	compiler, err := newCompiler(ctx, s, p.Cutoff, c.Entries)
+	if err != nil {
+		return nil, err
 	}
-	for lo := 0; lo < len(customers); lo += rangeRows {
-		hi := min(lo+rangeRows, len(customers))
+	customers := p.Eligible()
+	r := newSnapshotReader(c.Entries, len(customers))
+	for lo := 0; lo < len(customers); lo += rows {
+		hi := min(lo+rows, len(customers))
 		var keys keyRange
 		if lo > 0 {
 			keys.Low = customers[lo]
@@ -37,24 +42,15 @@ func (s *Store) Snapshot(ctx context.Context, c *Catalogue, p *Population) (*Sna
 		if hi < len(customers) {
 			keys.High = customers[hi]
 		}
-		query, err := s.snapshotSQL(ctx, c.Entries, p.Table, p.Cutoff, keys)
+		query, err := compiler.statement(ctx, c.Entries, p.Table, keys)
 		if err != nil {
-			return nil, fmt.Errorf("snapshot at %s: %w", p.Cutoff.UTC().Format(time.RFC3339), err)
+			return nil, err
 		}
 		if err := r.read(ctx, s, query, customers[:hi]); err != nil {
-			return nil, fmt.Errorf("snapshot at %s: %w", p.Cutoff.UTC().Format(time.RFC3339), err)
+			return nil, err
 		}
 	}
 	return &Snapshot{Cutoff: p.Cutoff, Customer: customers, X: r.matrix()}, nil
-}
-
-// snapshotSQL is the statement of one range of customers.
-func (s *Store) snapshotSQL(ctx context.Context, entries []Entry, table string, cutoff time.Time, keys keyRange) (string, error) {
-	c, err := newCompiler(ctx, s, cutoff, entries)
-	if err != nil {
-		return "", err
-	}
-	return c.statement(ctx, entries, table, keys)
 }
 
 // snapshotReader gathers the blocks of the statements.
@@ -63,6 +59,18 @@ type snapshotReader struct {
 	rows    int
 	x       [][]float32
 	text    [][]string
+}
+
+func newSnapshotReader(entries []Entry, customers int) *snapshotReader {
+	r := &snapshotReader{entries: entries, text: make([][]string, len(entries)), x: make([][]float32, len(entries))}
+	for j, e := range entries {
+		if e.Kind() == Categorical {
+			r.text[j] = make([]string, 0, customers)
+		} else {
+			r.x[j] = make([]float32, 0, customers)
+		}
+	}
+	return r
 }
 
 func (r *snapshotReader) read(ctx context.Context, s *Store, query string, customers []string) error {

@@ -1,0 +1,81 @@
+WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s5.a0, toInt64(9223372036854775807)), ifNull(s3.a6, toInt64(9223372036854775807)), ifNull(s2.a2, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
+SELECT
+    p.customer_id AS customer_id,
+    toFloat32(ifNull((ifNull(toFloat64(s0.a0), 0)) * 0.016666666666666666, nan)) AS `usage_minutes_sum_28d`,
+    toFloat32(ifNull(toFloat64(bitCount(bitAnd(bitShiftRight(s0.a1, 0), bitShiftLeft(toUInt128(1), 28) - 1))), nan)) AS `usage_active_days_28d`,
+    toFloat32(ifNull(if(ifNull(_born <= 1684972800000, false), arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(toFloat64(s0.a3) - nullIf(toFloat64(s0.a2), 0)) / nullIf(toFloat64(s0.a2), 0)])[1], NULL), nan)) AS `usage_sessions_change_28d`,
+    toFloat32(ifNull(s0.a4, nan)) AS `usage_features_entropy_84d`,
+    toFloat32(ifNull(toFloat64(s1.a0), nan)) AS `usage_features_new_28d`,
+    toFloat32(ifNull((toFloat64(s0.a5)) / nullIf(toFloat64(s2.a0), 0), nan)) AS `usage_users_per_seat_28d`,
+    toFloat32(ifNull((1689811200000 - s3.a0) / 86400000, nan)) AS `purchase_recency_days`,
+    toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a1 + s3.a2)), nan)) AS `purchase_count_365d`,
+    toFloat32(ifNull(if(length(s3.a3) < 3, NULL, sqrt(greatest(toFloat64(arraySum(g -> toInt64(g) * toInt64(g), arrayPopFront(arrayDifference(s3.a3)))) - toFloat64(s3.a3[-1] - s3.a3[1]) * toFloat64(s3.a3[-1] - s3.a3[1]) / (toFloat64(length(s3.a3)) - 1), 0) / ((toFloat64(length(s3.a3)) - 1) - 1))), nan)) AS `purchase_interval_sd_days`,
+    toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a4) / nullIf(toFloat64(s3.a5), 0)), nan)) AS `purchase_returned_share_365d`,
+    s2.a1 AS `subscription_plan_last`,
+    toFloat32(ifNull((1689811200000 - _born) / 86400000, nan)) AS `profile_tenure_days`,
+    s4.a0 AS `profile_region`
+FROM `eligible` AS p
+LEFT JOIN (
+    SELECT
+        customer_id,
+        sumIf(`duration_s`, toUnixTimestamp64Milli(at) >= 1687392000000) AS a0,
+        groupBitOrIf(bitShiftLeft(toUInt128(1), toUInt8(least(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 127))), toUnixTimestamp64Milli(at) >= 1678752000000) AS a1,
+        countIf(toUnixTimestamp64Milli(at) >= 1684972800000 AND toUnixTimestamp64Milli(at) < 1687392000000) AS a2,
+        countIf(toUnixTimestamp64Milli(at) >= 1687392000000) AS a3,
+        if(countIf(`feature` != '') = 0, NULL, greatest(log(countIf(`feature` != '')) - arraySum(k -> k * log(k) - if(k > 1, (k - 1) * log(k - 1), 0), arraySort(arrayEnumerateUniq(groupArrayIf(cityHash64(`feature`), `feature` != '')))) / countIf(`feature` != ''), 0)) AS a4,
+        uniqExactIf(`user_id`, toUnixTimestamp64Milli(at) >= 1687392000000 AND `user_id` != '') AS a5
+    FROM (SELECT r.`customer_id` AS `customer_id`, r.`duration_s` AS `duration_s`, r.`feature` AS `feature`, r.`user_id` AS `user_id`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.`at` >= toDateTime64('2023-04-27 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`duration_s` AS `duration_s`, r.`feature` AS `feature`, r.`user_id` AS `user_id`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.`at` >= toDateTime64('2023-04-27 00:00:00.000', 3, 'UTC'))
+    GROUP BY customer_id
+) AS s0 ON s0.customer_id = p.customer_id
+LEFT JOIN (
+    SELECT
+        customer_id,
+        countIf(x < 28) AS a0
+    FROM (
+        SELECT customer_id, max(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000)) AS x
+        FROM (SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at`, r.`feature` AS `feature` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at`, r.`feature` AS `feature` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'))
+        WHERE `feature` != ''
+        GROUP BY customer_id, `feature`
+    )
+    GROUP BY customer_id
+) AS s1 ON s1.customer_id = p.customer_id
+LEFT JOIN (
+    SELECT
+        customer_id,
+        maxOrNullIf(toFloat64(`seats`), ifNull(ifNull(ended_at, ends_at) >= toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), true)) AS a0,
+        argMaxIf(toString(`plan`), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, ifNull(ifNull(ended_at, ends_at) >= toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), true) AND `plan` != '') AS a1,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a2
+    FROM (SELECT r.`customer_id` AS `customer_id`, if(r.`ended_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), r.`ended_at`, NULL) AS `ended_at`, if(r.ingested_mapped OR ifNull(r.billing_days, 0) = 0 OR ifNull(r.`ends_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), false), r.`ends_at`, r.started_at + toIntervalDay(greatest(toInt64(r.billing_days), 1) * (intDiv(dateDiff('millisecond', r.started_at, toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC')), greatest(toInt64(r.billing_days), 1) * 86400000) + 1))) AS `ends_at`, r.`seats` AS `seats`, r.`plan` AS `plan`, r.`row_hash` AS `row_hash`, r.`started_at` AS `at` FROM `subscriptions` AS r WHERE r.`started_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\')
+    GROUP BY customer_id
+) AS s2 ON s2.customer_id = p.customer_id
+LEFT JOIN (
+    SELECT
+        customer_id,
+        maxOrNull(toUnixTimestamp64Milli(at)) AS a0,
+        uniqExactIf(`order_id`, toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` != '') AS a1,
+        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` = '') AS a2,
+        arraySort(groupUniqArray(toInt32(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000)))) AS a3,
+        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND ifNull(`returned`, false) = true) AS a4,
+        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND isNotNull(`returned`)) AS a5,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a6
+    FROM (SELECT r.`customer_id` AS `customer_id`, r.`order_id` AS `order_id`, if(r.ingested_mapped, r.`returned`, NULL) AS `returned`, r.`at` AS `at` FROM `purchases` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\')
+    GROUP BY customer_id
+) AS s3 ON s3.customer_id = p.customer_id
+LEFT JOIN (
+    SELECT
+        customer_id,
+        any(toString(`region`)) AS a0,
+        any(toUnixTimestamp64Milli(at)) AS a1
+    FROM (SELECT r.`customer_id` AS `customer_id`, if(r.ingested_mapped, toString(r.`region`), '') AS `region`, r.`created_at` AS `at` FROM (SELECT * FROM `customers` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.ingested_at DESC, r.imported_at DESC, r.`created_at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id) AS r WHERE (isNull(r.`created_at`) OR r.`created_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC')))
+    GROUP BY customer_id
+) AS s4 ON s4.customer_id = p.customer_id
+LEFT JOIN (
+    SELECT
+        customer_id,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a0
+    FROM (SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'))
+    GROUP BY customer_id
+) AS s5 ON s5.customer_id = p.customer_id
+WHERE 1 AND p.customer_id >= 'a' AND p.customer_id < 'b\'\\'
+ORDER BY p.customer_id
+SETTINGS join_use_nulls = 0
