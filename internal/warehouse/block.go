@@ -62,14 +62,8 @@ func (b *Block) Strings(name string) []string {
 
 func (c *column) texts(name string) []string {
 	switch v := c.values.(type) {
-	case *proto.ColStr:
-		// One copy for all rows: a string for each would cost an allocation for each.
-		text := string(v.Buf)
-		s := make([]string, len(v.Pos))
-		for i, p := range v.Pos {
-			s[i] = text[p.Start:p.End]
-		}
-		return s
+	case *text:
+		return v.strings()
 	case *dictionary:
 		return v.strings()
 	case *proto.ColEnum:

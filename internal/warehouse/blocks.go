@@ -76,11 +76,11 @@ func decodeBlock(r *proto.Reader) (*Block, error) {
 	}
 	b := &Block{rows: int(rows), columns: make(map[string]*column, n)}
 	for range n {
-		name, err := r.Str()
+		name, err := readName(r)
 		if err != nil {
 			return nil, whole(err)
 		}
-		kind, err := r.Str()
+		kind, err := readName(r)
 		if err != nil {
 			return nil, whole(err)
 		}
@@ -100,7 +100,7 @@ func decodeBlock(r *proto.Reader) (*Block, error) {
 // Bounds by which damaged bytes are told from a block before memory is asked for.
 const (
 	maxColumns = 1 << 16
-	maxRows    = 1 << 26
+	maxRows    = 1 << 24
 )
 
 // whole makes an end within a block what it is: a result that was cut off.

@@ -30,6 +30,10 @@ func newColumn(kind proto.ColumnType) (*column, error) {
 		c.nulls = proto.ColUInt8{}
 		kind = kind.Elem()
 	}
+	if kind == proto.ColumnTypeString {
+		c.values = new(text)
+		return c, nil
+	}
 	var auto proto.ColAuto
 	if err := auto.Infer(kind); err != nil {
 		return nil, fmt.Errorf("this type cannot be read in blocks, cast it in the query: %w", err)
@@ -62,7 +66,7 @@ func (c *column) decode(r *proto.Reader, rows int) error {
 // dictionary is a LowCardinality(String) column. ch-go's own makes a string for every row, this one for every level.
 type dictionary struct {
 	kind   proto.ColumnType
-	levels proto.ColStr
+	levels text
 	keys   []uint32 // of levels, one a row
 }
 
@@ -152,10 +156,7 @@ func (d *dictionary) Reset() {
 
 // strings returns the rows' levels.
 func (d *dictionary) strings() []string {
-	levels := make([]string, d.levels.Rows())
-	for i := range levels {
-		levels[i] = d.levels.Row(i)
-	}
+	levels := d.levels.strings()
 	s := make([]string, len(d.keys))
 	for i, k := range d.keys {
 		s[i] = levels[k]

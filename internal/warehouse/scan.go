@@ -93,6 +93,8 @@ func (b *Block) cells(kinds []proto.ColumnType) (cells []any, push []func(), err
 // cell returns a pointer to scan a value into and a function that appends what it points to; nil for other types.
 func (c *column) cell() (any, func()) {
 	switch v := c.values.(type) {
+	case *text:
+		return cellOf(c, v)
 	case proto.ColumnOf[string]:
 		return cellOf(c, v)
 	case proto.ColumnOf[float32]:
@@ -123,7 +125,7 @@ func (c *column) cell() (any, func()) {
 	return nil, nil
 }
 
-func cellOf[T any](c *column, values proto.ColumnOf[T]) (any, func()) {
+func cellOf[T any](c *column, values interface{ Append(T) }) (any, func()) {
 	if c.nulls == nil {
 		cell := new(T)
 		return cell, func() { values.Append(*cell) }
