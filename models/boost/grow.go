@@ -27,7 +27,7 @@ type booster struct {
 	pool    []histogram
 }
 
-func newBooster(t Trainer, d *features.Dataset, seed uint64) (*booster, error) {
+func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 	n := d.Rows()
 	maxWeight := 1.0
 	if d.Weight != nil {
@@ -57,7 +57,7 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) (*booster, error) {
 			b.useful = append(b.useful, j)
 		}
 	}
-	return b, nil
+	return b
 }
 
 // leaf is a leaf of the tree that grows: the rows booster.sampled[lo:hi].

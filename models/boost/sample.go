@@ -26,7 +26,7 @@ func rowKeys(d *features.Dataset) []uint64 {
 			continue
 		}
 		h := fnv.New64a()
-		h.Write([]byte(d.Customer[i])) // a hash never fails to write
+		_, _ = h.Write([]byte(d.Customer[i])) // a hash never fails to write
 		keys[i] = h.Sum64()
 		if d.Cutoff != nil {
 			keys[i] = mix(keys[i], uint64(d.Cutoff[i].Unix()))

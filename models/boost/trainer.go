@@ -62,10 +62,7 @@ func (t Trainer) fit(ctx context.Context, d *features.Dataset, rng *rand.Rand, w
 		return nil, err
 	}
 	seed := rng.Uint64()
-	b, err := newBooster(t, d, seed)
-	if err != nil {
-		return nil, err
-	}
+	b := newBooster(t, d, seed)
 	m := &Model{schema: slices.Clone(d.X.Schema), base: b.base}
 	for round := range t.Trees {
 		if err := ctx.Err(); err != nil {
