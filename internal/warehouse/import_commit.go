@@ -43,24 +43,41 @@ func (s *Staging) Commit(ctx context.Context) (counts ImportCounts, err error) {
 		return counts, fmt.Errorf("count the new rows: %w", err)
 	}
 	counts = ImportCounts{Rows: s.rows, New: s.rows - dropped}
-	s.journal.mu.Lock()
-	s.journal.rows, s.journal.new = counts.Rows, counts.New
-	s.journal.mu.Unlock()
-	if err := s.journal.write(ctx, importCommitting); err != nil {
+	if err := s.commitPoint(ctx, counts); err != nil {
 		return counts, err
 	}
 	// From here on the import goes through: a cancelled context must not leave half of it to be seen.
 	ctx = context.WithoutCancel(ctx)
-	s.closed = true
 	for _, move := range s.w.importMoves(s.id, s.source) {
 		if err := s.w.movePartitions(ctx, move); err != nil {
-			return counts, err
+			return counts, errors.Join(err, s.journal.release(ctx))
 		}
 	}
 	if err := s.journal.end(ctx, importDone); err != nil {
 		return counts, err
 	}
 	return counts, s.w.dropImport(ctx, s.id)
+}
+
+// commitPoint notes that the import goes through whatever happens to this process.
+func (s *Staging) commitPoint(ctx context.Context, counts ImportCounts) error {
+	// A process that was asleep for minutes may have been taken for dead, and its lock for stale.
+	held, err := s.count(ctx, fmt.Sprintf("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = '%s%s' AND startsWith(comment, '%s ')",
+		lockPrefix, s.source.Name, s.id))
+	if err != nil {
+		return fmt.Errorf("check the lock of %s: %w", s.source.Name, err)
+	}
+	if held == 0 {
+		return fmt.Errorf("another import of %s took over while this one stood still: run it again", s.source.Name)
+	}
+	s.journal.mu.Lock()
+	s.journal.rows, s.journal.new = counts.Rows, counts.New
+	s.journal.mu.Unlock()
+	if err := s.journal.write(ctx, importCommitting); err != nil {
+		return err
+	}
+	s.closed = true
+	return nil
 }
 
 // stamp fixes imported_at: now, but later than every import before it, so that it also names the import.
@@ -131,16 +148,48 @@ func (w *Warehouse) RecoverImports(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	live := map[string]bool{}
 	for _, j := range open {
 		if !ownerDead(j.Owner, j.At, time.Now()) {
+			live[j.ID] = true
 			continue
 		}
 		if err := w.recoverImport(ctx, j); err != nil {
 			return fmt.Errorf("recover the import of %s begun by a process that died: %w", j.Source, err)
 		}
 	}
+	// What is left belongs to imports that were over when their process died while clearing up. A lock goes by its own rule.
+	tables, err := w.importTables(ctx, "import_")
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if source, ok := strings.CutPrefix(table, lockPrefix); ok {
+			if err := w.breakStaleLock(ctx, lockPrefix+source); err != nil {
+				return err
+			}
+			continue
+		}
+		id, _, _ := strings.Cut(strings.TrimPrefix(table, "import_"), "_")
+		if live[id] || !w.importOver(ctx, id) {
+			continue
+		}
+		if err := w.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+table+" SYNC"); err != nil {
+			return fmt.Errorf("drop %s: %w", table, err)
+		}
+	}
 	return nil
 }
+
+// importOver reports whether the journal says that an import is over; one begun since the journal was read is not.
+func (w *Warehouse) importOver(ctx context.Context, id string) bool {
+	var over bool
+	err := w.Conn().QueryRow(ctx, "SELECT count() > 0 AND argMax(state, at) IN ('done', 'abandoned') FROM imports WHERE import_id = {id:String}", clickhouse.Named("id", id)).Scan(&over)
+	return err == nil && over
+}
+
+// lockPrefix begins the names of locks, the source follows.
+const lockPrefix = "import_lock_"
 
 func (w *Warehouse) recoverImport(ctx context.Context, j journaled) error {
 	source, ok := ImportSourceNamed(j.Source)
@@ -203,7 +252,7 @@ func (w *Warehouse) rollForward(ctx context.Context, m importMove, importedAt ti
 
 // lockSource waits until no other import of the source commits. The lock is a table: only one CREATE succeeds.
 func (w *Warehouse) lockSource(ctx context.Context, source, id string) (release func(context.Context) error, err error) {
-	table := "import_lock_" + source
+	table := lockPrefix + source
 	comment := id + " " + processName()
 	for {
 		err := w.Conn().Exec(ctx, fmt.Sprintf("CREATE TABLE %s (id String) ENGINE = Memory COMMENT '%s'", table, strings.ReplaceAll(comment, "'", "")))

@@ -101,13 +101,23 @@ func (j *importJournal) end(ctx context.Context, state string) error {
 	return j.write(ctx, state)
 }
 
+// release leaves an import that met an error while its rows were becoming visible to whoever recovers next.
+func (j *importJournal) release(ctx context.Context) error {
+	j.stop()
+	j.beats.Wait()
+	j.owner = ""
+	return j.write(ctx, "")
+}
+
 // processName names this process so that a namesake after it is not taken for it: host:pid:start.
-func processName() string {
+func processName() string { return processNameOf(os.Getpid()) }
+
+func processNameOf(pid int) string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "?"
 	}
-	return fmt.Sprintf("%s:%d:%s", strings.ReplaceAll(host, ":", "_"), os.Getpid(), processStart(os.Getpid()))
+	return fmt.Sprintf("%s:%d:%s", strings.ReplaceAll(host, ":", "_"), pid, processStart(pid))
 }
 
 // processStart is the start time of a process in clock ticks since boot, "" where /proc does not tell.
@@ -123,13 +133,16 @@ func processStart(pid int) string {
 	return ""
 }
 
-// dead reports whether the process that owner names is surely gone.
+// ownerDead reports whether the process that owner names is gone, or has let go of its import.
 func ownerDead(owner string, lastSign, now time.Time) bool {
+	if owner == "" {
+		return true
+	}
 	parts := strings.Split(owner, ":")
 	self := strings.Split(processName(), ":")
 	if len(parts) == 3 && parts[0] == self[0] && self[2] != "" {
 		pid, err := strconv.Atoi(parts[1])
-		if err != nil || processStart(pid) != parts[2] {
+		if start := processStart(pid); err != nil || start == "" || start != parts[2] {
 			return true
 		}
 	}

@@ -1,0 +1,174 @@
+package pipelines
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"retain/internal/warehouse"
+)
+
+// killRows rows over killMonths months: so many partitions are handed over one by one.
+const (
+	killRows   = 60_000
+	killMonths = 48
+)
+
+// An import that is killed at any moment leaves all of its rows or none, and the next one goes through.
+func TestImportKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills a dozen processes")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "usage.csv")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(f)
+	fmt.Fprintln(w, "customer_id,at,event_id,quantity")
+	for i := range killRows {
+		m := i % killMonths
+		fmt.Fprintf(w, "c%d,%d-%02d-%02d,e%d,%d\n", i%1000, 2020+m/12, 1+m%12, 1+i%28, i, i)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The first of a file of corrections: fixes and table must agree as well.
+	fixed := filepath.Join(dir, "fixes.csv")
+	if err := os.WriteFile(fixed, []byte("customer_id,at,event_id,quantity,ingested_at\n"+
+		"c0,2020-01-01,e0,7,2025-01-01\nc1,2020-02-02,e1,7,2025-01-01\nc9,2025-02-02,new,7,2025-02-02\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	house := filepath.Join(dir, "house")
+	rng := rand.New(rand.NewPCG(1, 2))
+	for round := range 6 {
+		// Half of the kills fall after the file is read, where the tables change.
+		after := ""
+		if round%2 == 1 {
+			after = "read"
+		}
+		was := childCounts(t, house)
+		killChild(t, house, file, after, time.Duration(rng.Int64N(int64(1500*time.Millisecond))))
+		now := childCounts(t, house)
+		if now != was && now != fmt.Sprintf("rows %d fixes 0 tables 0", killRows) {
+			t.Fatalf("round %d: %q became %q", round, was, now)
+		}
+		t.Log(now)
+		if now != was {
+			os.RemoveAll(house) // it went through: begin anew
+		}
+	}
+	child(t, house, file)
+	whole := fmt.Sprintf("rows %d fixes 0 tables 0", killRows)
+	if got := childCounts(t, house); got != whole {
+		t.Fatal(got)
+	}
+	child(t, house, file)
+	if got := childCounts(t, house); got != whole {
+		t.Fatalf("the same file after all: %s", got)
+	}
+	corrected := fmt.Sprintf("rows %d fixes 4 tables 0", killRows+1)
+	for range 3 {
+		killChild(t, house, fixed, "read", time.Duration(rng.Int64N(int64(500*time.Millisecond))))
+		if got := childCounts(t, house); got != whole && got != corrected {
+			t.Fatal(got)
+		}
+	}
+	child(t, house, fixed)
+	if got := childCounts(t, house); got != corrected {
+		t.Fatal(got)
+	}
+}
+
+func childCommand(t *testing.T, house, file string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestImportChild$", "-test.v")
+	cmd.Env = append(os.Environ(), "RETAIN_TEST_HOUSE="+house, "RETAIN_TEST_FILE="+file)
+	return cmd
+}
+
+func child(t *testing.T, house, file string) string {
+	t.Helper()
+	out, err := childCommand(t, house, file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+func childCounts(t *testing.T, house string) string {
+	t.Helper()
+	for line := range strings.Lines(child(t, house, "")) {
+		if _, counts, ok := strings.Cut(line, "counts: "); ok {
+			return strings.TrimSpace(counts)
+		}
+	}
+	t.Fatal("the child counted nothing")
+	return ""
+}
+
+// killChild imports in a process of its own and kills it a while after it prints the word (or starts).
+func killChild(t *testing.T, house, file, word string, wait time.Duration) {
+	t.Helper()
+	cmd := childCommand(t, house, file)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if word != "" {
+		for lines.Scan() && !strings.Contains(lines.Text(), "child: "+word) {
+		}
+	}
+	timer := time.AfterFunc(wait, func() { cmd.Process.Signal(syscall.SIGKILL) })
+	defer timer.Stop()
+	for lines.Scan() {
+	}
+	cmd.Wait() // killed, or done before that
+}
+
+// TestImportChild is the process that TestImportKilled kills; by itself it does nothing.
+func TestImportChild(t *testing.T) {
+	house, file := os.Getenv("RETAIN_TEST_HOUSE"), os.Getenv("RETAIN_TEST_FILE")
+	if house == "" {
+		t.Skip("runs as a process of TestImportKilled")
+	}
+	w, err := warehouse.Open(t.Context(), warehouse.Options{URL: "embedded:" + house, Create: true, Command: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if file == "" {
+		if err := w.RecoverImports(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var n, fixes, tables uint64
+		if err := w.Conn().QueryRow(t.Context(), `SELECT (SELECT count() FROM usage), (SELECT count() FROM usage_fixes),
+			(SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_'))`).Scan(&n, &fixes, &tables); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("counts: rows %d fixes %d tables %d\n", n, fixes, tables)
+		return
+	}
+	_, err = Import(t.Context(), ImportOptions{Warehouse: w, Source: "usage", Path: file, Progress: func(p ImportProgress) {
+		if p.Finished {
+			fmt.Println("child: read")
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
