@@ -116,7 +116,7 @@ func (e Entry) check() string {
 			c, known := src.column(e.Each)
 			isText = known && c.Type == text
 		}
-		if !isText && !(e.Measure.Source == Customers && e.Each == attributesColumn) {
+		if attributes := e.Measure.Source == Customers && e.Each == attributesColumn; !isText && !attributes {
 			return fmt.Sprintf("each: %q is no text column of %q", e.Each, e.familySource())
 		}
 	}
@@ -173,7 +173,7 @@ func (m *Measure) check(each string) string {
 				return fault("of has a window")
 			}
 		}
-		return m.checkNumbers(n, fault)
+		return m.checkNumbers(fault)
 	}
 	if n.source {
 		if _, ok := sourceNamed(m.Source); !ok {
@@ -210,7 +210,7 @@ func (m *Measure) check(each string) string {
 			return fault("where: %s names no value", c)
 		}
 	}
-	return m.checkNumbers(n, fault)
+	return m.checkNumbers(fault)
 }
 
 func (m *Measure) checkColumn(n needs, each string) string {
@@ -240,7 +240,7 @@ func (m *Measure) checkColumn(n needs, each string) string {
 	return ""
 }
 
-func (m *Measure) checkNumbers(n needs, fault func(string, ...any) string) string {
+func (m *Measure) checkNumbers(fault func(string, ...any) string) string {
 	switch {
 	case m.Window < 0 || m.Offset < 0 || m.Life < 0 || m.Window > maxWindowDays || m.Offset > maxWindowDays || m.Life > maxWindowDays:
 		return fault("windows are whole days from 1 to %d", maxWindowDays)

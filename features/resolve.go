@@ -92,18 +92,13 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry
 		return nil, err
 	}
 	column := quoteName(e.Each)
-	found, err := s.DB.Conn().Query(ctx, "SELECT toString("+column+") AS level FROM "+rows+" WHERE "+column+" != '' GROUP BY level ORDER BY count() DESC, level LIMIT "+fmt.Sprint(top))
-	if err != nil {
-		return nil, err
-	}
-	defer found.Close()
+	query := "SELECT toString(" + column + ") AS level FROM " + rows + " WHERE " + column + " != '' GROUP BY level ORDER BY count() DESC, level LIMIT " + fmt.Sprint(top)
 	var levels []string
-	for found.Next() {
-		var level string
-		if err := found.Scan(&level); err != nil {
+	for block, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
 			return nil, err
 		}
-		levels = append(levels, level)
+		levels = append(levels, block.Strings("level")...)
 	}
 	slices.Sort(levels)
 	members := make([]Entry, len(levels))
@@ -121,7 +116,7 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry
 		}
 		m.Where = where
 	}
-	return members, found.Err()
+	return members, nil
 }
 
 // familySource is the source whose column makes the members: that of Of for a composite, to which the condition goes.
@@ -137,32 +132,29 @@ func (e Entry) attributeMembers(ctx context.Context, s *Store, cutoff time.Time,
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.DB.Conn().Query(ctx, "SELECT key, toUInt8(countIf(NOT ifNull(isFinite(toFloat64OrNull(level)), false)) = 0) AS numbers FROM "+rows+
-		" ARRAY JOIN mapKeys(attributes) AS key, mapValues(attributes) AS level WHERE level != '' AND key != '' GROUP BY key ORDER BY count() DESC, key")
-	if err != nil {
-		return nil, err
-	}
-	defer found.Close()
+	query := "SELECT key, toUInt8(countIf(NOT ifNull(isFinite(toFloat64OrNull(level)), false)) = 0) AS numbers FROM " + rows +
+		" ARRAY JOIN mapKeys(attributes) AS key, mapValues(attributes) AS level WHERE level != '' AND key != '' GROUP BY key ORDER BY count() DESC, key"
 	var members []Entry
-	for found.Next() {
-		var key string
-		var numbers uint8
-		if err := found.Scan(&key, &numbers); err != nil {
+	for block, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
 			return nil, err
 		}
-		if demographic.MatchString(key) || len(members) == top {
-			continue
+		numbers := block.UInt8s("numbers")
+		for i, key := range block.Strings("key") {
+			if demographic.MatchString(key) || len(members) == top {
+				continue
+			}
+			m := e.member(key)
+			m.Measure.Key = key
+			m.Unit = UnitLevel
+			if numbers[i] == 1 {
+				m.Unit = UnitNumber
+			}
+			members = append(members, m)
 		}
-		m := e.member(key)
-		m.Measure.Key = key
-		m.Unit = UnitLevel
-		if numbers == 1 {
-			m.Unit = UnitNumber
-		}
-		members = append(members, m)
 	}
 	slices.SortFunc(members, func(a, b Entry) int { return strings.Compare(a.Level, b.Level) })
-	return members, found.Err()
+	return members, nil
 }
 
 var (

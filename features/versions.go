@@ -57,21 +57,11 @@ func (s *Store) rows(ctx context.Context, r read) (string, error) {
 
 // corrected tells whether any event of the source has more than one version.
 func (s *Store) corrected(ctx context.Context, source string) (bool, error) {
-	var one uint8
-	rows, err := s.DB.Conn().Query(ctx, "SELECT toUInt8(1) FROM "+quoteName(source+"_fixes")+" LIMIT 1")
-	if err != nil {
+	var n uint64
+	if err := s.DB.Conn().QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM "+quoteName(source+"_fixes")+" LIMIT 1)").Scan(&n); err != nil {
 		return false, fmt.Errorf("look for corrections of %s: %w", source, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&one); err != nil {
-			return false, fmt.Errorf("look for corrections of %s: %w", source, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return false, fmt.Errorf("look for corrections of %s: %w", source, err)
-	}
-	return one == 1, nil
+	return n > 0, nil
 }
 
 func rowsSQL(src source, b Binding, r read, corrected bool) (string, error) {
