@@ -28,7 +28,7 @@ type Measure struct {
 	Offset  int                 `json:"offset,omitempty" yaml:"offset"`   // days
 	Life    int                 `json:"life,omitempty" yaml:"life"`       // instead of a window: the first so many days of the customer's life
 	Where   map[string][]string `json:"where,omitempty" yaml:"where"`     // column → values, one of which it has (booleans: "true", "false")
-	Current bool                `json:"current,omitempty" yaml:"current"` // subscriptions: only periods in force at T-Offset
+	Current bool                `json:"current,omitempty" yaml:"current"` // subscriptions: only periods in force at T-Offset; then Window only says how far back a change looks
 	Scale   float64             `json:"scale,omitempty" yaml:"scale"`     // multiplies the value; 0 means 1
 	Buckets int                 `json:"buckets,omitempty" yaml:"buckets"` // slope: how many equal parts of the window, at least 2
 	Tau     float64             `json:"tau,omitempty" yaml:"tau"`         // decayed_sum: days in which a row's weight falls to 1/e
