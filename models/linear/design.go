@@ -47,7 +47,11 @@ type design struct {
 	t      [][]float32 // per numeric feature: the rows on its scale
 	codes  [][]float32 // per feature: the raw column, for indicators
 	terms  []term      // by feature; terms of one feature are neighbours
+	ready  []float64   // all rows' terms, row by row, where they fit maxReady; else nil
 }
+
+// maxReady is the greatest number of expanded values that are kept, 128 MB; more rows are expanded anew whenever they are walked.
+const maxReady = 1 << 24
 
 // skewed is the least |skewness| for which a column is put on the log scale. An exponential distribution has 2.
 const skewed = 1
@@ -62,7 +66,24 @@ func newDesign(d *features.Dataset, hinges int) *design {
 		}
 		z.addNumeric(j, column, hinges, d.Weight)
 	}
+	if q := len(z.terms) + 1; n*q <= maxReady {
+		ready := make([]float64, n*q)
+		for i := range n {
+			z.fill(ready[i*q:(i+1)*q], i)
+		}
+		z.ready = ready
+	}
 	return z
+}
+
+// row is the terms of row i, a leading 1 for the intercept before them; it must not be changed, and lives as long as scratch.
+func (z *design) row(scratch []float64, i int) []float64 {
+	q := len(z.terms) + 1
+	if z.ready != nil {
+		return z.ready[i*q : (i+1)*q]
+	}
+	z.fill(scratch, i)
+	return scratch
 }
 
 // addLevels gives each level that the training rows show an indicator; missing is one more level.

@@ -6,6 +6,8 @@ import (
 	"math"
 	"sync"
 
+	"gonum.org/v1/gonum/floats"
+
 	"retain/features"
 	"retain/models"
 )
@@ -94,14 +96,14 @@ func (s *solver) eachStripe(rows []int32, cost int, do func(k int, rows []int32)
 
 func (s *solver) walkStripe(rows []int32, b []float64) pass {
 	p := pass{gradient: make([]float64, len(b))}
-	z := make([]float64, len(b))
+	scratch := make([]float64, len(b))
 	for _, i := range rows {
-		s.z.fill(z, int(i))
-		m := dot(z, b)
+		z := s.z.row(scratch, int(i))
+		m := floats.Dot(z, b)
 		w, y := weightOf(s.w, int(i)), s.y[i]
 		p.loss += w * logLoss(m, y)
 		p.weight += w
-		axpy(w*(models.Sigmoid(m)-y), z, p.gradient)
+		floats.AddScaled(p.gradient, w*(models.Sigmoid(m)-y), z)
 	}
 	return p
 }
@@ -139,14 +141,14 @@ func (s *solver) hessian(rows []int32, b []float64) []float64 {
 func (s *solver) hessianStripe(rows []int32, b []float64) (h []float64, weight float64) {
 	q := len(b)
 	h = make([]float64, q*q)
-	z := make([]float64, q)
+	scratch := make([]float64, q)
 	for _, i := range rows {
-		s.z.fill(z, int(i))
-		p := models.Sigmoid(dot(z, b))
+		z := s.z.row(scratch, int(i))
+		p := models.Sigmoid(floats.Dot(z, b))
 		w := weightOf(s.w, int(i))
 		weight += w
 		for j, v := range z {
-			axpy(w*p*(1-p)*v, z[j:], h[j*q+j:(j+1)*q])
+			floats.AddScaled(h[j*q+j:(j+1)*q], w*p*(1-p)*v, z[j:])
 		}
 	}
 	return h, weight
@@ -191,8 +193,7 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 			}
 		}
 		left := p.violation(at.gradient, b)
-		switch {
-		case size < 1 || left > slow*worst:
+		if size < 1 || left > slow*worst {
 			if size <= 1e-6 && left < cvTolerance {
 				return b, nil // rounding: nothing goes further down
 			}
@@ -255,7 +256,7 @@ func (p penalty) descend(b, g, h []float64, tolerance float64) []float64 {
 			}
 			if d := v - out[j]; d != 0 {
 				out[j] = v
-				axpy(d, h[j*q:(j+1)*q], slope)
+				floats.AddScaled(slope, d, h[j*q:(j+1)*q])
 				moved = max(moved, math.Abs(d)*(curve+l2))
 			}
 		}
@@ -268,20 +269,3 @@ func (p penalty) descend(b, g, h []float64, tolerance float64) []float64 {
 
 // flat is added to every curvature, so that a column which the sampled rows hold constant does not divide by zero.
 const flat = 1e-9
-
-func dot(x, y []float64) float64 {
-	y = y[:len(x)]
-	sum := 0.0
-	for i, v := range x {
-		sum += v * y[i]
-	}
-	return sum
-}
-
-// axpy adds a·x to y.
-func axpy(a float64, x, y []float64) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] += a * v
-	}
-}

@@ -114,6 +114,30 @@ func TestSampledHessianReachesTheMinimum(t *testing.T) {
 	}
 }
 
+// TestExpandingAnewIsTheSame: the rows of a design too great to be kept give the same fit.
+func TestExpandingAnewIsTheSame(t *testing.T) {
+	d := modelstest.Data(6, 300)
+	s := newSolver(newDesign(d, 3), d)
+	if s.z.ready == nil {
+		t.Fatal("300 rows are not kept")
+	}
+	p := penalty{.01, .5}
+	want, err := s.solve(t.Context(), s.all(), s.start(), nil, p, fitTolerance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.z.ready = nil
+	got, err := s.solve(t.Context(), s.all(), s.start(), nil, p, fitTolerance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j := range want {
+		if got[j] != want[j] {
+			t.Errorf("coefficient %d is %v, with kept rows %v", j, got[j], want[j])
+		}
+	}
+}
+
 func TestPenaltyOrdersModels(t *testing.T) {
 	d := modelstest.Data(2, 500)
 	s := newSolver(newDesign(d, 3), d)
