@@ -101,14 +101,21 @@ func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fi
 
 // candidate is a family at work.
 type candidate struct {
-	family    Family
-	trainer   models.Trainer
+	family  Family
+	rungs   []models.Trainer // choices to try, stiffest first; most families have one
+	tried   []rung           // what came of the first of them
+	chosen  int              // place in tried
+	model   models.Model
+	seconds float64
+	err     error // the family's own; the run goes on without it
+}
+
+// rung is one choice, cross-fitted.
+type rung struct {
 	folds     []foldFit // one for each inner fold
 	outOfFold []float64
 	stages    int
-	model     models.Model
-	seconds   float64
-	err       error // the family's own; the run goes on without it
+	losses    []float64 // of each cross-fitted row
 }
 
 type foldFit struct {
@@ -117,22 +124,16 @@ type foldFit struct {
 	err    error
 }
 
+func (c *candidate) best() *rung { return &c.tried[c.chosen] }
+
 // Fit fits and calibrates the families on the same rows and folds. A family that fails, and a mean of such, is told in failures and left
 // out. The outcome does not depend on the number of threads. Errors: ctx.Err() only.
 func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, failures []Failure, err error) {
 	var own []*candidate
 	for _, family := range families {
-		if family.Trainer == nil {
-			continue
+		if rungs := f.rungs(family); len(rungs) > 0 {
+			own = append(own, &candidate{family: family, rungs: rungs})
 		}
-		trainer := family.Trainer(f.shape)
-		if trainer == nil {
-			continue
-		}
-		own = append(own, &candidate{family: family, trainer: trainer, folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.crossed.Rows())})
-	}
-	if err := f.settle(ctx, own); err != nil {
-		return nil, nil, err
 	}
 	if err := f.crossFit(ctx, own); err != nil {
 		return nil, nil, err
@@ -146,8 +147,10 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 		if family.Trainer == nil {
 			one, err = blend(family, fitted)
 		} else if k := slices.IndexFunc(own, func(c *candidate) bool { return c.family.Name == family.Name }); k >= 0 {
-			c := own[k]
-			one, err = &Fitted{Family: family.Name, Model: c.model, Crossed: f.crossed, OutOfFold: c.outOfFold, Stages: c.stages, FitSeconds: c.seconds}, c.err
+			if err = own[k].err; err == nil {
+				r := own[k].best()
+				one = &Fitted{Family: family.Name, Model: own[k].model, Crossed: f.crossed, OutOfFold: r.outOfFold, Stages: r.stages, FitSeconds: own[k].seconds}
+			}
 		} else {
 			continue
 		}
@@ -163,66 +166,99 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 	return fitted, failures, nil
 }
 
-// settle lets the families that choose by themselves do so once, on the cross-fitted rows, unless earlier cutoffs have settled it.
-func (f *fitter) settle(ctx context.Context, own []*candidate) error {
-	many := rarer(f.d.Y) >= settledRarer
-	return each(ctx, len(own), func(ctx context.Context, k int) {
-		c := own[k]
-		if c.family.Settle == nil {
-			return
-		}
-		if t, ok := f.settled[c.family.Name]; ok && many {
-			c.trainer = t
-			return
-		}
-		model, err := c.trainer.Fit(ctx, f.crossed, f.rng(c.family.Name, innerFolds))
-		if err != nil {
-			c.err = fmt.Errorf("fit %s: %w", c.family.Name, err)
-			return
-		}
-		c.trainer = c.family.Settle(c.trainer, model)
-	}, func(k int, seconds float64) {
-		c := own[k]
-		c.seconds += seconds
-		if c.family.Settle != nil && c.err == nil && many {
-			f.settled[c.family.Name] = c.trainer
-		}
-	})
-}
-
-// crossFit fits every candidate without each inner fold and fills its out-of-fold margins.
-func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
-	err := each(ctx, len(own)*innerFolds, func(ctx context.Context, task int) {
-		c, fold := own[task/innerFolds], task%innerFolds
-		if c.err == nil {
-			c.folds[fold].err = f.fitFold(ctx, c, fold)
-		}
-	}, func(task int, seconds float64) { own[task/innerFolds].seconds += seconds })
-	if err != nil {
-		return err
+// rungs are the choices of a family to cross-fit: what earlier cutoffs have settled on, or all; none if the family cannot be fitted here.
+func (f *fitter) rungs(family Family) []models.Trainer {
+	if t, ok := f.settled[family.Name]; ok && rarer(f.d.Y) >= settledRarer {
+		return []models.Trainer{t}
 	}
-	for _, c := range own {
-		if c.err == nil {
-			c.err = f.gather(c)
+	switch {
+	case family.Rungs != nil:
+		s := f.shape
+		s.Rows, s.Positives = f.crossed.Rows(), positives(f.crossed.Y)
+		return family.Rungs(s)
+	case family.Trainer != nil:
+		if t := family.Trainer(f.shape); t != nil {
+			return []models.Trainer{t}
 		}
 	}
 	return nil
 }
 
-// gather ends the cross-fitting of a candidate: it chooses the number of stages and checks the out-of-fold margins.
-func (f *fitter) gather(c *candidate) error {
-	for _, one := range c.folds {
+// crossFit fits every candidate without each inner fold, and those with several rungs again while climbing pays.
+func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
+	for climbing := own; len(climbing) > 0; {
+		for _, c := range climbing {
+			c.tried = append(c.tried, rung{folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.crossed.Rows())})
+		}
+		err := each(ctx, len(climbing)*innerFolds, func(ctx context.Context, task int) {
+			c, fold := climbing[task/innerFolds], task%innerFolds
+			last := len(c.tried) - 1
+			c.tried[last].folds[fold].err = f.fitFold(ctx, c, last, fold)
+		}, func(task int, seconds float64) { climbing[task/innerFolds].seconds += seconds })
+		if err != nil {
+			return err
+		}
+		var next []*candidate
+		for _, c := range climbing {
+			r := &c.tried[len(c.tried)-1]
+			if c.err = f.gather(r); c.err == nil && f.climb(c) {
+				next = append(next, c)
+			}
+		}
+		climbing = next
+	}
+	many := rarer(f.d.Y) >= settledRarer
+	for _, c := range own {
+		if c.family.Rungs != nil && c.err == nil && many {
+			f.settled[c.family.Name] = c.rungs[c.chosen]
+		}
+	}
+	return nil
+}
+
+// climb looks at the rung that was tried last: while the out-of-fold log loss falls, the next is to be tried. At the end the stiffest within one
+// paired standard error of the lowest is chosen (Hastie, Tibshirani & Friedman, ESL 2nd ed., §7.10), errors grouped by customer.
+func (f *fitter) climb(c *candidate) bool {
+	lowest, total := 0, make([]float64, len(c.tried))
+	for k, r := range c.tried {
+		if total[k] = sum(r.losses); total[k] < total[lowest] {
+			lowest = k
+		}
+	}
+	if lowest == len(c.tried)-1 && len(c.tried) < len(c.rungs) {
+		return true
+	}
+	b := NewBootstrap(f.seed, f.crossed.Customer)
+	c.chosen = lowest
+	for k := range lowest {
+		d := make([]float64, len(c.tried[k].losses))
+		for i := range d {
+			d[i] = c.tried[k].losses[i] - c.tried[lowest].losses[i]
+		}
+		if sum(d)/float64(len(d)) <= b.PairedError(d) {
+			c.chosen = k
+			break
+		}
+	}
+	return false
+}
+
+// gather ends the cross-fitting of a rung: it chooses the number of stages and checks the out-of-fold margins.
+func (f *fitter) gather(r *rung) error {
+	for _, one := range r.folds {
 		if one.err != nil {
 			return one.err
 		}
 	}
-	if err := f.chooseStages(c); err != nil {
+	if err := f.chooseStages(r); err != nil {
 		return err
 	}
-	for i, m := range c.outOfFold {
+	r.losses = make([]float64, len(r.outOfFold))
+	for i, m := range r.outOfFold {
 		if math.IsNaN(m) || math.IsInf(m, 0) {
 			return fmt.Errorf("out-of-fold margin %v of row %d is not finite", m, i)
 		}
+		r.losses[i] = marginLoss(m, f.crossed.Y[i])
 	}
 	return nil
 }
@@ -234,9 +270,9 @@ func (f *fitter) fitAll(ctx context.Context, own []*candidate) error {
 		if c.err != nil {
 			return
 		}
-		trainer := c.trainer
-		if c.stages > 0 {
-			trainer = c.family.Cut(trainer, c.stages)
+		trainer := c.rungs[c.chosen]
+		if n := c.best().stages; n > 0 {
+			trainer = c.family.Cut(trainer, n)
 		}
 		if c.model, c.err = trainer.Fit(ctx, f.d, f.rng(c.family.Name, innerFolds)); c.err != nil {
 			c.err = fmt.Errorf("fit %s: %w", c.family.Name, c.err)
@@ -266,8 +302,9 @@ func each(ctx context.Context, n int, run func(ctx context.Context, task int), d
 	return nil
 }
 
-// fitFold fits one candidate without the rows of fold k and gives these their margins; a staged one keeps its curve of losses.
-func (f *fitter) fitFold(ctx context.Context, c *candidate, k int) error {
+// fitFold fits a candidate's choice without the rows of fold k and gives these their margins; a staged one keeps its curve of losses.
+func (f *fitter) fitFold(ctx context.Context, c *candidate, choice, k int) error {
+	r := &c.tried[choice]
 	train, held := splitRows(f.fold, k)
 	if len(held) == 0 {
 		return nil
@@ -277,26 +314,26 @@ func (f *fitter) fitFold(ctx context.Context, c *candidate, k int) error {
 		// A fold took all rows of the rarer class away: the others know no more than a smoothed base rate.
 		rate := (float64(positives(d.Y)) + .5) / float64(d.Rows()+1)
 		for _, i := range held {
-			c.outOfFold[i] = logit(rate)
+			r.outOfFold[i] = logit(rate)
 		}
 		return nil
 	}
-	model, err := c.trainer.Fit(ctx, d, f.rng(c.family.Name, k))
+	model, err := c.rungs[choice].Fit(ctx, d, f.rng(c.family.Name, k))
 	if err != nil {
 		return fmt.Errorf("fit %s without fold %d: %w", c.family.Name, k, err)
 	}
 	x := f.crossed.X.Take(held)
 	if s, ok := model.(staged); ok && c.family.Cut != nil {
-		c.folds[k].model = s
-		c.folds[k].losses, err = f.curve(s, x, held)
+		r.folds[k].model = s
+		r.folds[k].losses, err = f.curve(s, x, held)
 		return err
 	}
 	margin := make([]float64, len(held))
 	if err := model.Margin(margin, x); err != nil {
 		return fmt.Errorf("margins of %s: %w", c.family.Name, err)
 	}
-	for r, i := range held {
-		c.outOfFold[i] = margin[r]
+	for row, i := range held {
+		r.outOfFold[i] = margin[row]
 	}
 	return nil
 }
@@ -334,9 +371,9 @@ func marginLoss(margin, y float64) float64 {
 
 // chooseStages takes the number of stages with the lowest log loss over all folds, the smaller of equals but at least one step, and fills the
 // out-of-fold margins with it. A fold that stopped early stays at its last stage.
-func (f *fitter) chooseStages(c *candidate) error {
+func (f *fitter) chooseStages(r *rung) error {
 	longest := 0
-	for _, one := range c.folds {
+	for _, one := range r.folds {
 		longest = max(longest, len(one.losses))
 	}
 	if longest == 0 {
@@ -345,7 +382,7 @@ func (f *fitter) chooseStages(c *candidate) error {
 	best, lowest := 1, math.Inf(1)
 	for s := 1; s < longest; s++ {
 		total := 0.
-		for _, one := range c.folds {
+		for _, one := range r.folds {
 			if n := len(one.losses); n > 0 {
 				total += one.losses[min(s, n-1)]
 			}
@@ -354,8 +391,8 @@ func (f *fitter) chooseStages(c *candidate) error {
 			best, lowest = s, total
 		}
 	}
-	c.stages = best * stageStep
-	for k, one := range c.folds {
+	r.stages = best * stageStep
+	for k, one := range r.folds {
 		if one.model == nil {
 			continue
 		}
@@ -365,14 +402,14 @@ func (f *fitter) chooseStages(c *candidate) error {
 			return err
 		}
 		for s, margin := range margins {
-			if s > c.stages {
+			if s > r.stages {
 				break
 			}
-			for r, i := range held {
-				c.outOfFold[i] = margin[r]
+			for row, i := range held {
+				r.outOfFold[i] = margin[row]
 			}
 		}
-		c.folds[k].model = nil
+		r.folds[k].model = nil
 	}
 	return nil
 }
