@@ -14,8 +14,10 @@ import (
 
 const (
 	fitTolerance = 1e-9 // greatest violated optimality condition of the final fit
+	enough       = 1e-6 // and what will do when rounding, over many rows, lets it fall no further
 	cvTolerance  = 1e-4 // and of the fits that only choose the penalty
 	maxSteps     = 500
+	patience     = 4 // slow steps below enough
 	maxSweeps    = 1000
 	slow         = .5      // a step that leaves more than this share of the violation asks for a new Hessian
 	stripes      = 8       // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
@@ -168,7 +170,8 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 	b := start
 	at := s.walk(rows, b)
 	worst := p.violation(at.gradient, b)
-	for step := 0; worst >= tolerance; step++ {
+	stalled := 0
+	for step := 0; worst >= tolerance && stalled < patience; step++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -198,6 +201,9 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 				return b, nil // rounding: nothing goes further down
 			}
 			hessian = nil
+			if left < enough {
+				stalled++
+			}
 		}
 		worst = left
 	}
