@@ -15,8 +15,11 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// stageRows is how many rows are sent at once: a batch stays in memory until it is sent.
-const stageRows = 100_000
+// A batch stays in memory until it is sent, so it is sent after so many rows, or bytes of their values.
+const (
+	stageRows  = 100_000
+	stageBytes = 48 << 20
+)
 
 // ImportBatch is a run of rows in columns. Texts and Whole are aligned with ImportSource.Columns: by the kind of the column
 // one of the two holds Rows values, the other is nil. A batch may be reused after Append.
@@ -37,7 +40,8 @@ type Staging struct {
 	now     func() time.Time
 	journal *importJournal
 	batch   driver.Batch
-	pending int
+	pending int // rows in batch
+	bytes   int // of their values
 	rows    uint64
 	closed  bool
 	hash    []byte
@@ -66,10 +70,8 @@ func (w *Warehouse) StageImport(ctx context.Context, source ImportSource, now fu
 		return nil, fmt.Errorf("name the import: %w", err)
 	}
 	s := &Staging{w: w, source: source, id: hex.EncodeToString(random[:]), now: now}
-	if len(source.ID) > 0 {
-		for _, name := range source.ID {
-			s.ids = append(s.ids, source.Column(name))
-		}
+	for _, name := range source.ID {
+		s.ids = append(s.ids, source.Column(name))
 	}
 	var err error
 	if s.journal, err = w.beginImportJournal(ctx, s.id, source.Name, now); err != nil {
@@ -128,7 +130,7 @@ func (s *Staging) Append(ctx context.Context, b *ImportBatch) error {
 		}
 	}
 	s.rows += uint64(b.Rows)
-	if s.pending += b.Rows; s.pending >= stageRows {
+	if s.pending += b.Rows; s.pending >= stageRows || s.bytes >= stageBytes {
 		return s.flush()
 	}
 	return nil
@@ -139,7 +141,7 @@ func (s *Staging) flush() error {
 		return nil
 	}
 	batch := s.batch
-	s.batch, s.pending = nil, 0
+	s.batch, s.pending, s.bytes = nil, 0, 0
 	if err := batch.Send(); err != nil {
 		return fmt.Errorf("stage rows: %w", err)
 	}
@@ -158,6 +160,7 @@ func (s *Staging) hashRows(b *ImportBatch) {
 			h = s.hashValue(h, b, i, c, r)
 		}
 		s.rowHash = append(s.rowHash, nonZero(xxhash.Sum64(h)))
+		s.bytes += len(h)
 		id := uint64(0)
 		if len(s.ids) == 0 || b.Texts[s.ids[0]][r] != "" {
 			h = append(h[:0], 'i')
