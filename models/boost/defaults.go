@@ -5,29 +5,30 @@ import "math"
 // Defaults chooses by the size of the training set: rows, rows with Y = 1, columns. What counts is m, the number of rows of the
 // rarer class, at least 1, and p, the number of columns. With clamp(v, lo, hi) = min(max(v, lo), hi):
 //
-//	Leaves       clamp(8·√(m/8000), 8, 63), rounded
+//	Leaves       clamp(m/1500, 8, 63), rounded
 //	Depth        ⌈log₂ Leaves⌉ + 1
 //	LearningRate clamp(0.03·∛(m/5000), 0.03, 0.1)
-//	Trees        way / LearningRate, rounded, where way = clamp(7 + k·log₁₀(m/1500), 1.5, 20), k = 5 below m = 1500, 3 above
+//	Trees        way / LearningRate, rounded, where way = clamp(7·(m/1500)^k, 1.5, 20), k = ½ below m = 1500, ¼ above
 //	L2, MinRows  2, 20
 //	RowShare     0.8
-//	ColumnShare  clamp(6/p, 0.3, 1)
+//	ColumnShare  the greater of clamp(6/p, 0.3, 1) and clamp(0.3·√(m/20000), 0.3, 0.8)
 //
-// So a few hundred churners get some 100 small, slow, sub-sampled trees, a few thousand 250 of them, and half a million
-// get 150 trees of 63 leaves at a rate of 0.1. The number of trees needs no validation set: the log loss was flat within a
-// factor of 1.5 around it. It may be chosen on the data by the log loss of Model.StagedMargins out of fold.
+// So a few hundred churners get some 100 small, slow, sub-sampled trees, a few thousand 250 to 300 of them, and a quarter of a
+// million get 200 trees of 63 leaves at a rate of 0.1. The number of trees needs no validation set: the log loss was flat within
+// a factor of 1.5 around it. It may be chosen on the data by the log loss of Model.StagedMargins out of fold.
 //
-// The constants were fitted by 5-fold AUC and log loss on flat sets of 7,000 and 10,000 rows (IBM Telco, bank churn) and out
-// of time on CDNOW (60,000 rows), product log-ins (4,000) and B2B subscriptions (5,000 rows, 50 to 250 churners).
+// The constants were fitted by 5-fold AUC and log loss on flat sets of 7,000 and 10,000 rows (IBM Telco, bank churn), out of
+// time on CDNOW (60,000 rows), product log-ins (4,000) and B2B subscriptions (5,000 rows, 50 to 250 churners), and on a
+// million synthetic rows.
 func Defaults(rows, positives, columns int) Trainer {
 	m := float64(max(1, min(positives, rows-positives)))
-	leaves := math.Round(clamp(8*math.Sqrt(m/8000), 8, 63))
+	leaves := math.Round(clamp(m/1500, 8, 63))
 	rate := clamp(0.03*math.Cbrt(m/5000), 0.03, 0.1)
-	slope := 5.0
+	power := 0.5
 	if m > 1500 {
-		slope = 3
+		power = 0.25
 	}
-	way := clamp(7+slope*math.Log10(m/1500), 1.5, 20)
+	way := clamp(7*math.Pow(m/1500, power), 1.5, 20)
 	return Trainer{
 		Trees:        int(math.Round(way / rate)),
 		LearningRate: rate,
@@ -36,7 +37,7 @@ func Defaults(rows, positives, columns int) Trainer {
 		MinRows:      20,
 		L2:           2,
 		RowShare:     0.8,
-		ColumnShare:  clamp(6/float64(max(1, columns)), 0.3, 1),
+		ColumnShare:  max(clamp(6/float64(max(1, columns)), 0.3, 1), clamp(0.3*math.Sqrt(m/20000), 0.3, 0.8)),
 	}
 }
 
