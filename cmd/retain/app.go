@@ -115,9 +115,9 @@ func (a *app) open(ctx context.Context, command string, how access) (*session, e
 }
 
 func (a *app) openWith(ctx context.Context, config Config, command string, how access) (*session, error) {
-	log := a.logger()
+	log := a.logger(how)
 	db, err := warehouse.Open(ctx, warehouse.Options{
-		URL: config.Warehouse.URL, Wait: a.wait, Create: how != reading, Serve: how == holding, Command: "retain " + command, Logger: log,
+		URL: config.Warehouse.URL, Wait: a.wait, Create: how != reading, Serve: how == holding, Command: "retain " + command, Logger: a.logger(reading),
 	})
 	if err != nil {
 		return nil, explainMissing(err, config.Warehouse.URL)
@@ -145,9 +145,13 @@ func (a *app) trainingOptions(s *session, seed uint64) (training.Options, error)
 	}, nil
 }
 
-// logger writes warnings and the service's log to standard error.
-func (a *app) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+// logger writes to standard error: warnings, and for a service everything that it logs.
+func (a *app) logger(how access) *slog.Logger {
+	level := slog.LevelWarn
+	if how == holding {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
 // say tells progress: one line on standard error.

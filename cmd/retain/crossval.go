@@ -43,4 +43,7 @@ func printCrossval(w io.Writer, r *training.CrossvalReport) {
 			line("%s\t%s\t%.2f\t%.3f", m.Name, metricCells(m.Figures), m.FitSeconds, m.PredictSeconds)
 		}
 	})
+	for _, line := range r.Warnings {
+		fmt.Fprintln(w, "warning: "+line)
+	}
 }

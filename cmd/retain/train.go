@@ -78,7 +78,12 @@ func (a *app) backtestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(report, func(w io.Writer) { printBacktest(w, report.Models) })
+			return a.print(report, func(w io.Writer) {
+				printBacktest(w, report.Models)
+				for _, line := range report.Warnings {
+					fmt.Fprintln(w, "warning: "+line)
+				}
+			})
 		},
 	}
 	cmd.Flags().StringSliceVar(&trainTexts, "train", nil, "training cutoffs")
@@ -91,6 +96,9 @@ func printTraining(w io.Writer, r *training.TrainReport) {
 	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), count(r.Rows), count(r.Positives))
 	printBacktest(w, r.Models)
 	fmt.Fprintln(w)
+	for _, line := range r.Warnings {
+		fmt.Fprintln(w, "warning: "+line)
+	}
 	for _, line := range r.Verdict {
 		fmt.Fprintln(w, line)
 	}

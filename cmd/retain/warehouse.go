@@ -19,7 +19,7 @@ func (a *app) migrateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			db, err := warehouse.Open(cmd.Context(), warehouse.Options{URL: config.Warehouse.URL, Wait: a.wait, Create: true, Command: "retain migrate", Logger: a.logger()})
+			db, err := warehouse.Open(cmd.Context(), warehouse.Options{URL: config.Warehouse.URL, Wait: a.wait, Create: true, Command: "retain migrate", Logger: a.logger(writing)})
 			if err != nil {
 				return err
 			}
