@@ -216,31 +216,16 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 	return nil
 }
 
-// climb looks at the rung that was tried last: while the out-of-fold log loss falls, the next is to be tried. At the end the stiffest within one
-// paired standard error of the lowest is chosen (Hastie, Tibshirani & Friedman, ESL 2nd ed., §7.10), errors grouped by customer.
+// climb takes the rung with the lowest out-of-fold log loss so far, the stiffer of equals, and says whether the next is to be tried: as long as
+// each is better than all before.
 func (f *fitter) climb(c *candidate) bool {
-	lowest, total := 0, make([]float64, len(c.tried))
+	lowest := math.Inf(1)
 	for k, r := range c.tried {
-		if total[k] = sum(r.losses); total[k] < total[lowest] {
-			lowest = k
+		if total := sum(r.losses); total < lowest {
+			c.chosen, lowest = k, total
 		}
 	}
-	if lowest == len(c.tried)-1 && len(c.tried) < len(c.rungs) {
-		return true
-	}
-	b := NewBootstrap(f.seed, f.crossed.Customer)
-	c.chosen = lowest
-	for k := range lowest {
-		d := make([]float64, len(c.tried[k].losses))
-		for i := range d {
-			d[i] = c.tried[k].losses[i] - c.tried[lowest].losses[i]
-		}
-		if sum(d)/float64(len(d)) <= b.PairedError(d) {
-			c.chosen = k
-			break
-		}
-	}
-	return false
+	return c.chosen == len(c.tried)-1 && len(c.tried) < len(c.rungs)
 }
 
 // gather ends the cross-fitting of a rung: it chooses the number of stages and checks the out-of-fold margins.
