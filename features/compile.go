@@ -28,8 +28,7 @@ type compiler struct {
 // scan is one pass over a source: one row per customer with the aggregates that some entries need.
 type scan struct {
 	source     string
-	span       int    // days before the cutoff; 0 = all of history
-	by         string // not "": aggregates run over the first days of each value of this text column
+	span       int // days before the cutoff; 0 = all of history
 	aggregates []string
 	columns    []string
 }
@@ -96,13 +95,9 @@ func (s *Store) firstRows(ctx context.Context, cutoff time.Time) (map[string]int
 
 // aggregate adds an aggregate to the scan that serves it and names its column; columns are what it reads.
 func (c *compiler) aggregate(source string, span int, expr string, columns ...string) string {
-	return c.add(source, span, "", expr, columns)
-}
-
-func (c *compiler) add(source string, span int, by, expr string, columns []string) string {
-	i := slices.IndexFunc(c.scans, func(s *scan) bool { return s.source == source && s.span == span && s.by == by })
+	i := slices.IndexFunc(c.scans, func(s *scan) bool { return s.source == source && s.span == span })
 	if i < 0 {
-		c.scans = append(c.scans, &scan{source: source, span: span, by: by})
+		c.scans = append(c.scans, &scan{source: source, span: span})
 		i = len(c.scans) - 1
 	}
 	s := c.scans[i]
@@ -184,9 +179,6 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 	if s.span > 0 {
 		r.From = c.cutoff.AddDate(0, 0, -s.span)
 	}
-	if s.by != "" {
-		r.Columns = append(r.Columns, s.by)
-	}
 	rows, err := c.store.rows(ctx, r)
 	if err != nil {
 		return "", err
@@ -194,10 +186,6 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 	aggregates := make([]string, len(s.aggregates))
 	for i, a := range s.aggregates {
 		aggregates[i] = fmt.Sprintf(",\n        %s AS a%d", a, i)
-	}
-	if s.by != "" {
-		rows = "(\n        SELECT customer_id, max(" + c.daysAgo() + ") AS x\n        FROM " + rows +
-			"\n        WHERE " + quoteName(s.by) + " != ''\n        GROUP BY customer_id, " + quoteName(s.by) + "\n    )"
 	}
 	return "(\n    SELECT\n        customer_id" + strings.Join(aggregates, "") + "\n    FROM " + rows + "\n    GROUP BY customer_id\n)", nil
 }

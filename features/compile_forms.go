@@ -167,7 +167,10 @@ func (c *compiler) overRows(m Measure) string {
 		return float(agg(when(string(m.Form)+"OrNull", "toFloat64("+column+")", cond)))
 	case Distinct:
 		if m.Life > 0 {
-			return c.inLife(c.add(m.Source, 0, m.Column, "groupArray(toInt32(x))", []string{m.Column}), m.Life)
+			return c.inLife(c.firstDays(m), m.Life)
+		}
+		if m.Window == 0 && len(m.Where) == 0 && !m.Current {
+			return float("length(" + c.firstDays(m) + ")")
 		}
 		return float(agg(when("uniqExact", column, and(cond, column+" != ''"))))
 	case ActiveDays:
@@ -177,9 +180,9 @@ func (c *compiler) overRows(m Measure) string {
 	case DaysSince1st:
 		return sinceDays(when("minOrNull", ms, cond))
 	case DaysSinceNew:
-		return float(c.add(m.Source, 0, m.Column, "minOrNull(x)", nil))
+		return fmt.Sprintf("if(empty(%[1]s), NULL, %[2]s)", c.firstDays(m), float("arrayMin("+c.firstDays(m)+")"))
 	case NewValues:
-		return float(c.add(m.Source, 0, m.Column, fmt.Sprintf("countIf(x < %d)", m.Window), nil))
+		return float(fmt.Sprintf("arrayCount(d -> d < %d, %s)", m.Window, c.firstDays(m)))
 	case LongestGap:
 		gaps := fmt.Sprintf("arrayMax(arrayDifference(arraySort(arrayPushBack(%s, toInt64(%d)))))", when("groupArray", ms, cond), c.now-int64(m.Offset)*dayMS)
 		return agg("if("+when("count", "", cond)+" = 0, NULL, "+gaps+")") + " / " + strconv.Itoa(dayMS)
@@ -260,7 +263,17 @@ func (c *compiler) activeDays(m Measure, cond string, span int, columns []string
 
 // days is the array of the distinct days before the cutoff with a row, ascending.
 func (c *compiler) days(m Measure, cond string, span int, columns []string) string {
-	return c.aggregate(m.Source, span, "arraySort("+when("groupUniqArray", "toInt32("+c.daysAgo()+")", cond)+")", columns...)
+	return c.aggregate(m.Source, span, "arrayCompact(arraySort("+when("groupArray", "toInt32("+c.daysAgo()+")", cond)+"))", columns...)
+}
+
+// firstDays is the array of the first day, before the cutoff, of each value of a text column over all of history. Rows are packed
+// as 47 bits of the value's hash over 16 of the day, so that sorting brings each value's first day to its front: a third of the
+// cost of grouping by customer and value.
+func (c *compiler) firstDays(m Measure) string {
+	column := c.operand(m.Source, m.Column)
+	packed := fmt.Sprintf("bitOr(bitShiftLeft(cityHash64(%s) %% 140737488355328, 16), toUInt64(least(%s, 65535)))", column, c.daysAgo())
+	return c.aggregate(m.Source, 0, "arrayMap(v -> toInt32(v % 65536), arrayCompact(v -> bitShiftRight(v, 16), arrayReverseSort("+
+		when("groupArray", packed, column+" != ''")+")))", m.Column)
 }
 
 // inLife counts the days (before the cutoff) that lie in the first days of life.

@@ -1,11 +1,11 @@
-WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s5.a0, toInt64(9223372036854775807)), ifNull(s3.a6, toInt64(9223372036854775807)), ifNull(s2.a2, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
+WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a1, toInt64(9223372036854775807)), ifNull(s3.a6, toInt64(9223372036854775807)), ifNull(s2.a2, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
 SELECT
     p.customer_id AS customer_id,
     toFloat32(ifNull((ifNull(toFloat64(s0.a0), 0)) * 0.016666666666666666, nan)) AS `usage_minutes_sum_28d`,
     toFloat32(ifNull(toFloat64(bitCount(bitAnd(bitShiftRight(s0.a1, 0), bitShiftLeft(toUInt128(1), 28) - 1))), nan)) AS `usage_active_days_28d`,
     toFloat32(ifNull(if(ifNull(_born <= 1684972800000, false), arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(toFloat64(s0.a3) - nullIf(toFloat64(s0.a2), 0)) / nullIf(toFloat64(s0.a2), 0)])[1], NULL), nan)) AS `usage_sessions_change_28d`,
     toFloat32(ifNull(s0.a4, nan)) AS `usage_features_entropy_84d`,
-    toFloat32(ifNull(toFloat64(s1.a0), nan)) AS `usage_features_new_28d`,
+    toFloat32(ifNull(toFloat64(arrayCount(d -> d < 28, s1.a0)), nan)) AS `usage_features_new_28d`,
     toFloat32(ifNull((toFloat64(s0.a5)) / nullIf(toFloat64(s2.a0), 0), nan)) AS `usage_users_per_seat_28d`,
     toFloat32(ifNull((1689811200000 - s3.a0) / 86400000, nan)) AS `purchase_recency_days`,
     toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a1 + s3.a2)), nan)) AS `purchase_count_365d`,
@@ -30,13 +30,9 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT
         customer_id,
-        countIf(x < 28) AS a0
-    FROM (
-        SELECT customer_id, max(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000)) AS x
-        FROM (SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at`, r.`feature` AS `feature` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at`, r.`feature` AS `feature` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'))
-        WHERE `feature` != ''
-        GROUP BY customer_id, `feature`
-    )
+        arrayMap(v -> toInt32(v % 65536), arrayCompact(v -> bitShiftRight(v, 16), arrayReverseSort(groupArrayIf(bitOr(bitShiftLeft(cityHash64(`feature`) % 140737488355328, 16), toUInt64(least(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 65535))), `feature` != '')))) AS a0,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a1
+    FROM (SELECT r.`customer_id` AS `customer_id`, r.`feature` AS `feature`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`feature` AS `feature`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'))
     GROUP BY customer_id
 ) AS s1 ON s1.customer_id = p.customer_id
 LEFT JOIN (
@@ -54,7 +50,7 @@ LEFT JOIN (
         maxOrNull(toUnixTimestamp64Milli(at)) AS a0,
         uniqExactIf(`order_id`, toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` != '') AS a1,
         countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` = '') AS a2,
-        arraySort(groupUniqArray(toInt32(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000)))) AS a3,
+        arrayCompact(arraySort(groupArray(toInt32(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000))))) AS a3,
         countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND ifNull(`returned`, false) = true) AS a4,
         countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND isNotNull(`returned`)) AS a5,
         minOrNull(toUnixTimestamp64Milli(at)) AS a6
@@ -69,13 +65,6 @@ LEFT JOIN (
     FROM (SELECT r.`customer_id` AS `customer_id`, if(r.ingested_mapped, toString(r.`region`), '') AS `region`, r.`created_at` AS `at` FROM (SELECT * FROM `customers` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.ingested_at DESC, r.imported_at DESC, r.`created_at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id) AS r WHERE (isNull(r.`created_at`) OR r.`created_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC')))
     GROUP BY customer_id
 ) AS s4 ON s4.customer_id = p.customer_id
-LEFT JOIN (
-    SELECT
-        customer_id,
-        minOrNull(toUnixTimestamp64Milli(at)) AS a0
-    FROM (SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'))
-    GROUP BY customer_id
-) AS s5 ON s5.customer_id = p.customer_id
 WHERE 1 AND p.customer_id >= 'a' AND p.customer_id < 'b\'\\'
 ORDER BY p.customer_id
 SETTINGS join_use_nulls = 0
