@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func (s *Staging) Commit(ctx context.Context) (counts ImportCounts, err error) {
 	}()
 	if err := s.flush(); err != nil {
 		return counts, err
+	}
+	if s.rows > decideKeys {
+		debug.FreeOSMemory() // the batches of a big file are garbage now, and the engine in this process needs their room
 	}
 	release, err := s.w.lockSource(ctx, s.source.Name, s.id)
 	if err != nil {

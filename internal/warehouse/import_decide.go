@@ -5,8 +5,12 @@ import (
 	"fmt"
 )
 
-// How many keys one statement looks at: sets and sorts of a million 64-bit keys stay below 100 MB, whatever the size of the import and of the history.
-const decideKeys = 1_000_000
+// How much one statement looks at: sets and sorts stay below 100 MB, whatever the size of the import and of the history.
+const (
+	decideKeys = 1_000_000 // keys of a slice; each slice reads the hashes of all history once
+	judgeRows  = 250_000   // versions that are sorted at once
+	joinRows   = 1 << 18   // staged rows that are joined with their verdicts
+)
 
 // What becomes of a staged row. A row without verdict is a new event: it goes to the source.
 const (
@@ -24,7 +28,7 @@ const (
 //
 // All but the first are empty when the file brings only new events. Work goes by slices of the keys (hash modulo slices).
 func (s *Staging) decide(ctx context.Context) error {
-	slices := s.rows/decideKeys + 1
+	slices := s.slices()
 	ddl := []string{
 		"CREATE TABLE %s (hash UInt64) ENGINE = MergeTree ORDER BY hash", "repeated",
 		"CREATE TABLE %s (line UInt64, event_hash UInt64) ENGINE = MergeTree ORDER BY line", "ordinal",
@@ -50,6 +54,11 @@ func (s *Staging) decide(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// slices is the number of slices of the keys, at least one.
+func (s *Staging) slices() uint64 {
+	return max((s.rows+decideKeys-1)/decideKeys, 1)
 }
 
 // decideIdentity gives every staged row its event hash: the id's, or the content's with the ordinal among equal rows of the file.
@@ -89,17 +98,20 @@ func (s *Staging) decideIdentity(ctx context.Context, slices uint64) error {
 	if err != nil {
 		return fmt.Errorf("count the equal rows of the file: %w", err)
 	}
-	return s.chunks(func(lines string) error {
-		query := fmt.Sprintf("INSERT INTO %s SELECT line, %s, row_hash, ingested_at, %s FROM %s WHERE %s",
-			s.table("keys"), plainHash, s.source.Time, s.table("stage"), lines)
-		if ordinals > 0 {
-			query = fmt.Sprintf(`INSERT INTO %s
-				SELECT s.line, if(o.event_hash != 0, o.event_hash, %s), s.row_hash, s.ingested_at, s.own
-				FROM (SELECT line, id_hash, row_hash, ingested_at, %s AS own FROM %s WHERE %s) AS s
-				LEFT ANY JOIN (SELECT line, event_hash FROM %s WHERE %[5]s) AS o ON s.line = o.line`,
-				s.table("keys"), plainHash, s.source.Time, s.table("stage"), lines, s.table("ordinal"))
+	if ordinals == 0 {
+		err := s.exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT line, %s, row_hash, ingested_at, %s FROM %s", s.table("keys"), plainHash, s.source.Time, s.table("stage")))
+		if err != nil {
+			return fmt.Errorf("identify the rows: %w", err)
 		}
-		if err := s.exec(ctx, query); err != nil {
+		return nil
+	}
+	return s.chunks(func(lines string) error {
+		err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %s
+			SELECT s.line, if(o.event_hash != 0, o.event_hash, %s), s.row_hash, s.ingested_at, s.own
+			FROM (SELECT line, id_hash, row_hash, ingested_at, %s AS own FROM %s WHERE %s) AS s
+			LEFT ANY JOIN (SELECT line, event_hash FROM %s WHERE %[5]s) AS o ON s.line = o.line`,
+			s.table("keys"), plainHash, s.source.Time, s.table("stage"), lines, s.table("ordinal")))
+		if err != nil {
 			return fmt.Errorf("identify the rows: %w", err)
 		}
 		return nil
@@ -109,10 +121,10 @@ func (s *Staging) decideIdentity(ctx context.Context, slices uint64) error {
 // plainHash is the event hash of a row that stands alone.
 const plainHash = "if(id_hash = 0, row_hash, id_hash)"
 
-// chunks calls do with conditions that cut the staged rows into ranges of lines.
+// chunks calls do with conditions that cut the staged rows into ranges of lines, for joins by line.
 func (s *Staging) chunks(do func(lines string) error) error {
-	for from := uint64(0); from < s.rows; from += decideKeys {
-		if err := do(fmt.Sprintf("line >= %d AND line < %d", from, from+decideKeys)); err != nil {
+	for from := uint64(0); from < s.rows; from += joinRows {
+		if err := do(fmt.Sprintf("line >= %d AND line < %d", from, from+joinRows)); err != nil {
 			return err
 		}
 	}
@@ -144,9 +156,6 @@ func (s *Staging) readHeld(ctx context.Context, slices uint64) error {
 	return nil
 }
 
-// judgeRows is how many versions are sorted at once.
-const judgeRows = 250_000
-
 // judge decides the rows of one slice. Among the versions of an event, in the order of knowledge time and then of import, a staged one is known already if the same
 // content with the same knowledge time is held (or stands above it in the file), or if it only repeats the version before it.
 func (s *Staging) judge(ctx context.Context, slice, slices uint64) error {
@@ -162,7 +171,8 @@ func (s *Staging) judge(ctx context.Context, slice, slices uint64) error {
 	touched := fmt.Sprintf(`INSERT INTO %s
 		SELECT event_hash, count() FROM (%s)
 		GROUP BY event_hash
-		HAVING count() > 1 OR event_hash IN (SELECT event_hash FROM %s WHERE event_hash %% %d = %d)`,
+		HAVING count() > 1 OR event_hash IN (SELECT event_hash FROM %s WHERE event_hash %% %d = %d)
+		SETTINGS optimize_aggregation_in_order = 1`, // keys are sorted by event_hash, so nothing is held in memory
 		s.table("touched"), left, s.table("held"), slices, slice)
 	for _, statement := range []string{known,
 		fmt.Sprintf("CREATE TABLE %s (event_hash UInt64, staged UInt64) ENGINE = MergeTree ORDER BY event_hash", s.table("touched")), touched} {
@@ -230,80 +240,6 @@ func (s *Staging) rank(ctx context.Context, left, among string) error {
 	for _, statement := range append(statements, "DROP TABLE "+s.table("kept")+" SYNC") {
 		if err := s.exec(ctx, statement); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// build writes the rows that become visible, in the source's own form and partitions, into the tables "new" and "fixes" of the import.
-func (s *Staging) build(ctx context.Context) error {
-	exceptions, err := s.count(ctx, fmt.Sprintf("SELECT (SELECT count() FROM %s) + (SELECT count() FROM %s)", s.table("verdict"), s.table("ordinal")))
-	if err != nil {
-		return fmt.Errorf("count the known rows: %w", err)
-	}
-	fixes, err := s.count(ctx, fmt.Sprintf("SELECT countIf(action IN (%d, %d)) FROM %s", verdictFix, verdictFirst, s.table("verdict")))
-	if err != nil {
-		return fmt.Errorf("count the corrections: %w", err)
-	}
-	if err := s.exec(ctx, fmt.Sprintf("CREATE TABLE %s AS %s", s.table("new"), s.source.Name)); err != nil {
-		return fmt.Errorf("create the tables of the import: %w", err)
-	}
-	names := s.source.names() + ", ingested_at, ingested_mapped, imported_at, event_hash, row_hash"
-	imported := fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d), 'UTC')", s.journal.importedAt.UnixMilli())
-	values := func(eventHash string) string {
-		var list string
-		for _, c := range s.source.Columns {
-			list += c.expression() + ", "
-		}
-		return list + "fromUnixTimestamp64Milli(ingested_at, 'UTC'), ingested_mapped, " + imported + ", " + eventHash + ", row_hash"
-	}
-	staged := "s.id_hash AS id_hash, s.row_hash AS row_hash, s.ingested_at AS ingested_at, s.ingested_mapped AS ingested_mapped"
-	for _, c := range s.source.Columns {
-		staged += ", s." + c.Name + " AS " + c.Name
-	}
-	insert := func(part, lines, actions string) error {
-		from := s.table("stage") + " WHERE " + lines
-		hash := plainHash
-		if exceptions > 0 {
-			hash = "if(ordinal_hash != 0, ordinal_hash, " + plainHash + ")"
-			from = fmt.Sprintf(`(
-				SELECT %[5]s, v.action AS action, o.event_hash AS ordinal_hash
-				FROM (SELECT * FROM %[1]s WHERE %[2]s) AS s
-				LEFT ANY JOIN (SELECT line, action FROM %[3]s WHERE %[2]s) AS v ON s.line = v.line
-				LEFT ANY JOIN (SELECT line, event_hash FROM %[4]s WHERE %[2]s) AS o ON s.line = o.line
-			) WHERE action IN (%[6]s)`, s.table("stage"), lines, s.table("verdict"), s.table("ordinal"), staged, actions)
-		}
-		if err := s.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", s.table(part), names, values(hash), from)); err != nil {
-			return fmt.Errorf("write the new rows: %w", err)
-		}
-		return nil
-	}
-	if err := s.chunks(func(lines string) error { return insert("new", lines, fmt.Sprintf("0, %d", verdictFirst)) }); err != nil {
-		return err
-	}
-	if s.source.Versions {
-		return nil
-	}
-	if err := s.exec(ctx, fmt.Sprintf("CREATE TABLE %s AS %s_fixes", s.table("fixes"), s.source.Name)); err != nil {
-		return fmt.Errorf("create the tables of the import: %w", err)
-	}
-	if fixes == 0 {
-		return nil
-	}
-	if err := s.chunks(func(lines string) error {
-		return insert("fixes", lines, fmt.Sprintf("%d, %d", verdictFix, verdictFirst))
-	}); err != nil {
-		return err
-	}
-	// The first version of an event that gets its second one.
-	slices := s.rows/decideKeys + 1
-	for slice := range slices {
-		err := s.exec(ctx, fmt.Sprintf(`INSERT INTO %s
-			SELECT * FROM %s
-			WHERE event_hash %% %d = %d AND event_hash IN (SELECT event_hash FROM %s WHERE event_hash %% %[3]d = %[4]d)`,
-			s.table("fixes"), s.source.Name, slices, slice, s.table("seed")))
-		if err != nil {
-			return fmt.Errorf("copy the first versions of corrected events: %w", err)
 		}
 	}
 	return nil
