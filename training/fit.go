@@ -216,16 +216,18 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 	return nil
 }
 
-// climb takes the rung with the lowest out-of-fold log loss so far, the stiffer of equals, and says whether the next is to be tried: as long as
-// each is better than all before.
+// climb takes the rung with the lowest out-of-fold log loss so far, the stiffer of equals, and says whether the next is to be tried: until one is
+// worse. Rungs so stiff that they leave the base rate only are equals.
 func (f *fitter) climb(c *candidate) bool {
-	lowest := math.Inf(1)
+	const equal = 1 + 1e-5
+	lowest, last := math.Inf(1), 0.
 	for k, r := range c.tried {
-		if total := sum(r.losses); total < lowest {
-			c.chosen, lowest = k, total
+		last = sum(r.losses)
+		if last < lowest {
+			c.chosen, lowest = k, last
 		}
 	}
-	return c.chosen == len(c.tried)-1 && len(c.tried) < len(c.rungs)
+	return last <= lowest*equal && len(c.tried) < len(c.rungs)
 }
 
 // gather ends the cross-fitting of a rung: it chooses the number of stages and checks the out-of-fold margins.
