@@ -200,8 +200,13 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 		}
 		var next []*candidate
 		for _, c := range climbing {
-			r := &c.tried[len(c.tried)-1]
-			if c.err = f.gather(r); c.err == nil && f.climb(c) {
+			last := len(c.tried) - 1
+			if err := f.gather(&c.tried[last]); err != nil {
+				if last == 0 {
+					c.err = err
+				}
+				c.tried = c.tried[:last] // a rung that cannot be fitted ends the climb on the ones before
+			} else if f.climb(c) {
 				next = append(next, c)
 			}
 		}

@@ -65,11 +65,12 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	}
 	p := d.X.Cols()
 	values, gaps := make([]float64, p), make([]float64, p)
+	cutoffs := rowsByCutoff(d)
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for j := range p {
 		group.Go(func() error {
-			values[j], gaps[j] = separation(d, fold, j)
+			values[j], gaps[j] = separation(d, cutoffs, fold, j)
 			return inner.Err()
 		})
 	}
@@ -90,9 +91,11 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	return leaks, nil
 }
 
-// separation is max(AUC, 1-AUC) of column j where it is present together with the missing rows as the lowest or highest value,
-// whichever separates better, and of its missing indicator alone; ½ where there is nothing to tell apart.
-func separation(d *features.Dataset, fold []int, j int) (value, gap float64) {
+// separation is max(AUC, 1-AUC) of column j, its missing rows taken as the lowest or the highest value, whichever separates better, and of its
+// missing indicator alone; ½ where there is nothing to tell apart. AUCs are means over the cutoffs, weighted by positives: an instant that
+// nobody could know is told by its distance from the cutoff.
+func separation(d *features.Dataset, cutoffs [][]int, fold []int, j int) (value, gap float64) {
+	auc := func(score []float64) float64 { return either(meanAUC(score, d.Y, cutoffs)) }
 	score, missing := make([]float64, d.Rows()), make([]float64, d.Rows())
 	levels := []float64(nil)
 	if d.X.Schema[j].Kind == features.Categorical {
@@ -111,21 +114,58 @@ func separation(d *features.Dataset, fold []int, j int) (value, gap float64) {
 		}
 	}
 	if none == 0 {
-		return either(AUC(score, d.Y, nil)), .5
+		return auc(score), .5
 	}
 	if none == d.Rows() {
 		return .5, .5
 	}
-	gap = either(AUC(missing, d.Y, nil))
+	gap = auc(missing)
 	for _, end := range []float64{math.Inf(-1), math.Inf(1)} {
 		for i := range score {
 			if missing[i] == 1 {
 				score[i] = end
 			}
 		}
-		value = max(value, either(AUC(score, d.Y, nil)))
+		value = max(value, auc(score))
 	}
 	return value, gap
+}
+
+// meanAUC is the mean of the AUCs of the groups of rows, weighted by their positives; groups with one class do not count.
+func meanAUC(score, y []float64, groups [][]int) float64 {
+	var total, weight float64
+	for _, rows := range groups {
+		s, l := make([]float64, len(rows)), make([]float64, len(rows))
+		for k, i := range rows {
+			s[k], l[k] = score[i], y[i]
+		}
+		if auc := AUC(s, l, nil); !math.IsNaN(auc) {
+			total += float64(positives(l)) * auc
+			weight += float64(positives(l))
+		}
+	}
+	return total / weight
+}
+
+// rowsByCutoff are the rows of each cutoff, oldest first; all rows together if they have none.
+func rowsByCutoff(d *features.Dataset) [][]int {
+	if d.Cutoff == nil {
+		all := make([]int, d.Rows())
+		for i := range all {
+			all[i] = i
+		}
+		return [][]int{all}
+	}
+	place := make(map[int64]int)
+	for k, t := range distinctCutoffs(d.Cutoff) {
+		place[t.UnixMilli()] = k
+	}
+	out := make([][]int, len(place))
+	for i, t := range d.Cutoff {
+		k := place[t.UnixMilli()]
+		out[k] = append(out[k], i)
+	}
+	return out
 }
 
 // either is the AUC of a score or of its reverse, whichever is better.

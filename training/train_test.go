@@ -253,6 +253,37 @@ func TestLintCategories(t *testing.T) {
 	}
 }
 
+// The instant of the last use, read later than the cutoff, tells the label at each cutoff, though not across them.
+func TestLintInstants(t *testing.T) {
+	d := &features.Dataset{X: &features.Matrix{Schema: features.Schema{{Name: "last_seen"}}, X: make([][]float32, 1)}}
+	for k := range 6 {
+		for i := range 100 {
+			d.Y = append(d.Y, float64(i%2))
+			d.X.X[0] = append(d.X.X[0], float32(300*k-200*(i%2)+i/2)) // leavers are last seen long before
+			d.Customer = append(d.Customer, string(rune('a'+i)))
+			d.Cutoff = append(d.Cutoff, month(2025, time.Month(1+k)))
+		}
+	}
+	if auc := AUC(toFloats(d.X.X[0]), d.Y, nil); auc < .03 {
+		t.Fatalf("across the cutoffs the AUC is %.3f: not a test of anything", auc)
+	}
+	leaks, err := lint(t.Context(), d, CustomerFolds(d.Customer, innerFolds, 1), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(leaks) != 1 || leaks[0].AUC != 1 {
+		t.Errorf("leaks %v", leaks)
+	}
+}
+
+func toFloats(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
 func TestBacktestCutoffs(t *testing.T) {
 	w, o := newWorld(400, 9), testOptions(t)
 	report, err := backtest(t.Context(), w, o, []time.Time{month(2025, 4), month(2025, 1), month(2025, 3), month(2025, 9)}, []time.Time{month(2025, 7), month(2025, 5)})

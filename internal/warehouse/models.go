@@ -44,7 +44,8 @@ const versionAttempts = 100
 
 // RegisterModel stores m under the next version of its name (m.Version is ignored) and returns that. The same artifact under the same
 // name is stored once and keeps its version. Two trainings at once never share a version: the insert carries (name, version) as its
-// deduplication token, so that the second is dropped by the engine, which the reading back finds out.
+// deduplication token, so that the second is dropped by the engine, which the reading back finds out. Where both register the same artifact,
+// the later row goes again, and its version stays unused.
 func (w *Warehouse) RegisterModel(ctx context.Context, m ModelRow) (version uint32, err error) {
 	for range versionAttempts {
 		version, err := w.versionOf(ctx, m.Name, m.Artifact)
@@ -57,6 +58,14 @@ func (w *Warehouse) RegisterModel(ctx context.Context, m ModelRow) (version uint
 		m.Version = version
 		if err := w.insertModel(ctx, m); err != nil {
 			return 0, fmt.Errorf("register model %s: %w", m.Name, err)
+		}
+		if first, err := w.versionOf(ctx, m.Name, m.Artifact); err == nil && first < version {
+			err := w.Conn().Exec(ctx, `DELETE FROM models WHERE name = {name:String} AND artifact = {artifact:String} AND version > {version:UInt32}`,
+				clickhouse.Named("name", m.Name), clickhouse.Named("artifact", m.Artifact), clickhouse.Named("version", strconv.FormatUint(uint64(first), 10)))
+			if err != nil {
+				return 0, fmt.Errorf("register model %s: %w", m.Name, err)
+			}
+			return first, nil
 		}
 	}
 	return 0, fmt.Errorf("register model %s: %d versions were taken by others in the meantime; train again", m.Name, versionAttempts)
