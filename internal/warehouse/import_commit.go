@@ -219,7 +219,7 @@ func (w *Warehouse) recoverImport(ctx context.Context, j journaled) error {
 	if j.State == importCommitting {
 		state = importDone
 	}
-	end := &importJournal{w: w, id: j.ID, source: j.Source, owner: processName(), last: j.At, importedAt: j.ImportedAt, now: time.Now}
+	end := &importJournal{w: w, id: j.ID, source: j.Source, owner: processName(), last: j.At, importedAt: j.ImportedAt}
 	if err := end.write(ctx, state); err != nil {
 		return err
 	}

@@ -34,7 +34,6 @@ type importJournal struct {
 	id     string
 	source string
 	owner  string
-	now    func() time.Time
 	stop   context.CancelFunc
 	beats  sync.WaitGroup
 
@@ -45,8 +44,8 @@ type importJournal struct {
 	rows, new  uint64
 }
 
-func (w *Warehouse) beginImportJournal(ctx context.Context, id, source string, now func() time.Time) (*importJournal, error) {
-	j := &importJournal{w: w, id: id, source: source, owner: processName(), now: now, importedAt: time.UnixMilli(0).UTC()}
+func (w *Warehouse) beginImportJournal(ctx context.Context, id, source string) (*importJournal, error) {
+	j := &importJournal{w: w, id: id, source: source, owner: processName(), importedAt: time.UnixMilli(0).UTC()}
 	if err := j.write(ctx, importStaging); err != nil {
 		return nil, err
 	}
@@ -79,9 +78,9 @@ func (j *importJournal) write(ctx context.Context, state string) error {
 	if !at.After(j.last) {
 		at = j.last.Add(time.Microsecond)
 	}
-	batch, err := j.w.Conn().PrepareBatch(ctx, "INSERT INTO imports (import_id, source, state, at, owner, imported_at, rows, new_rows, rejected)")
+	batch, err := j.w.Conn().PrepareBatch(ctx, "INSERT INTO imports (import_id, source, state, at, owner, imported_at, rows, new_rows)")
 	if err == nil {
-		if err = batch.Append(j.id, j.source, state, at, j.owner, j.importedAt, j.rows, j.new, uint64(0)); err != nil {
+		if err = batch.Append(j.id, j.source, state, at, j.owner, j.importedAt, j.rows, j.new); err != nil {
 			err = errors.Join(err, batch.Abort())
 		} else {
 			err = batch.Send()

@@ -74,7 +74,7 @@ func (w *Warehouse) StageImport(ctx context.Context, source ImportSource, now fu
 		s.ids = append(s.ids, source.Column(name))
 	}
 	var err error
-	if s.journal, err = w.beginImportJournal(ctx, s.id, source.Name, now); err != nil {
+	if s.journal, err = w.beginImportJournal(ctx, s.id, source.Name); err != nil {
 		return nil, err
 	}
 	if err := s.exec(ctx, s.stageDDL()); err != nil {

@@ -12,6 +12,5 @@ CREATE TABLE IF NOT EXISTS imports (
     owner String,
     imported_at DateTime64(3, 'UTC'),
     rows UInt64,
-    new_rows UInt64,
-    rejected UInt64
+    new_rows UInt64
 ) ENGINE = MergeTree ORDER BY (source, import_id, at);
