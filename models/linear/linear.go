@@ -86,7 +86,7 @@ func (t Trainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (
 			return nil, fmt.Errorf("fit linear: %w", err)
 		}
 		w = pilot
-		if t.Lambda, err = t.choose(ctx, s, d, w, s.hessian(rows, w), rng.Uint64()); err != nil {
+		if t.Lambda, err = t.choose(ctx, s, d, w, s.hessian(rows, w, 1), rng.Uint64()); err != nil {
 			return nil, fmt.Errorf("fit linear: %w", err)
 		}
 	}

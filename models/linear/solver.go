@@ -110,10 +110,10 @@ func (s *solver) walkStripe(rows []int32, b []float64) pass {
 	return p
 }
 
-// hessian is that of the mean log loss at b, q×q, over every so many-th of the rows.
-func (s *solver) hessian(rows []int32, b []float64) []float64 {
+// hessian is that of the mean log loss at b, q×q, over every so many-th of the rows: finer times as many as the smallest sample.
+func (s *solver) hessian(rows []int32, b []float64, finer int) []float64 {
 	q := len(b)
-	if step := len(rows) / max(minSample, perColumn*q); step > 1 {
+	if step := len(rows) / (finer * max(minSample, perColumn*q)); step > 1 {
 		sample := make([]int32, 0, len(rows)/step+1)
 		for k := 0; k < len(rows); k += step {
 			sample = append(sample, rows[k])
@@ -170,7 +170,7 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 	b := start
 	at := s.walk(rows, b)
 	worst := p.violation(at.gradient, b)
-	stalled := 0
+	stalled, finer := 0, 1
 	for step := 0; worst >= tolerance && stalled < patience; step++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -179,7 +179,7 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 			return nil, fmt.Errorf("no convergence: optimality conditions violated by %.2g after %d steps", worst, step)
 		}
 		if hessian == nil {
-			hessian = s.hessian(rows, b)
+			hessian = s.hessian(rows, b, finer)
 		}
 		// A tenth of the violation is all that an approximate model is worth solving to.
 		target := p.descend(b, at.gradient, hessian, worst/10)
@@ -201,6 +201,7 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 				return b, nil // rounding: nothing goes further down
 			}
 			hessian = nil
+			finer = min(4*finer, len(rows)) // a coarse sample may be what slows the descent
 			if left < enough {
 				stalled++
 			}

@@ -85,7 +85,7 @@ func TestGradientAndHessianMatchFiniteDifferences(t *testing.T) {
 			t.Errorf("gradient %d is %v, by differences %v", j, at.gradient[j], want)
 		}
 	}
-	h := s.hessian(rows, b)
+	h := s.hessian(rows, b, 1)
 	for j := range b {
 		up, down := append([]float64{}, b...), append([]float64{}, b...)
 		up[j] += 1e-5
