@@ -2,7 +2,6 @@ package training
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -31,13 +30,4 @@ func day(t time.Time) string {
 		return t.Format(time.DateOnly)
 	}
 	return t.Format(time.RFC3339)
-}
-
-// days writes a list of instants for people.
-func days(ts []time.Time) string {
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = day(t)
-	}
-	return strings.Join(out, ", ")
 }

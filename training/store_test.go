@@ -50,7 +50,7 @@ func shop(t *testing.T, customers int) *warehouse.Warehouse {
 
 // The whole way over a real store: cutoffs, features, labels, tournament, registry.
 func TestTrainOnStore(t *testing.T) {
-	w := shop(t, 500)
+	w := shop(t, 250)
 	churn := features.DefaultChurn()
 	churn.HorizonDays, churn.ActiveDays = 60, 180
 	o := Options{Store: &features.Store{DB: w}, Churn: churn, Seed: 1, Registry: w}

@@ -23,7 +23,7 @@ func figuresOf(t *testing.T, list []ModelFigures, name string) ModelFigures {
 }
 
 func TestTrainTwice(t *testing.T) {
-	w, o := newWorld(700, 9), testOptions(t)
+	w, o := newWorld(400, 8), testOptions(t)
 	report, err := train(t.Context(), w, o)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestTrainTwice(t *testing.T) {
 	if best.Pooled.AUC < rule.Pooled.AUC+.05 {
 		t.Errorf("AUC %.3f, recency rule %.3f", best.Pooled.AUC, rule.Pooled.AUC)
 	}
-	if len(best.Folds) != testCutoffs || best.Pooled.Rows != 4*(700-8) {
+	if len(best.Folds) != testCutoffs || best.Pooled.Rows != 4*(400-5) {
 		t.Errorf("%d folds, %d rows", len(best.Folds), best.Pooled.Rows)
 	}
 	if !best.Pooled.Calibration.Pass {
@@ -87,7 +87,7 @@ func TestTrainTwice(t *testing.T) {
 
 	// The same again, on one thread: the same bytes, the same version, nothing to promote.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	again, err := train(t.Context(), newWorld(700, 9), o)
+	again, err := train(t.Context(), newWorld(400, 8), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +102,12 @@ func TestTrainTwice(t *testing.T) {
 
 func TestLaterPromotion(t *testing.T) {
 	o := testOptions(t)
-	first := newWorld(600, 8)
+	first := newWorld(250, 7)
 	if _, err := train(t.Context(), first, o); err != nil {
 		t.Fatal(err)
 	}
 	// One more month: another artifact, the same recipe, and so no better. A young champion stays, an old one yields.
-	later := newWorld(600, 9)
+	later := newWorld(250, 8)
 	report, err := train(t.Context(), later, o)
 	if err != nil {
 		t.Fatal(err)
