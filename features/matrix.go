@@ -10,6 +10,7 @@ import (
 // Kind says how the values of a column are to be read.
 type Kind uint8
 
+// The kinds of columns.
 const (
 	Numeric     Kind = iota // a number; NaN = missing
 	Categorical             // a level's code 0..len(Levels)-1; NaN = missing

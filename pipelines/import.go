@@ -162,7 +162,7 @@ func (im *importRun) read(ctx context.Context) error {
 	}
 	for {
 		row, line, err := im.file.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		im.rows++

@@ -102,7 +102,7 @@ func newImportColumns(o ImportOptions, source warehouse.ImportSource, values *im
 		return nil, fmt.Errorf("%w: --set %s=%s: %s", ErrImportOptions, bad.Column, bad.Value, bad.Reason)
 	}
 	for _, i := range []int{c.customer, c.own} {
-		if o := c.origins[i]; o.column < 0 && !o.constant && !(i == c.own && source.Optional) {
+		if o := c.origins[i]; o.column < 0 && !o.constant && (i != c.own || !source.Optional) {
 			name := source.Columns[i].Name
 			return nil, fmt.Errorf("%s has no column %s, which %s needs: name the one that holds it (--map %[2]s=COLUMN); it has %[4]s", file.Name(), name, source.Name, list(file.Header()))
 		}

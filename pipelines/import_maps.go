@@ -80,7 +80,7 @@ func objectPairs(object []byte) ([]pair, error) {
 			out = append(out, pair{[]byte(r.Header()[i]), bytes.Clone(b)})
 		}
 	}
-	if _, _, err := r.Next(); err != io.EOF {
+	if _, _, err := r.Next(); !errors.Is(err, io.EOF) {
 		return nil, errors.New(mend)
 	}
 	slices.SortStableFunc(out, func(a, b pair) int { return strings.Compare(string(a.key), string(b.key)) })

@@ -151,14 +151,15 @@ func TestImportRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := im.do(c.file, c.text, c.o)
-			if c.err != "" {
+			switch {
+			case c.err != "":
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("got error %v\nwant %s", err, c.err)
 				}
 				im.same("SELECT (SELECT count() FROM customers) + (SELECT count() FROM usage) + (SELECT count() FROM purchases) + (SELECT count() FROM subscriptions)", "(0)")
-			} else if err != nil {
+			case err != nil:
 				t.Fatal(err)
-			} else {
+			default:
 				im.same(c.query, c.want...)
 			}
 			im.same("SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_')")

@@ -133,7 +133,7 @@ func TestImportHistories(t *testing.T) {
 					for _, v := range versions {
 						last, ok := inForce(log[event], v.ingested)
 						held := slices.ContainsFunc(log[event], func(h version) bool { return h.content == v.content && h.ingested == v.ingested })
-						if !held && !(ok && last.content == v.content) {
+						if !held && (!ok || last.content != v.content) {
 							log[event] = append(log[event], v)
 						}
 					}

@@ -89,7 +89,7 @@ func (s Scores) AtRisk(ctx context.Context, q warehouse.AtRisk) (run models.Run,
 // Explanation is the JSON of `retain explain`: the score with everything that adds up to its margin.
 type Explanation struct {
 	models.Score
-	Base          *float64        `json:"base"`          // null unless scored
+	Base          *float64              `json:"base"`          // null unless scored
 	Contributions []models.Contribution `json:"contributions"` // every feature, strongest first; base + Σ contribution = margin
 }
 

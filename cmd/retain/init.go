@@ -24,7 +24,7 @@ func (a *app) initCommand() *cobra.Command {
 			if path == "" {
 				path = "retain.yaml"
 			}
-			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // it may come to hold the server's password
 			if errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("%s is there already and stays as it is; move it away first, or name another with --config", path)
 			}

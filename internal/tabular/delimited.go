@@ -21,7 +21,7 @@ type delimited struct {
 func newDelimited(l *lines, comma byte) (*delimited, error) {
 	d := &delimited{lines: l, comma: comma}
 	row, line, err := d.read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, errors.New("holds no line with the column names")
 	}
 	if err != nil {
@@ -151,7 +151,7 @@ func (d *delimited) quoted(rec []byte) ([]byte, error) {
 			if i < seen-at { // the quote is still open
 				seen = len(rec)
 				longer, err := d.lines.extend()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					return rec, &fatalError{d.lines.first, errors.New("a quote that opens here is never closed")}
 				}
 				if err != nil {

@@ -15,7 +15,6 @@ type lines struct {
 	drained    bool
 	first      int // line on which the record begins
 	count      int // lines taken so far
-	broken     error
 }
 
 func newLines(r io.Reader) *lines {

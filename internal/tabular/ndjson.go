@@ -42,7 +42,7 @@ func newNDJSON(l *lines) (*ndjson, error) {
 	d := &ndjson{lines: l, index: map[string]int{}, norm: map[string]int{}}
 	for len(d.early) < ahead {
 		row, line, err := d.read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		var le *LineError
@@ -218,10 +218,10 @@ func (d *ndjson) value(p *scanner) (span, error) {
 		return span{}, errors.New("the line ends before the value")
 	}
 	from := p.at
-	switch c := p.b[p.at]; {
-	case c == '"':
+	switch p.b[p.at] {
+	case '"':
 		return d.text(p)
-	case c == '{' || c == '[':
+	case '{', '[':
 		if err := p.nested(); err != nil {
 			return span{}, err
 		}

@@ -30,7 +30,7 @@ const (
 )
 
 // ErrParquet is returned for a Parquet file: this version does not read them yet.
-var ErrParquet = errors.New("Parquet files come with the next version: export the table as CSV or NDJSON (both may be gzipped)")
+var ErrParquet = errors.New("a Parquet file: those come with the next version; export the table as CSV or NDJSON (both may be gzipped)")
 
 // Row holds the fields of one record in the order of Reader.Columns. A nil field is null (NDJSON's null, or a key that the object
 // lacks). A row may be shorter than Columns: the rest is null. It is valid until the next call of Next.
@@ -167,7 +167,7 @@ func (r *Reader) Header() []string { return r.records.header() }
 func (r *Reader) Next() (Row, int, error) {
 	row, line, err := r.records.next()
 	r.line = line
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.named(err)
 	}
 	return row, line, err

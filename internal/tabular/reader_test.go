@@ -22,7 +22,7 @@ func text(r *Reader) string {
 	var b strings.Builder
 	for {
 		row, line, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -315,7 +315,7 @@ func BenchmarkReader(b *testing.B) {
 					b.Fatal(err)
 				}
 				for {
-					if _, _, err := r.Next(); err == io.EOF {
+					if _, _, err := r.Next(); errors.Is(err, io.EOF) {
 						break
 					} else if err != nil {
 						b.Fatal(err)

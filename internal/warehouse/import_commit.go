@@ -207,7 +207,7 @@ func (w *Warehouse) recoverImport(ctx context.Context, j journaled) error {
 			return err
 		}
 		for _, m := range w.importMoves(j.ID, source) {
-			if err := w.rollForward(ctx, m, j.ImportedAt); err != nil {
+			if err := w.rollForward(ctx, m); err != nil {
 				return errors.Join(err, release(ctx))
 			}
 		}
@@ -227,7 +227,7 @@ func (w *Warehouse) recoverImport(ctx context.Context, j journaled) error {
 }
 
 // rollForward adds those rows of an import that its source lacks. A killed hand-over may have left a partition in both tables, or some of its parts, so rows are compared, not partitions.
-func (w *Warehouse) rollForward(ctx context.Context, m importMove, importedAt time.Time) error {
+func (w *Warehouse) rollForward(ctx context.Context, m importMove) error {
 	names, err := w.importTables(ctx, m.from)
 	if err != nil || len(names) == 0 {
 		return err
@@ -313,7 +313,7 @@ func (w *Warehouse) breakStaleLock(ctx context.Context, table string) error {
 	// Renamed first: of several that find it stale one succeeds.
 	stale := importTable(strings.TrimSuffix(id, "-recovery"), "stale")
 	if err := w.Conn().Exec(ctx, fmt.Sprintf("RENAME TABLE %s TO %s", table, stale)); err != nil {
-		return nil // another one was faster, or there is a fault that CREATE meets next
+		return nil //nolint:nilerr // another one was faster, or there is a fault that CREATE meets next
 	}
 	if err := w.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+stale+" SYNC"); err != nil {
 		return fmt.Errorf("drop the stale lock %s: %w", stale, err)

@@ -155,7 +155,8 @@ func (s *Staging) hashRows(b *ImportBatch) {
 	for r := range b.Rows {
 		s.line = append(s.line, s.rows+uint64(r))
 		// The content: position and value of each column that is not missing, so that columns can be added to a source without changing known hashes.
-		h := append(s.hash[:0], 'r')
+		h := s.hash[:0]
+		h = append(h, 'r')
 		for i, c := range s.source.Columns {
 			h = s.hashValue(h, b, i, c, r)
 		}
