@@ -70,7 +70,7 @@ func (s *Server) observe(c *gin.Context) {
 	defer s.metrics.inFlight.Dec()
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			s.panicked(c, p, requestID)
