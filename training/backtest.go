@@ -91,7 +91,9 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	report := &BacktestReport{Models: table(t, o.Seed), Dropped: t.Dropped, Leaks: leaks, Warnings: t.Warnings, Seconds: time.Since(begin).Seconds()}
+	report := &BacktestReport{
+		Models: table(t, o.Seed), Dropped: listed(t.Dropped), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
+	}
 	for _, one := range origins {
 		report.Cutoffs = append(report.Cutoffs, one.Test.UTC())
 	}
@@ -99,6 +101,14 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 		report.Warnings = append(report.Warnings, l.String())
 	}
 	return report, nil
+}
+
+// listed is the list itself, not nil, so that it is [] in JSON and never null.
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // table pools every contender.

@@ -62,7 +62,7 @@ func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, 
 	for _, l := range leaks {
 		warnings = append(warnings, l.String())
 	}
-	report := &CrossvalReport{Rows: d.Rows(), Positives: positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: leaks, Warnings: warnings}
+	report := &CrossvalReport{Rows: d.Rows(), Positives: positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: listed(leaks), Warnings: listed(warnings)}
 	folds := groupedFolds(d, o.Folds, o.Seed)
 	tables := make([][]CrossvalModel, o.Folds)
 	for k := range tables {

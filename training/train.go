@@ -105,8 +105,8 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	}
 	report := &TrainReport{
 		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
-		TrainedUntil: artifact.TrainedUntil, Models: table(measured, o.Seed), Dropped: dropped, Calibration: artifact.Calibration,
-		Leaks: told, Warnings: measured.Warnings, Verdict: slices.Concat(notes, chosen.Verdict),
+		TrainedUntil: artifact.TrainedUntil, Models: table(measured, o.Seed), Dropped: listed(dropped), Calibration: artifact.Calibration,
+		Leaks: listed(told), Warnings: listed(measured.Warnings), Verdict: slices.Concat(notes, chosen.Verdict),
 	}
 	for _, c := range artifact.Schema {
 		report.Features = append(report.Features, c.Name)
