@@ -24,7 +24,7 @@ type Leak struct {
 	Feature string `json:"feature"`
 	AUC     Figure `json:"auc"`     // max(AUC, 1-AUC) of the column alone
 	Missing bool   `json:"missing"` // the AUC is that of the column's missing indicator
-	Certain bool   `json:"certain"` // above .97; else above the recency rule's AUC + .08
+	Certain bool   `json:"certain"` // above .97, and not on so few rows that chance does it; else above the recency rule's AUC + .08
 	Reason  string `json:"reason,omitempty"`
 }
 
@@ -39,7 +39,10 @@ func (l Leak) String() string {
 		return fmt.Sprintf("%s alone has an AUC of %.3f; allowed: %s", what, float64(l.AUC), l.Reason)
 	case l.Certain:
 		return fmt.Sprintf("%s alone tells the label with an AUC of %.3f: it knows the outcome. Take the column out of `static:` or of the catalogue, "+
-			"map its ingested_at so that it is read as known at the cutoff, or allow it with a written reason", what, float64(l.AUC))
+			"map its ingested_at so that it is read as known at the cutoff, or allow it with a written reason in train.allow_leaks", what, float64(l.AUC))
+	case l.AUC > leakAUC:
+		return fmt.Sprintf("%s alone has an AUC of %.3f, but with fewer than %d churners or stayers chance can do that: check that it was known at the cutoff",
+			what, float64(l.AUC), leastMeasured)
 	default:
 		return fmt.Sprintf("%s alone has an AUC of %.3f, more than %.2f above the recency rule: check that it was known at the cutoff", what, float64(l.AUC), leakMargin)
 	}
@@ -58,7 +61,8 @@ func (e *LeakError) Error() string {
 
 // lint measures each column of a raw training set, and its missing indicator, by its AUC alone. A categorical column is measured by the
 // shrunk rates of its levels, taken from the other folds. recency names the recency rule's column ("" = none), fold the inner folds.
-// Leaks come in the order of the columns, at most one a column, the worse of the two.
+// Leaks come in the order of the columns, at most one a column, the worse of the two. With fewer than leastMeasured rows of the rarer class none
+// is certain: one churner stands at the end of some column in any data, and only the recency rule may be champion there, which reads one column.
 func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) ([]Leak, error) {
 	if rarer(d.Y) == 0 {
 		return nil, nil
@@ -85,7 +89,7 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	for j, c := range d.X.Schema {
 		worst := max(values[j], gaps[j])
 		if worst > leakAUC || worst > bar {
-			leaks = append(leaks, Leak{Feature: c.Name, AUC: Figure(worst), Missing: gaps[j] >= values[j], Certain: worst > leakAUC})
+			leaks = append(leaks, Leak{Feature: c.Name, AUC: Figure(worst), Missing: gaps[j] >= values[j], Certain: worst > leakAUC && rarer(d.Y) >= leastMeasured})
 		}
 	}
 	return leaks, nil

@@ -197,6 +197,23 @@ func TestFiftyCustomers(t *testing.T) {
 	}
 }
 
+// One churner among many stands at the end of some column by chance; that stops nothing, and the recency rule is promoted.
+func TestFewChurnersAreNoLeak(t *testing.T) {
+	w, o := newWorld(100, 4), testOptions(t)
+	w.intercept, w.leak = -6, true
+	report, err := train(t.Context(), w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Positives == 0 || report.Positives >= leastMeasured || report.Model.Family != familyRecency {
+		t.Fatalf("%d churners, %s", report.Positives, report.Model.Family)
+	}
+	k := slices.IndexFunc(report.Leaks, func(l Leak) bool { return l.Feature == "cancellation_reason_code" })
+	if k < 0 || report.Leaks[k].Certain || !strings.Contains(report.Leaks[k].String(), "chance") {
+		t.Errorf("leaks %v", report.Leaks)
+	}
+}
+
 func TestLeakStopsTraining(t *testing.T) {
 	w, o := newWorld(400, 6), testOptions(t)
 	w.leak = true
