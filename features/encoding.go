@@ -30,11 +30,12 @@ type Dropped struct {
 }
 
 // FitEncoding learns the schema of m's rows: categorical columns keep the at most 63 most frequent levels with at least 10 rows,
-// sorted by bytes, plus "other"; columns without a value and columns with the same value in every row are dropped, with the
-// reason. Order is m's.
+// sorted by bytes, plus "other"; columns without a value, columns with the same value in every row, and numeric columns that
+// repeat an earlier one in every row (they would split its effect and its reason at random) are dropped, with the reason. Order is m's.
 func FitEncoding(m *Matrix) (*Encoding, []Dropped) {
 	e := &Encoding{schema: Schema{}}
 	dropped := []Dropped{}
+	var numeric []int // columns kept so far
 	for j, c := range m.Schema {
 		if c.Kind == Categorical {
 			c.Levels = keptLevels(c.Levels, m.X[j])
@@ -52,11 +53,23 @@ func FitEncoding(m *Matrix) (*Encoding, []Dropped) {
 			dropped = append(dropped, Dropped{c.Name, "every value is missing"})
 		case constant(x):
 			dropped = append(dropped, Dropped{c.Name, "every row has the same value"})
+		case c.Kind == Numeric:
+			if k := slices.IndexFunc(numeric, func(k int) bool { return same(m.X[k], x) }); k >= 0 {
+				dropped = append(dropped, Dropped{c.Name, "the same as " + m.Schema[numeric[k]].Name + " in every row"})
+				continue
+			}
+			numeric = append(numeric, j)
+			e.schema = append(e.schema, c)
 		default:
 			e.schema = append(e.schema, c)
 		}
 	}
 	return e, dropped
+}
+
+// same tells whether two columns have the same value, or none, in every row.
+func same(x, y []float32) bool {
+	return slices.EqualFunc(x, y, func(v, w float32) bool { return v == w || v != v && w != w })
 }
 
 func allMissing(x []float32) bool {

@@ -62,6 +62,23 @@ func TestFitEncoding(t *testing.T) {
 	}
 }
 
+func TestFitEncodingDropsTwins(t *testing.T) {
+	m := &Matrix{
+		Schema: Schema{{Name: "first"}, {Name: "twin"}, {Name: "missing_elsewhere"}, {Name: "code", Kind: Categorical, Levels: []string{"a", "b", "c"}}},
+		X: [][]float32{
+			repeat(1, 20, 2, 19, nan32, 1), repeat(1, 20, 2, 19, nan32, 1), repeat(1, 20, 2, 20),
+			repeat(1, 20, 2, 19, nan32, 1), // a level is no number: equal codes are no twin
+		},
+	}
+	e, dropped := FitEncoding(m)
+	if d := cmp.Diff([]Dropped{{"twin", "the same as first in every row"}}, dropped); d != "" {
+		t.Error(d)
+	}
+	if len(e.Schema()) != 3 {
+		t.Errorf("kept %v", e.Schema())
+	}
+}
+
 func TestFitEncodingKeepsTheMostFrequentLevels(t *testing.T) {
 	c := Column{Name: "c", Kind: Categorical}
 	var x []float32
