@@ -87,6 +87,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err != nil {
 		return nil, err
 	}
+	acquit(leaks, p.Catalogue(), o.Churn)
 	t, err := a.play(ctx, origins, 0)
 	if err != nil {
 		return nil, err

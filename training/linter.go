@@ -208,6 +208,29 @@ func levelRates(d *features.Dataset, fold []int, j int) []float64 {
 	return out
 }
 
+// acquit clears the columns that cannot know the outcome however well they tell it: past rows of the very sources whose silence is the label,
+// counted and timed. Both clocks bound these rows, and who uses a service every day is told from who does not with an AUC above .97
+// (relax, 60 days: .974).
+func acquit(leaks []Leak, c *features.Catalogue, churn features.ChurnSpec) {
+	if churn.Setting != features.NonContractual {
+		return
+	}
+	for k := range leaks {
+		l := &leaks[k]
+		if e, ok := c.Entry(l.Feature); l.Certain && ok && pastActivity(&e.Measure, churn.Activity) {
+			l.Certain, l.Reason = false, "it counts and times past rows of a source whose silence is the label"
+		}
+	}
+}
+
+// pastActivity says whether a measure reads nothing but how often, when and how long the activity was, beside tenure.
+func pastActivity(m *features.Measure, activity []string) bool {
+	if m.Of != nil || m.Over != nil {
+		return (m.Of == nil || pastActivity(m.Of, activity)) && (m.Over == nil || m.Over.Form == features.Tenure || pastActivity(m.Over, activity))
+	}
+	return slices.Contains(activity, m.Source) && (m.Column == "" || m.Column == "duration_s") && len(m.Where) == 0
+}
+
 // judgeLeaks splits leaks into those that stop a training and those that are only told. An allowed leak needs a written reason.
 func judgeLeaks(leaks []Leak, allowed map[string]string) (told []Leak, stop error) {
 	var fatal []Leak

@@ -78,6 +78,7 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	acquit(leaks, p.Catalogue(), o.Churn)
 	told, err := judgeLeaks(leaks, o.Allowed)
 	if err != nil {
 		return nil, err

@@ -214,6 +214,36 @@ func TestFewChurnersAreNoLeak(t *testing.T) {
 	}
 }
 
+// Past rows of the source whose silence is the label may tell it as well as they like: they cannot know it. Nothing else is cleared.
+func TestPastActivityIsNoLeak(t *testing.T) {
+	churn := features.DefaultChurn()
+	churn.Activity = []string{"usage"}
+	contractual := churn
+	contractual.Setting = features.Contractual
+	for _, k := range []struct {
+		feature string
+		churn   features.ChurnSpec
+		want    bool // certain
+	}{
+		{"usage_sessions_decayed_28d", churn, false},
+		{"usage_sessions_change_28d", churn, false},
+		{"usage_active_days_rate", churn, false},
+		{"usage_minutes_sum_28d", churn, false},
+		{"usage_features_distinct_28d", churn, true},
+		{"purchase_recency_days", churn, true},
+		{"profile_tenure_days", churn, true},
+		{"last_session_creation_time", churn, true},
+		{"usage_sessions_decayed_28d", contractual, true},
+		{"usage_sessions_decayed_28d", features.DefaultChurn(), true}, // purchases are the activity
+	} {
+		leaks := []Leak{{Feature: k.feature, AUC: .98, Certain: true}}
+		acquit(leaks, features.DefaultCatalogue(), k.churn)
+		if leaks[0].Certain != k.want || (leaks[0].Reason == "") != k.want {
+			t.Errorf("%s, %s of %v: %v", k.feature, k.churn.Setting, k.churn.Activity, leaks[0])
+		}
+	}
+}
+
 func TestLeakStopsTraining(t *testing.T) {
 	w, o := newWorld(400, 6), testOptions(t)
 	w.leak = true
