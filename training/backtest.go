@@ -88,20 +88,41 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 		return nil, err
 	}
 	acquit(leaks, p.Catalogue(), o.Churn)
-	t, err := a.play(ctx, origins, 0)
+	t, err := a.playAsked(ctx, origins, len(test) > 0)
 	if err != nil {
 		return nil, err
 	}
 	report := &BacktestReport{
 		Models: table(t, o.Seed), Dropped: listed(t.Dropped), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
 	}
-	for _, one := range origins {
+	for _, one := range t.Origins {
 		report.Cutoffs = append(report.Cutoffs, one.Test.UTC())
 	}
 	for _, l := range leaks {
 		report.Warnings = append(report.Warnings, l.String())
 	}
 	return report, nil
+}
+
+// playAsked plays every origin that the caller named. Of those that the grid gave, the ones with one class to learn from or no row to test on are
+// passed over with a warning, unless none is left.
+func (a *arena) playAsked(ctx context.Context, origins []origin, named bool) (*tournament, error) {
+	if named {
+		return a.play(ctx, origins, 0)
+	}
+	t, err := a.play(ctx, origins, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Origins) == 0 {
+		return a.play(ctx, origins[len(origins)-1:], 0) // tells what is wrong with the newest
+	}
+	for _, o := range origins {
+		if !slices.ContainsFunc(t.Origins, func(p origin) bool { return p.Test.Equal(o.Test) }) {
+			t.Warnings = append(t.Warnings, fmt.Sprintf("test cutoff %s is passed over: one class only before it, or nobody with a known label at it", day(o.Test)))
+		}
+	}
+	return t, nil
 }
 
 // listed is the list itself, not nil, so that it is [] in JSON and never null.

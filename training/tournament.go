@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"retain/features"
@@ -61,6 +62,10 @@ type tournament struct {
 	Contenders []*contender // in the order of Families, then the champion
 	Dropped    []features.Dropped
 	Warnings   []string
+
+	few      []string // families for which the training rows of a test cutoff were too few, the first time
+	fewAt    time.Time
+	fewRarer int
 }
 
 func (t *tournament) find(name string) *contender {
@@ -101,6 +106,10 @@ func (a *arena) play(ctx context.Context, origins []origin, least int) (*tournam
 		}
 	}
 	t.Contenders = slices.DeleteFunc(t.Contenders, func(c *contender) bool { return len(c.Held) < len(t.Origins) })
+	if len(t.few) > 0 {
+		t.Warnings = append(t.Warnings, fmt.Sprintf("not measured: %s; at test cutoff %s the training rows hold only %d of the rarer class, and they need %d",
+			strings.Join(t.few, ", "), day(t.fewAt), t.fewRarer, leastMeasured))
+	}
 	return t, nil
 }
 
@@ -123,6 +132,14 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 		return false, lacking("no customer is eligible with a known label at %s; see retain label preview", day(o.Test))
 	}
 	families := slices.DeleteFunc(slices.Clone(measurable(rarer(train.Y))), func(f Family) bool { return !t.plays(f.Name) })
+	if rarer(train.Y) < leastMeasured && t.few == nil {
+		t.fewAt, t.fewRarer = o.Test, rarer(train.Y)
+		for _, f := range Families {
+			if !f.Rule {
+				t.few = append(t.few, f.Name)
+			}
+		}
+	}
 	a.progress(fmt.Sprintf("test cutoff %s: %d families on %d rows of %d cutoffs, tested on %d", day(o.Test), len(families), train.Rows(), len(o.Train), test.Rows()))
 
 	record := func(name string, f *Fitted, x *features.Matrix) error {

@@ -365,6 +365,47 @@ func TestBacktestCutoffs(t *testing.T) {
 }
 
 // Equality is allowed: t + 90 d = T.
+// A family that the rows of one test cutoff are too few for is in no table, and that is told.
+func TestBacktestTellsWhoIsNotMeasured(t *testing.T) {
+	w := newWorld(60, 8)
+	report, err := backtest(t.Context(), w, testOptions(t), w.cutoffs[:5], []time.Time{w.cutoffs[3], w.cutoffs[7]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Models) != 2 || len(report.Models[0].Folds) != 2 {
+		t.Fatalf("%d families, %d folds", len(report.Models), len(report.Models[0].Folds))
+	}
+	if !slices.ContainsFunc(report.Warnings, func(l string) bool {
+		return strings.HasPrefix(l, "not measured: linear, boost, blend; at test cutoff 2025-04-01")
+	}) {
+		t.Errorf("warnings %q", report.Warnings)
+	}
+}
+
+// Of the grid's test cutoffs those that cannot be played are passed over and told; of the caller's they are an error.
+func TestBacktestPassesOver(t *testing.T) {
+	w, o := newWorld(200, 7), testOptions(t)
+	w.calm = month(2025, 2)
+	report, err := backtest(t.Context(), w, o, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []time.Time{month(2025, 6), month(2025, 7)}; !slices.EqualFunc(report.Cutoffs, want, time.Time.Equal) {
+		t.Errorf("cutoffs %v, want %v", report.Cutoffs, want)
+	}
+	if n := len(slices.DeleteFunc(report.Warnings, func(l string) bool { return !strings.Contains(l, "passed over") })); n != 2 {
+		t.Errorf("%d of 2 are told", n)
+	}
+	var data *DataError
+	if _, err := backtest(t.Context(), w, o, w.cutoffs, []time.Time{month(2025, 4), month(2025, 7)}); !errors.As(err, &data) {
+		t.Errorf("a named cutoff without churners before it: %v", err)
+	}
+	w.calm = month(2026, 1)
+	if _, err := backtest(t.Context(), w, o, nil, nil); !errors.As(err, &data) || !strings.Contains(err.Error(), "constant") {
+		t.Errorf("no churner at all: %v", err)
+	}
+}
+
 func TestOriginsPurge(t *testing.T) {
 	churn := features.DefaultChurn()
 	test := month(2025, 9)

@@ -23,8 +23,9 @@ type world struct {
 	watermark time.Time
 	effect    float64 // weight of the amount; 0 = only recency matters
 	intercept float64
-	only      *float64 // every label, if given
-	leak      bool     // a column that is missing for those who stay
+	only      *float64  // every label, if given
+	calm      time.Time // nobody churns at cutoffs before it
+	leak      bool      // a column that is missing for those who stay
 	seed      uint64
 	known     []time.Time // knownBefore of every Labels call
 }
@@ -73,6 +74,9 @@ func (w *world) rows(cutoff time.Time) (*features.Snapshot, []float64) {
 		label := 0.
 		if rng.Float64() < models.Sigmoid(margin) {
 			label = 1
+		}
+		if cutoff.Before(w.calm) {
+			label = 0
 		}
 		if w.only != nil {
 			label = *w.only
