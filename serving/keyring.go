@@ -54,21 +54,38 @@ func (r *keyring) read(ctx context.Context) error {
 // loaded says whether the store was ever read.
 func (r *keyring) loaded() bool { return r.keys.Load() != nil }
 
-// byID returns a live key. An id that is not known yet is looked for in the store, at most once a second.
+// byID returns a live key. An id that is not known yet is looked for in the store, so that a key works the moment it is made. Such reads
+// are at most one a second: the request waits for its turn, and all that wait share one read.
 func (r *keyring) byID(ctx context.Context, id string) (Key, error) {
 	k, ok := r.known(id)
 	if !ok {
-		r.mu.Lock()
-		if r.now().Sub(r.lastAt) >= keyMissPause {
-			_ = r.read(ctx) // its failure is the poll's to report; here the key is simply not known
-		}
-		r.mu.Unlock()
+		r.lookAgain(ctx)
 		k, ok = r.known(id)
 	}
 	if !ok || !k.Alive(r.now()) {
 		return Key{}, errKey
 	}
 	return k, nil
+}
+
+// lookAgain returns when the store was read after now, or ctx is done.
+func (r *keyring) lookAgain(ctx context.Context) {
+	held := r.keys.Load()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keys.Load() != held {
+		return // somebody who waited before read it meanwhile
+	}
+	if wait := keyMissPause - r.now().Sub(r.lastAt); wait > 0 {
+		turn := time.NewTimer(wait)
+		defer turn.Stop()
+		select {
+		case <-turn.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	_ = r.read(ctx) // its failure is the poll's to report; here the key is simply not known
 }
 
 // byToken returns the live key of a token rk_ID_SECRET, or errKey.
