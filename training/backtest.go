@@ -83,7 +83,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	leaks, err := lint(ctx, newest, CustomerFolds(newest.Customer, innerFolds, o.Seed), recencyColumn(newest.X.Schema, o.Churn))
+	leaks, err := lint(ctx, newest, CustomerFolds(newest.Customer, innerFolds, o.Seed), rawRecencyColumn(newest.X, o.Churn))
 	if err != nil {
 		return nil, err
 	}

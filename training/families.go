@@ -154,6 +154,17 @@ func recencyColumn(s features.Schema, c features.ChurnSpec) string {
 	return ""
 }
 
+// rawRecencyColumn is recencyColumn of a matrix that is not encoded: columns without a value, which encoding drops, are not there.
+func rawRecencyColumn(x *features.Matrix, c features.ChurnSpec) string {
+	var s features.Schema
+	for j, column := range x.Schema {
+		if observed(x, j) {
+			s = append(s, column)
+		}
+	}
+	return recencyColumn(s, c)
+}
+
 // recencyNames are the catalogue's names of the days since the last row of a source.
 var recencyNames = map[string]string{
 	"usage":     "usage_recency_days",

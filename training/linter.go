@@ -95,6 +95,11 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	return leaks, nil
 }
 
+// observed says whether any row has a value in column j.
+func observed(x *features.Matrix, j int) bool {
+	return slices.ContainsFunc(x.X[j], func(v float32) bool { return v == v })
+}
+
 // separation is max(AUC, 1-AUC) of column j, its missing rows taken as the lowest or the highest value, whichever separates better, and of its
 // missing indicator alone; ½ where there is nothing to tell apart. AUCs are means over the cutoffs, weighted by positives: an instant that
 // nobody could know is told by its distance from the cutoff.

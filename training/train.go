@@ -74,7 +74,7 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	if err := checkClasses(all, o.Churn); err != nil {
 		return nil, err
 	}
-	leaks, err := lint(ctx, all, CustomerFolds(all.Customer, innerFolds, o.Seed), recencyColumn(all.X.Schema, o.Churn))
+	leaks, err := lint(ctx, all, CustomerFolds(all.Customer, innerFolds, o.Seed), rawRecencyColumn(all.X, o.Churn))
 	if err != nil {
 		return nil, err
 	}

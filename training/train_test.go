@@ -277,6 +277,23 @@ func TestLeakStopsTraining(t *testing.T) {
 }
 
 // A column that tells the label through a category, out of fold, and one whose levels are all different, which tells nothing.
+// The bar of the linter is the recency rule that can be fitted: of the first source with rows; without any there is no bar.
+func TestRecencyColumnHasValues(t *testing.T) {
+	nan := float32(math.NaN())
+	x := &features.Matrix{
+		Schema: features.Schema{{Name: "usage_recency_days"}, {Name: "purchase_recency_days"}},
+		X:      [][]float32{{nan, nan}, {nan, 3}},
+	}
+	contractual := features.ChurnSpec{Setting: features.Contractual}
+	if got := rawRecencyColumn(x, contractual); got != "purchase_recency_days" {
+		t.Errorf("got %q", got)
+	}
+	x.X[1][1] = nan
+	if got := rawRecencyColumn(x, contractual); got != "" {
+		t.Errorf("no row at all: got %q", got)
+	}
+}
+
 func TestLintCategories(t *testing.T) {
 	n := 1000
 	d := &features.Dataset{X: &features.Matrix{Schema: features.Schema{
