@@ -204,9 +204,11 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 	for j, c := range schema {
 		names[j] = c.Name
 	}
-	probability := make([]float64, len(f.OutOfFold))
-	for i, m := range f.OutOfFold {
-		probability[i] = f.Calibration.Probability(m)
+	// The bands are for whom we score now, so they are those of the rows that calibrate: the newest ones.
+	rows := newest(f.Crossed, calibrationRarer)
+	probability := make([]float64, len(rows))
+	for k, i := range rows {
+		probability[k] = f.Calibration.Probability(f.OutOfFold[i])
 	}
 	cutoffs := distinctCutoffs(e.d.Cutoff)
 	artifact := &models.Artifact{
