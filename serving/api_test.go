@@ -160,7 +160,7 @@ func TestAtRiskRefuses(t *testing.T) {
 	s.refresh()
 	next := *decode[list](t, s.get("/v1/at-risk?limit=1&band=high")).NextCursor
 	for _, query := range []string{
-		"limit=0", "limit=1001", "limit=ten", "limit=-1", "band=severe", "sort=name", "min_value=much", "min_value=NaN", "min_value=Inf", "min_value=-Inf",
+		"limit=0", "limit=%zz", "limit=1;band=high", "limit=1001", "limit=ten", "limit=-1", "band=severe", "sort=name", "min_value=much", "min_value=NaN", "min_value=Inf", "min_value=-Inf",
 		"cursor=nonsense", "cursor=" + next + "x", "cursor=" + strings.Repeat("A", 5000), "cursor=" + next + "&band=low", "cursor=" + next + "&min_value=3",
 		"cursor=" + next + "&sort=churn_probability", "min_vaule=3",
 	} {

@@ -28,7 +28,7 @@ func (s *Server) build() error {
 	e.RedirectTrailingSlash = false
 	e.UseEscapedPath = true // so that %2F is part of an id; unescape does the decoding
 	e.UnescapePathValues = false
-	e.Use(secure, s.observe, s.limitBody, s.authorize, s.unescape)
+	e.Use(secure, s.observe, s.limitBody, s.authorize, s.readable, s.unescape)
 	e.NoRoute(func(c *gin.Context) {
 		s.fail(c, problem(http.StatusNotFound, "there is nothing at this address"))
 	})

@@ -130,6 +130,13 @@ func (s *Server) limitBody(c *gin.Context) {
 	}
 }
 
+// readable refuses a query that does not parse: net/url would drop the part, and the answer would be to another question.
+func (s *Server) readable(c *gin.Context) {
+	if _, err := url.ParseQuery(c.Request.URL.RawQuery); err != nil {
+		s.fail(c, problem(http.StatusUnprocessableEntity, "the query cannot be read: percent-encode % and ;"))
+	}
+}
+
 // unescape decodes path parameters, slashes included. gin's own decoding would turn a plus into a blank.
 func (s *Server) unescape(c *gin.Context) {
 	for i, p := range c.Params {
