@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,11 @@ func group(use, short string, sub ...*cobra.Command) *cobra.Command {
 		if len(args) > 0 {
 			return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
 		}
-		return cmd.Help()
+		names := make([]string, len(sub))
+		for i, s := range sub {
+			names[i] = s.Name()
+		}
+		return usagef("%s needs one of %s", cmd.CommandPath(), strings.Join(names, ", "))
 	}}
 	c.AddCommand(sub...)
 	return c

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,9 @@ func (a *app) featuresExportCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cutoffText == "" || out == "" {
 				return usagef("features export needs --cutoff and --out")
+			}
+			if strings.EqualFold(filepath.Ext(out), ".parquet") {
+				return usagef("--out: %s: Parquet comes with the next version; write a .csv", out)
 			}
 			cutoff, err := instant("cutoff", cutoffText)
 			if err != nil {

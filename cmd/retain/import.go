@@ -27,6 +27,9 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 		Args: exactly("a SOURCE (customers, usage, purchases or subscriptions)", "a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.Source, o.Path = args[0], args[1]
+			if o.SkipBad < 0 {
+				return usagef("--skip-bad: %d is negative", o.SkipBad)
+			}
 			if o.Map, err = pairs("map", mappings); err != nil {
 				return err
 			}

@@ -52,6 +52,9 @@ func (a *app) keysCreateCommand() *cobra.Command {
 				at := spec.CreatedAt.Add(expires).Truncate(time.Millisecond)
 				spec.ExpiresAt = &at
 			}
+			if _, _, err := serving.NewKey(spec); err != nil { // before a warehouse is made for nothing
+				return usagef("%v", err)
+			}
 			s, err := a.open(cmd.Context(), "keys create", writing)
 			if err != nil {
 				return err

@@ -57,6 +57,12 @@ func TestWrongUsage(t *testing.T) {
 		{"bad mapping", []string{"import", "usage", "x.csv", "--map", "at"}, "--map"},
 		{"unknown source", []string{"import", "gossip", "x.csv"}, "gossip"},
 		{"no such data set", []string{"demo", "--dataset", "enron"}, "--dataset"},
+		{"group alone", []string{"keys"}, "create, list, revoke"},
+		{"group alone as JSON", []string{"models", "--json"}, "list, show"},
+		{"too many versions", []string{"models", "show", "1", "2"}, "unexpected argument"},
+		{"key without a scope", []string{"keys", "create"}, "scope"},
+		{"Parquet", []string{"features", "export", "--cutoff", "2024-01-01", "--out", "x.parquet"}, "Parquet"},
+		{"negative skip", []string{"import", "usage", "x.csv", "--skip-bad", "-1"}, "--skip-bad"},
 		{"missing configuration", []string{"at-risk", "--config", "none.yaml"}, "none.yaml"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

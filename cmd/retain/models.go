@@ -85,7 +85,12 @@ func (a *app) modelsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [VERSION]",
 		Short: "Show a model, the champion by default; --out exports its artifact",
-		Args:  cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := a.open(cmd.Context(), "models show", reading)
 			if err != nil {
@@ -101,7 +106,11 @@ func (a *app) modelsShowCommand() *cobra.Command {
 					return err
 				}
 			}
-			return a.print(cardOf(entry), func(w io.Writer) { printCard(w, entry, out) })
+			champion, err := s.db.ChampionModel(cmd.Context(), training.KindChurn)
+			if err != nil && !errors.Is(err, warehouse.ErrNoModel) {
+				return err
+			}
+			return a.print(cardOf(entry, entry.row.Artifact == champion.Artifact), func(w io.Writer) { printCard(w, entry, out) })
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the file to export the artifact to")
@@ -132,10 +141,10 @@ type modelCard struct {
 	Training     json.RawMessage    `json:"training"` // the report of the training
 }
 
-func cardOf(r registered) modelCard {
+func cardOf(r registered, champion bool) modelCard {
 	m := r.artifact
 	card := modelCard{
-		listedModel: listedModel{r.row.Name, int(r.row.Version), r.row.Family, r.row.CreatedAt, int(r.row.Rows), int(r.row.Positives), r.row.Artifact, false},
+		listedModel: listedModel{r.row.Name, int(r.row.Version), r.row.Family, r.row.CreatedAt, int(r.row.Rows), int(r.row.Positives), r.row.Artifact, champion},
 		Churn:       m.Churn, Bands: m.Bands, Calibration: m.Calibration, Cutoffs: m.Cutoffs, TrainedUntil: m.TrainedUntil, Seed: m.Seed,
 		Training: json.RawMessage(r.row.Report),
 	}
