@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -129,11 +130,17 @@ func loadConfig(named string, environ []string) (Config, error) {
 	if err := overlay(doc, env); err != nil {
 		return c, err
 	}
-	if err := decodeStrict(doc, &c, path); err != nil {
-		return c, err
-	}
+	problems := decodeStrict(doc, &c)
 	c.resolvePaths()
-	return c, c.validate()
+	problems = append(problems, c.problems()...)
+	if len(problems) == 0 {
+		return c, nil
+	}
+	where := c.path
+	if where == "" {
+		where = "configuration"
+	}
+	return c, &usageError{where + ":\n  " + strings.Join(problems, "\n  "), problems}
 }
 
 // resolvePaths makes the configuration's relative paths relative to its folder.
@@ -148,8 +155,8 @@ func (c *Config) resolvePaths() {
 	}
 }
 
-// validate lists every problem of the configuration at once.
-func (c *Config) validate() error {
+// problems lists what is wrong with the values.
+func (c *Config) problems() []string {
 	var problems []string
 	wrong := func(key, format string, args ...any) {
 		problems = append(problems, key+": "+fmt.Sprintf(format, args...))
@@ -157,18 +164,18 @@ func (c *Config) validate() error {
 	if !slices.ContainsFunc([]string{"embedded:", "https://", "http://", "clickhouse://"}, func(p string) bool { return strings.HasPrefix(c.Warehouse.URL, p) }) {
 		wrong("warehouse.url", "%q is none of embedded:DIR, https://user@host:8443/db, http://…, clickhouse://user@host:9440/db", c.Warehouse.URL)
 	}
-	if c.Value.GrossMargin <= 0 || c.Value.GrossMargin > 1 {
+	if !(c.Value.GrossMargin > 0 && c.Value.GrossMargin <= 1) { // NaN is not either
 		wrong("value.gross_margin", "%v is not in (0, 1]", c.Value.GrossMargin)
 	}
-	if c.Value.DiscountRate < 0 || c.Value.DiscountRate > 10 {
+	if !(c.Value.DiscountRate >= 0 && c.Value.DiscountRate <= 10) {
 		wrong("value.discount_rate", "%v is not in [0, 10]; it is a share a year, .10 for ten per cent", c.Value.DiscountRate)
 	}
-	if c.Value.PerCustomer != nil && *c.Value.PerCustomer < 0 {
-		wrong("value.per_customer", "%v is negative", *c.Value.PerCustomer)
+	if v := c.Value.PerCustomer; v != nil && (!(*v >= 0) || math.IsInf(*v, 1)) {
+		wrong("value.per_customer", "%v is no amount of 0 or more", *v)
 	}
 	for currency, rate := range c.Rates {
-		if rate <= 0 {
-			wrong("rates."+currency, "%v is not above 0", rate)
+		if !(rate > 0) || math.IsInf(rate, 1) {
+			wrong("rates."+currency, "%v is no number above 0", rate)
 		}
 	}
 	if len(c.Rates) > 0 && c.Currency == nil {
@@ -207,15 +214,8 @@ func (c *Config) validate() error {
 	if _, err := time.LoadLocation(c.Schedule.Timezone); err != nil {
 		wrong("schedule.timezone", "%q is no time zone such as Europe/Berlin", c.Schedule.Timezone)
 	}
-	if len(problems) == 0 {
-		return nil
-	}
 	slices.Sort(problems)
-	where := c.path
-	if where == "" {
-		where = "configuration"
-	}
-	return usagef("%s:\n  %s", where, strings.Join(problems, "\n  "))
+	return problems
 }
 
 // valueTerms is the configuration of customer value.
@@ -254,16 +254,17 @@ func parseYAML(text []byte, path string) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// decodeStrict decodes the mapping into c; an unknown key is an error with its line.
-func decodeStrict(doc *yaml.Node, c *Config, path string) error {
-	known := keysOf(c)
+// decodeStrict decodes the mapping into c and returns what does not fit: unknown keys and wrong types, each with its line.
+func decodeStrict(doc *yaml.Node, c *Config) []string {
 	var problems []string
-	checkKeys(doc, known, "", &problems)
-	if len(problems) > 0 {
-		return usagef("%s:\n  %s", path, strings.Join(problems, "\n  "))
+	checkKeys(doc, keysOf(c), "", &problems)
+	err := doc.Decode(c)
+	var wrong *yaml.TypeError // what fits is decoded all the same
+	switch {
+	case errors.As(err, &wrong):
+		problems = append(problems, wrong.Errors...)
+	case err != nil && len(problems) == 0:
+		problems = append(problems, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	if err := doc.Decode(c); err != nil {
-		return usagef("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	return nil
+	return problems
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,8 +44,14 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 }
 
 func TestConfigTellsAllProblemsAtOnce(t *testing.T) {
-	_, err := loadConfig(writeConfig(t, "value: {gross_margin: 3}\nchurn: {horizon_days: -1}\nserve: {addr: nowhere}\n"), nil)
-	for _, want := range []string{"value.gross_margin", "horizon_days", "serve.addr"} {
+	path := writeConfig(t, "value: {gross_margin: .nan}\nchurn: {horizon_days: -1, gap_days: soon}\nserve: {addr: nowhere}\nwarehous: {}\n")
+	_, err := loadConfig(path, nil)
+	var check struct{ Problems []string }
+	got := retain(t, "", "config", "check", "--json", "--config", path)
+	if json.Unmarshal([]byte(got.stdout), &check) != nil || len(check.Problems) != 5 || got.code != exitUsage {
+		t.Errorf("config check --json: exit %d, %q; want 2 and a document of 5 problems", got.code, got.stdout)
+	}
+	for _, want := range []string{"value.gross_margin", "horizon_days", "serve.addr", "line 2: cannot unmarshal", "line 4: unknown key warehous"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
 		}

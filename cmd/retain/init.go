@@ -51,10 +51,18 @@ func (a *app) configCommand() *cobra.Command {
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := loadConfig(a.configPath, a.environ)
-			if err != nil {
-				return err
+			if err == nil {
+				_, err = c.catalogue()
 			}
-			if _, err := c.catalogue(); err != nil {
+			var wrong *usageError
+			if a.asJSON && errors.As(err, &wrong) {
+				problems := wrong.problems
+				if len(problems) == 0 {
+					problems = []string{wrong.message}
+				}
+				return errorsJoin(err, a.print(map[string]any{"file": c.path, "warehouse": redactURL(c.Warehouse.URL), "problems": problems}, nil))
+			}
+			if err != nil {
 				return err
 			}
 			where := c.path

@@ -61,12 +61,15 @@ func (a *app) run(ctx context.Context) int {
 }
 
 // usageError is wrong usage: exit code 2.
-type usageError struct{ message string }
+type usageError struct {
+	message  string
+	problems []string // of a configuration
+}
 
 func (e *usageError) Error() string { return e.message }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
+	return &usageError{message: fmt.Sprintf(format, args...)}
 }
 
 // isUsage tells wrong usage from failure, whoever found it.
