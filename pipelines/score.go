@@ -105,7 +105,7 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	if err != nil {
 		return run, err
 	}
-	return runOf(kept), o.DB.PruneRuns(ctx, KindChurn)
+	return runOf(kept), o.DB.PruneRuns(ctx, KindChurn, id)
 }
 
 // scoringMatrix is the encoded matrix of the eligible customers and their monthly value, both in the population's order.

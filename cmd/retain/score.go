@@ -57,6 +57,7 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 		return models.Run{}, err
 	}
 	spec := model.Artifact.Churn
+	spec.DataUntil = s.config.Churn.DataUntil // how far the data reach today is not the model's to say
 	if !sameChurn(s.config.Churn, spec) {
 		a.say("warning: churn: in the configuration differs from the champion's; scoring uses the champion's until `retain train churn` runs")
 	}
@@ -85,8 +86,9 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 	return pipelines.Score(ctx, o)
 }
 
-// sameChurn compares two label specifications as the documents they are stored as.
+// sameChurn compares two label specifications as the documents they are stored as, but for how far the data reached.
 func sameChurn(a, b features.ChurnSpec) bool {
+	a.DataUntil, b.DataUntil = nil, nil
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)

@@ -34,9 +34,11 @@ type RunRow struct {
 	Seconds      map[string]float64
 }
 
-// PutRun makes the run visible. A run of the same id that is there already stays in force.
+// PutRun makes the run visible. Of several rows of one id the first finished counts, so a run that is there already stays in force.
 func (w *Warehouse) PutRun(ctx context.Context, r RunRow) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": "run " + r.RunID}))
+	// The token makes a repeated send harmless. It names the finish too: a pruned run that is scored again must come back.
+	token := fmt.Sprintf("run %s %d", r.RunID, r.FinishedAt.UnixMilli())
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token}))
 	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO runs (run_id, kind, cutoff, artifact, model_name, model_version,
 		horizon_days, customers, scored, by_status, hindsight, started_at, finished_at, seconds)`)
 	if err != nil {
@@ -57,7 +59,8 @@ const selectRun = `SELECT run_id, kind, cutoff, artifact, model_name, model_vers
 
 // RunInForce is the run of a kind with the greatest cutoff, then the latest finish; ErrNoRun if there is none.
 func (w *Warehouse) RunInForce(ctx context.Context, kind string) (RunRow, error) {
-	return w.scanRun(ctx, selectRun+`WHERE kind = {kind:String} ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1`, clickhouse.Named("kind", kind))
+	return w.scanRun(ctx, selectRun+`WHERE kind = {kind:String} AND (run_id, finished_at) IN (SELECT run_id, min(finished_at) FROM runs GROUP BY run_id)
+		ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1`, clickhouse.Named("kind", kind))
 }
 
 // Run is the run of an id; ErrNoRun if there is none.
@@ -78,13 +81,13 @@ func (w *Warehouse) scanRun(ctx context.Context, query string, args ...any) (Run
 	return r, nil
 }
 
-// PruneRuns drops the scores and then the rows of all runs of a kind but the runsKept in force last.
+// PruneRuns drops the rows and then the scores of all runs of a kind but the runsKept of the greatest cutoffs and the one named.
 // Readers of a dropped run have long moved on: it lies 30 runs back.
-func (w *Warehouse) PruneRuns(ctx context.Context, kind string) error {
+func (w *Warehouse) PruneRuns(ctx context.Context, kind, keep string) error {
 	var old []string
 	if err := w.Conn().QueryRow(ctx, `SELECT groupArray(run_id) FROM (SELECT run_id FROM runs WHERE kind = {kind:String}
-		ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1000 OFFSET {kept:UInt32})`,
-		clickhouse.Named("kind", kind), clickhouse.Named("kept", fmt.Sprint(runsKept))).Scan(&old); err != nil {
+		ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1000 OFFSET {kept:UInt32}) WHERE run_id != {keep:String}`,
+		clickhouse.Named("kind", kind), clickhouse.Named("keep", keep), clickhouse.Named("kept", fmt.Sprint(runsKept))).Scan(&old); err != nil {
 		return fmt.Errorf("list old runs: %w", err)
 	}
 	for _, id := range old {
