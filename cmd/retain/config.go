@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"net"
@@ -208,8 +210,13 @@ func (c *Config) problems() []string {
 	if b := c.Bands; b != nil && !(0 < b.Medium && b.Medium < b.High && b.High < 1) {
 		wrong("bands", "need 0 < medium < high < 1, have medium %v and high %v", b.Medium, b.High)
 	}
-	if _, _, err := net.SplitHostPort(c.Serve.Addr); err != nil {
+	if _, port, err := net.SplitHostPort(c.Serve.Addr); err != nil {
 		wrong("serve.addr", "%q is no host:port", c.Serve.Addr)
+	} else if _, err := net.LookupPort("tcp", port); err != nil {
+		wrong("serve.addr", "%q has no port from 0 to 65535", c.Serve.Addr)
+	}
+	if h := c.Actions.Holdout; h != nil && !(*h >= 0 && *h < 1) {
+		wrong("actions.holdout", "%v is not in [0, 1)", *h)
 	}
 	if _, err := time.LoadLocation(c.Schedule.Timezone); err != nil {
 		wrong("schedule.timezone", "%q is no time zone such as Europe/Berlin", c.Schedule.Timezone)
@@ -241,9 +248,13 @@ func (c *Config) catalogue() (*features.Catalogue, error) {
 
 // parseYAML returns the document's mapping; an empty document is an empty mapping.
 func parseYAML(text []byte, path string) (*yaml.Node, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, usagef("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, usagef("%s: line %d: a second document; the configuration is one", path, second.Line)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
 		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}, nil

@@ -93,26 +93,90 @@ func environment(environ []string) map[string]string {
 // overlay writes the environment's overrides RETAIN_SECTION_KEY (RETAIN_KEY for a key at the top) into the document, so that
 // they are decoded and checked as if they stood in the file. Variables that name no key are left alone: others use the prefix.
 func overlay(doc *yaml.Node, env map[string]string) error {
-	for section, keys := range keysOf(&Config{}) {
-		if keys == nil {
-			if text, ok := env["RETAIN_"+strings.ToUpper(section)]; ok {
-				if err := setNode(doc, section, text); err != nil {
-					return err
-				}
-			}
+	root := reflect.TypeFor[Config]()
+	for section, keys := range structKeys(root) {
+		at := fieldType(root, section)
+		if err := override(doc, section, at, env, "RETAIN_"+strings.ToUpper(section)); err != nil {
+			return err
+		}
+		if at.Kind() == reflect.Pointer {
+			at = at.Elem()
+		}
+		if at.Kind() != reflect.Struct {
 			continue
 		}
 		for key := range keys {
-			text, ok := env["RETAIN_"+strings.ToUpper(section)+"_"+strings.ToUpper(key)]
-			if !ok {
+			name := "RETAIN_" + strings.ToUpper(section) + "_" + strings.ToUpper(key)
+			if _, ok := env[name]; !ok {
 				continue
 			}
-			if err := setNode(child(doc, section), key, text); err != nil {
+			if err := override(child(doc, section), key, fieldType(at, key), env, name); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// fieldType is the type of the field of struct t that the yaml key names.
+func fieldType(t reflect.Type, key string) reflect.Type {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name == key || name == "" && strings.ToLower(f.Name) == key {
+			return f.Type
+		}
+	}
+	panic("no field for key " + key) // keys come from the same struct
+}
+
+// override sets key of the mapping to what the variable says, if it is set: a text as it stands, anything else as YAML.
+func override(mapping *yaml.Node, key string, t reflect.Type, env map[string]string, name string) error {
+	text, ok := env[name]
+	if !ok {
+		return nil
+	}
+	plain := t
+	if plain.Kind() == reflect.Pointer {
+		plain = plain.Elem()
+	}
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+	switch {
+	case plain.Kind() == reflect.String && (t == plain || text != "null" && text != ""):
+		node = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	default:
+		var value yaml.Node
+		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+			return usagef("%s: %q is not YAML: %s", name, text, strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		if len(value.Content) > 0 {
+			node = value.Content[0]
+		}
+		if err := node.Decode(reflect.New(t).Interface()); err != nil {
+			return usagef("%s: %q does not fit: the key wants %s", name, text, wanted(plain))
+		}
+	}
+	setNode(mapping, key, node)
+	return nil
+}
+
+// wanted names a type in words.
+func wanted(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 10m"
+	case t == reflect.TypeFor[time.Time]():
+		return "an instant such as 2026-03-01"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int:
+		return "a whole number"
+	case t.Kind() == reflect.Float64:
+		return "a number"
+	case t.Kind() == reflect.Slice:
+		return "a list such as [a, b]"
+	default:
+		return "a mapping such as {key: value}"
+	}
 }
 
 // child returns the mapping under key, made if it is absent or null.
@@ -130,22 +194,13 @@ func child(doc *yaml.Node, key string) *yaml.Node {
 	return sub
 }
 
-// setNode sets key of the mapping to the YAML value in text.
-func setNode(mapping *yaml.Node, key, text string) error {
-	var value yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-		return usagef("environment override of %s: %s", key, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
-	if len(value.Content) > 0 {
-		node = value.Content[0]
-	}
+// setNode sets key of the mapping.
+func setNode(mapping *yaml.Node, key string, node *yaml.Node) {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			mapping.Content[i+1] = node
-			return nil
+			return
 		}
 	}
 	mapping.Content = append(mapping.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, node)
-	return nil
 }

@@ -32,6 +32,9 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 		{"bad bands", "bands: {high: .2, medium: .5}\n", "bands"},
 		{"rates without currency", "rates: {USD: 2}\n", "set currency"},
 		{"leak without a reason", "train: {allow_leaks: {x: ''}}\n", "train.allow_leaks.x"},
+		{"a second document", "currency: EUR\n---\ncurrency: USD\n", "second document"},
+		{"port out of range", "serve: {addr: '127.0.0.1:99999'}\n", "serve.addr"},
+		{"holdout above one", "actions: {holdout: 7}\n", "actions.holdout"},
 		{"bad zone", "schedule: {timezone: Mars}\n", "schedule.timezone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,6 +82,25 @@ func TestConfigOrder(t *testing.T) {
 	}
 	if want := filepath.Join(folder, "own.yaml"); *c.Features.Catalogue != want {
 		t.Errorf("catalogue %s, want %s", *c.Features.Catalogue, want)
+	}
+}
+
+func TestConfigOverridesNameTheirVariable(t *testing.T) {
+	c, err := loadConfig(writeConfig(t, ""), []string{"RETAIN_SERVE_ADDR=[::1]:8080", "RETAIN_WAREHOUSE_URL=embedded:", "RETAIN_CHURN_ACTIVITY=[usage, purchases]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Serve.Addr != "[::1]:8080" || len(c.Churn.Activity) != 2 {
+		t.Errorf("addr %q, activity %v", c.Serve.Addr, c.Churn.Activity)
+	}
+	for variable, want := range map[string]string{
+		"RETAIN_CHURN_HORIZON_DAYS=soon": "RETAIN_CHURN_HORIZON_DAYS: \"soon\" does not fit: the key wants a whole number",
+		"RETAIN_TRAIN_TIME_BUDGET=long":  "a duration",
+		"RETAIN_ACTIONS_EXPLORE=perhaps": "true or false",
+	} {
+		if _, err := loadConfig(writeConfig(t, ""), []string{variable}); !isUsage(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want a usage error with %q", variable, err, want)
+		}
 	}
 }
 

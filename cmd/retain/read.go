@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -158,7 +159,7 @@ func printAtRisk(w io.Writer, run models.Run, customers []models.Score, total in
 	table(w, func(line func(string, ...any)) {
 		line("customer\tchurn probability\t\tband\tvalue\tat stake\twhy")
 		for _, s := range customers {
-			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", printable(s.CustomerID), percent(s.ChurnProbability), bar(s.ChurnProbability), *s.Band, amount(s.ExpectedValue), amount(s.ExpectedLoss), topReason(s))
+			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", short(s.CustomerID), percent(s.ChurnProbability), bar(s.ChurnProbability), *s.Band, amount(s.ExpectedValue), amount(s.ExpectedLoss), topReason(s))
 		}
 	})
 }
@@ -226,10 +227,22 @@ func arrow(contribution float64) string {
 	return "▼"
 }
 
-// printable keeps control characters of an id out of the terminal.
+// short is an id for a table: at most shortID characters.
+func short(id string) string {
+	runes := []rune(printable(id))
+	if len(runes) <= shortID {
+		return string(runes)
+	}
+	return string(runes[:shortID-1]) + "…"
+}
+
+// shortID keeps a table on the screen whatever the ids are.
+const shortID = 40
+
+// printable keeps control and direction characters of an id out of the terminal.
 func printable(id string) string {
 	for _, r := range id {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return fmt.Sprintf("%q", id)
 		}
 	}

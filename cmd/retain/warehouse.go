@@ -52,6 +52,9 @@ func (a *app) warehouseCommand() *cobra.Command {
 			if !s.db.Embedded() {
 				return usagef("%s is a server: it needs no holder", redactURL(s.config.Warehouse.URL))
 			}
+			if !s.db.Holds() {
+				return fmt.Errorf("another process holds %s already: its holder answers other commands, so there is nothing to do", s.config.Warehouse.URL)
+			}
 			a.say("holding " + s.config.Warehouse.URL + " open; stop with Ctrl-C")
 			<-cmd.Context().Done()
 			return nil

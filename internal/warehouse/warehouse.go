@@ -77,6 +77,9 @@ func (w *Warehouse) Database() string { return w.database }
 // Embedded tells whether the engine runs in this process or in another one of this machine that holds the directory.
 func (w *Warehouse) Embedded() bool { return w.embedded }
 
+// Holds tells whether this process holds the embedded directory, rather than asking another one that does.
+func (w *Warehouse) Holds() bool { return w.held != nil }
+
 // Close closes the connections. A holder first lets the statements of other processes end, for at most 10 s.
 func (w *Warehouse) Close() error {
 	w.close.Do(func() {
