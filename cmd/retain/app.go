@@ -120,9 +120,16 @@ func (a *app) open(ctx context.Context, command string, how access) (*session, e
 }
 
 func (a *app) openWith(ctx context.Context, config Config, command string, how access) (*session, error) {
+	wait := a.wait
+	switch {
+	case wait < 0:
+		return nil, usagef("--wait: %v is negative", wait)
+	case wait == 0:
+		wait = -1 // to warehouse.Open 0 is its default, below it is not at all
+	}
 	log := a.logger(how)
 	db, err := warehouse.Open(ctx, warehouse.Options{
-		URL: config.Warehouse.URL, Wait: a.wait, Create: how != reading, Serve: how == holding, Command: "retain " + command, Logger: a.logger(reading),
+		URL: config.Warehouse.URL, Wait: wait, Create: how != reading, Serve: how == holding, Command: "retain " + command, Logger: a.logger(reading),
 	})
 	if err != nil {
 		return nil, explainMissing(err, config.Warehouse.URL)

@@ -115,13 +115,16 @@ func TestDemo(t *testing.T) {
 
 	t.Run("export has a row per eligible customer", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "features.csv")
-		d.json(t, nil, "features", "export", "--cutoff", "1998-04-01", "--out", out)
+		d.json(t, nil, "features", "export", "--cutoff", "1998-04-01", "--labels", "--out", out)
 		text, err := os.ReadFile(out)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if rows := bytes.Count(text, []byte("\n")) - 1; rows != 9526 {
 			t.Errorf("%d rows, want the 9,526 who bought in the 365 days before", rows)
+		}
+		if churned := bytes.Count(text, []byte(",1\n")); churned != 6683 {
+			t.Errorf("%d churned, want the 6,683 who bought nothing in the 90 days after", churned)
 		}
 	})
 

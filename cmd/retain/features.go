@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -45,6 +46,7 @@ func (a *app) featuresListCommand() *cobra.Command {
 
 func (a *app) featuresExportCommand() *cobra.Command {
 	var cutoffText, out string
+	var labels bool
 	cmd := &cobra.Command{
 		Use:     "export --cutoff T --out FILE",
 		Short:   "Write the matrix of one cutoff as CSV: customer_id and every feature",
@@ -66,7 +68,7 @@ func (a *app) featuresExportCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			rows, columns, err := s.export(cmd, cutoff, out)
+			rows, columns, err := s.export(cmd.Context(), cutoff, out, labels)
 			if err != nil {
 				return err
 			}
@@ -77,11 +79,12 @@ func (a *app) featuresExportCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cutoffText, "cutoff", "", "the instant at which to stand, exclusive")
 	cmd.Flags().StringVar(&out, "out", "", "the file to write (.csv)")
+	cmd.Flags().BoolVar(&labels, "labels", false, "add the label: 1 churned, 0 stayed, empty not known")
 	return cmd
 }
 
-func (s *session) export(cmd *cobra.Command, cutoff time.Time, out string) (rows, columns int, err error) {
-	ctx := cmd.Context()
+// export writes the eligible customers of the cutoff with every feature of the catalogue and, if asked, their labels.
+func (s *session) export(ctx context.Context, cutoff time.Time, out string, labels bool) (rows, columns int, err error) {
 	catalogue, err := s.config.catalogue()
 	if err != nil {
 		return 0, 0, err
@@ -98,10 +101,34 @@ func (s *session) export(cmd *cobra.Command, cutoff time.Time, out string) (rows
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := snapshot.ExportCSV(out, nil); err != nil {
+	var y []float64
+	if labels {
+		if y, err = s.labels(ctx, population); err != nil {
+			return 0, 0, err
+		}
+	}
+	if err := snapshot.ExportCSV(out, y); err != nil {
 		return 0, 0, err
 	}
 	return snapshot.X.Rows(), snapshot.X.Cols(), nil
+}
+
+// labels are those of the population, known by the watermark.
+func (s *session) labels(ctx context.Context, p *features.Population) ([]float64, error) {
+	spec := s.config.Churn
+	watermark, err := s.store.Watermark(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	if !spec.Known(p.Cutoff, watermark) {
+		latest := watermark.AddDate(0, 0, -spec.MaturityDays())
+		return nil, usagef("--labels: those of %s are not known yet; the latest cutoff with known labels is %s", p.Cutoff.Format(time.RFC3339), latest.Format(time.RFC3339))
+	}
+	known, err := s.store.Labels(ctx, spec, p, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return known.Y, nil
 }
 
 // sourceOf names the sources that a measure reads.

@@ -29,6 +29,8 @@ func (a *app) atRiskCommand() *cobra.Command {
 				return usagef("--sort: %q is neither expected_loss nor churn_probability", sort)
 			case q.Band != "" && q.Band != "low" && q.Band != "medium" && q.Band != "high":
 				return usagef("--band: %q is none of low, medium, high", q.Band)
+			case cmd.Flags().Changed("min-value") && math.IsNaN(q.MinValue):
+				return usagef("--min-value: give a number")
 			case q.Limit < 1:
 				return usagef("--limit: %d is not above 0", q.Limit)
 			}

@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -100,6 +101,8 @@ func (l *lines) more() error {
 	switch {
 	case err == io.EOF:
 		l.drained = true
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &fatalError{l.count + 1, fmt.Errorf("read: %w: the compressed file is cut off; fetch it again", err)}
 	case err != nil:
 		return &fatalError{l.count + 1, fmt.Errorf("read: %w", err)}
 	}
