@@ -2,6 +2,8 @@ package pipelines
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"retain/internal/warehouse"
+	"retain/internal/warehouse/warehousetest"
 )
 
 // killRows rows over killMonths months: so many partitions are handed over one by one.
@@ -91,7 +94,7 @@ func TestImportKilled(t *testing.T) {
 }
 
 func childCommand(t *testing.T, house, file string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestImportChild$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "RETAIN_TEST_HOUSE="+house, "RETAIN_TEST_FILE="+file)
 	return cmd
 }
@@ -139,35 +142,44 @@ func killChild(t *testing.T, house, file, word string, wait time.Duration) {
 	cmd.Wait() // killed, or done before that
 }
 
-// TestImportChild is the process that TestImportKilled kills; by itself it does nothing.
-func TestImportChild(t *testing.T) {
-	house, file := os.Getenv("RETAIN_TEST_HOUSE"), os.Getenv("RETAIN_TEST_FILE")
+// TestMain runs the tests, or, started by childCommand, is the process that TestImportKilled kills.
+func TestMain(m *testing.M) {
+	house := os.Getenv("RETAIN_TEST_HOUSE")
 	if house == "" {
-		t.Skip("runs as a process of TestImportKilled")
-	}
-	w, err := warehouse.Open(t.Context(), warehouse.Options{URL: "embedded:" + house, Create: true, Command: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if file == "" {
-		if err := w.RecoverImports(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		var n, fixes, tables uint64
-		if err := w.Conn().QueryRow(t.Context(), `SELECT (SELECT count() FROM usage), (SELECT count() FROM usage_fixes),
-			(SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_'))`).Scan(&n, &fixes, &tables); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Printf("counts: rows %d fixes %d tables %d\n", n, fixes, tables)
+		warehousetest.Main(m)
 		return
 	}
-	_, err = Import(t.Context(), ImportOptions{Warehouse: w, Source: "usage", Path: file, Progress: func(p ImportProgress) {
-		if p.Finished {
-			fmt.Println("child: read")
-		}
-	}})
-	if err != nil {
-		t.Fatal(err)
+	if err := importAsChild(house, os.Getenv("RETAIN_TEST_FILE")); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
 	}
+	os.Exit(0)
+}
+
+// importAsChild imports the file into the warehouse, or, without one, recovers the imports and prints what is there.
+func importAsChild(house, file string) (err error) {
+	ctx := context.Background()
+	w, err := warehouse.Open(ctx, warehouse.Options{URL: "embedded:" + house, Create: true, Command: "test"})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if file != "" {
+		_, err = Import(ctx, ImportOptions{Warehouse: w, Source: "usage", Path: file, Progress: func(p ImportProgress) {
+			if p.Finished {
+				fmt.Println("child: read")
+			}
+		}})
+		return err
+	}
+	if err := w.RecoverImports(ctx); err != nil {
+		return err
+	}
+	var n, fixes, tables uint64
+	if err := w.Conn().QueryRow(ctx, `SELECT (SELECT count() FROM usage), (SELECT count() FROM usage_fixes),
+		(SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_'))`).Scan(&n, &fixes, &tables); err != nil {
+		return err
+	}
+	fmt.Printf("counts: rows %d fixes %d tables %d\n", n, fixes, tables)
+	return nil
 }
