@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -135,11 +136,33 @@ func (d *demo) run(ctx context.Context) (err error) {
 		fmt.Fprintln(w)
 		printAtRisk(w, run, customers, total)
 		fmt.Fprintf(w, "\nDone in %.1f s. Look further:\n", report.Seconds)
-		fmt.Fprintf(w, "  cd %s\n  retain at-risk --band high --sort churn_probability\n  retain explain %s\n", d.dir, customers[0].CustomerID)
+		program := programName()
+		fmt.Fprintf(w, "  cd %s\n  %s at-risk --band high --sort churn_probability\n", d.dir, program)
+		if len(customers) > 0 {
+			fmt.Fprintf(w, "  %s explain %s\n", program, customers[0].CustomerID)
+		}
 	}); err != nil || d.once {
 		return err
 	}
-	return d.serve(ctx, s, listener, customers[0].CustomerID)
+	return d.serve(ctx, s, listener, customers)
+}
+
+// programName is how the user can call this program: by its name where that finds it, else by its path.
+func programName() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "retain"
+	}
+	if found, err := exec.LookPath("retain"); err == nil && sameFile(found, self) {
+		return "retain"
+	}
+	return self
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // listen takes the demo's address. Only the default gives way to a free port when it is taken.
@@ -273,7 +296,11 @@ func (d *demo) do(what string, step func() (string, error)) error {
 	return nil
 }
 
-func (d *demo) serve(ctx context.Context, s *session, listener net.Listener, customer string) error {
+func (d *demo) serve(ctx context.Context, s *session, listener net.Listener, customers []models.Score) error {
+	customer := "ID"
+	if len(customers) > 0 {
+		customer = customers[0].CustomerID
+	}
 	now := time.Now().UTC()
 	old, err := s.db.Keys(ctx)
 	if err != nil {
