@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"retain/features"
@@ -35,6 +37,7 @@ type ScoreOptions struct {
 	Cutoff  time.Time    // exclusive, UTC; required
 	Value   actions.ValueTerms
 	Bands   *models.Bands    // nil: the artifact's
+	Warn    func(string)     // told what is odd about the input; nil discards
 	Now     func() time.Time // nil means time.Now
 }
 
@@ -68,6 +71,9 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 		return run, err
 	}
 	watch.lap("features")
+	if empty := emptyColumns(x); len(empty) > 0 && o.Warn != nil {
+		o.Warn(fmt.Sprintf("no customer has a value of %s: the model was trained with them; is a source missing or late?", strings.Join(empty, ", ")))
+	}
 
 	s, err := newScoring(o, population, x, monthly)
 	if err != nil {
@@ -123,6 +129,19 @@ func scoringMatrix(ctx context.Context, store *features.Store, a *models.Artifac
 		return nil, nil, fmt.Errorf("compute customer value: %w", err)
 	}
 	return x, monthly, nil
+}
+
+// emptyColumns names the features that no row has: they had values at training, or they would not be in the model.
+func emptyColumns(x *features.Matrix) (names []string) {
+	if x.Rows() == 0 {
+		return nil
+	}
+	for j, column := range x.X {
+		if !slices.ContainsFunc(column, func(v float32) bool { return v == v }) {
+			names = append(names, x.Schema[j].Name)
+		}
+	}
+	return names
 }
 
 // scoring is the state of one run between features and rows.
