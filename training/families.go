@@ -170,3 +170,24 @@ var recencyNames = map[string]string{
 	"usage":     "usage_recency_days",
 	"purchases": "purchase_recency_days",
 }
+
+// daysToEnd is the catalogue's name of the days to which the running period is paid.
+const daysToEnd = "subscription_days_to_end"
+
+// dueRows tells which rows of a raw matrix are due: their paid period ends in [T+L, T+L+H), as known at T. It is nil where that means
+// nothing: not contractual, or a catalogue without that column.
+func dueRows(x *features.Matrix, c features.ChurnSpec) []bool {
+	if c.Setting != features.Contractual {
+		return nil
+	}
+	j := slices.IndexFunc(x.Schema, func(c features.Column) bool { return c.Name == daysToEnd })
+	if j < 0 {
+		return nil
+	}
+	due := make([]bool, x.Rows())
+	from, until := float32(c.GapDays), float32(c.GapDays+c.HorizonDays)
+	for i, days := range x.X[j] {
+		due[i] = days >= from && days < until // NaN, an open period, is never due
+	}
+	return due
+}

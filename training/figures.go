@@ -21,6 +21,7 @@ type FoldFigures struct {
 	Rows      int       `json:"rows"`
 	Positives int       `json:"positives"`
 	Figures
+	AUCDue *Figure `json:"auc_due,omitempty"` // contractual: AUC among those whose period ends within the label window; absent elsewhere
 }
 
 // PooledFigures are the figures over all test cutoffs: log loss, Brier and ECE of the concatenated rows, AUC, average precision and lift
@@ -48,6 +49,7 @@ type Held struct {
 	Y        []float64 // labels
 	Margin   []float64 // before calibration; ranks
 	P        []float64 // calibrated probabilities
+	Due      []bool    // contractual: the paid period ends within the label window, as known at the cutoff; nil elsewhere
 }
 
 // Measure computes the figures of rows: ranks by margin, all else by the probability.
@@ -63,12 +65,27 @@ func Measure(y, margin, p []float64) Figures {
 	}
 }
 
+// aucDue is the AUC among the rows that are due: between them time left, which everyone knows, no longer tells who leaves.
+func (h Held) aucDue() *Figure {
+	if h.Due == nil {
+		return nil
+	}
+	var margin, y []float64
+	for i, due := range h.Due {
+		if due {
+			margin, y = append(margin, h.Margin[i]), append(y, h.Y[i])
+		}
+	}
+	auc := Figure(AUC(margin, y, nil))
+	return &auc
+}
+
 // Pool measures a family on its test cutoffs by the pooled rules of metrics.md §5.
 func Pool(name string, held []Held, seed uint64) ModelFigures {
 	out := ModelFigures{Name: name, Folds: make([]FoldFigures, len(held))}
 	all := concatenate(held)
 	for k, h := range held {
-		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P)}
+		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P), AUCDue: h.aucDue()}
 	}
 	b := NewBootstrap(seed, all.Customer)
 	out.Pooled = PooledFigures{Rows: len(all.Y), Positives: positives(all.Y), Figures: poolFolds(out.Folds)}

@@ -142,6 +142,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 	}
 	a.progress(fmt.Sprintf("test cutoff %s: %d families on %d rows of %d cutoffs, tested on %d", day(o.Test), len(families), train.Rows(), len(o.Train), test.Rows()))
 
+	due := dueRows(test.X, a.churn)
 	record := func(name string, f *Fitted, x *features.Matrix) error {
 		margin, p, err := f.Probabilities(x)
 		if err != nil {
@@ -152,7 +153,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 			c = &contender{Name: name}
 			t.Contenders = append(t.Contenders, c)
 		}
-		c.Held = append(c.Held, Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p})
+		c.Held = append(c.Held, Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p, Due: due})
 		c.Seconds += f.FitSeconds
 		return nil
 	}
