@@ -34,6 +34,7 @@ func TestParseCatalogueIsStrict(t *testing.T) {
 		{"change without a window", oneEntry("form: change, source: usage, of: {form: count}"), "of has a window"},
 		{"ratio without over", oneEntry("form: ratio, source: usage, of: {form: count}"), "of belongs to"},
 		{"current usage", oneEntry("source: usage, form: count, current: true"), "current is for subscriptions"},
+		{"renewals of usage", oneEntry("source: usage, form: renewals_up, column: errors"), "is for subscriptions"},
 		{"negative window", oneEntry("source: usage, form: count, window: -7"), "whole days"},
 		{"text as a number", oneEntry("source: subscriptions, form: last, column: plan"), "the unit level is for text"},
 		{"other version", "version: 2\nentries: []\n", "version is 2"},

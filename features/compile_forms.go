@@ -64,10 +64,15 @@ func (c *compiler) tenure() string {
 func (c *compiler) change(m Measure) string {
 	before := m
 	before.Offset += m.Window
-	was := "nullIf(" + c.value(before) + ", 0)"
+	was := c.value(before)
+	return fmt.Sprintf("if(ifNull(%s <= %d, false), %s, NULL)", born, c.start(before), relative(c.value(m), was))
+}
+
+// relative is the change from was to v as a share of was, in [-1, 10].
+func relative(v, was string) string {
+	was = "nullIf(" + was + ", 0)"
 	// Not least and greatest: they pass over a missing value.
-	v := fmt.Sprintf("arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(%s - %s) / %s])[1]", c.value(m), was, was)
-	return fmt.Sprintf("if(ifNull(%s <= %d, false), %s, NULL)", born, c.start(before), v)
+	return fmt.Sprintf("arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(%s - %s) / %s])[1]", v, was, was)
 }
 
 // condition is what a row must be to count for a measure, and the columns that takes; "" = every row of the scan.
@@ -206,6 +211,10 @@ func (c *compiler) overRows(m Measure) string {
 		return fmt.Sprintf("%s * 28 / least(greatest(%s, 7), %d)", float(agg(when("count", "", cond))), c.tenure(), m.Window)
 	case Share:
 		return c.share(m)
+	case RenewalChange, RenewalDiff, RenewalsUp, RenewalsDown:
+		return c.renewal(m)
+	case Returns:
+		return c.returns(m)
 	case Attribute:
 		return c.attribute(m)
 	}

@@ -15,6 +15,9 @@ var derivedColumns = []derivedColumn{
 	{Purchases, "weekend", boolean, "toDayOfWeek(at) >= 6", []string{"at"}},
 	{Purchases, "discounted", boolean, "discount > 0", []string{"discount"}},
 	{Subscriptions, "cancelled", boolean, "isNotNull(cancelled_at)", []string{"cancelled_at"}},
+	// The share of the list price that is not paid; missing without a list price. The inner if keeps the division from zero in rows that the outer leaves out.
+	{Subscriptions, "discount", fixedPoint, "if(ifNull(list_mrr, 0) > 0, " +
+		"toDecimal128(1 - toFloat64(mrr) / toFloat64(if(ifNull(list_mrr, 0) > 0, assumeNotNull(list_mrr), 1)), 10), NULL)", []string{"mrr", "list_mrr"}},
 	// Whole milliseconds: a Decimal, and so exact in sums.
 	{Subscriptions, "ms_to_end", fixedPoint, "toDecimal64(dateDiff('millisecond', {T}, ends_at), 0)", []string{"ends_at"}},
 }

@@ -68,6 +68,14 @@ const (
 	Difference    Form = "difference"    // Of - Over
 	Tenure        Form = "tenure"        // days from created_at, else from the first row of any source
 	Attribute     Form = "attribute"     // a column of customers as it stands
+
+	// Forms of subscription periods. A renewal is a period that follows, by start, one of the same subscription_id (empty: one
+	// subscription); a window is that of its start, while the period before is looked for in all of history.
+	RenewalChange Form = "renewal_change"     // of a numeric column at the last renewal, as change; missing without one or without both values
+	RenewalDiff   Form = "renewal_difference" // as renewal_change, but the value minus the one before
+	RenewalsUp    Form = "renewals_up"        // renewals with a greater value of a numeric column than the period before
+	RenewalsDown  Form = "renewals_down"      // renewals with a smaller one
+	Returns       Form = "returns"            // periods that begin after the end of every earlier one of the customer: ended_at, else ends_at, else open
 )
 
 // Unit says how a value is to be spoken of.

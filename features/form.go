@@ -15,6 +15,7 @@ type needs struct {
 	mustWin   bool      // it has no meaning without one
 	life      bool      // it can be narrowed to the beginning of life
 	where     bool      // it takes conditions
+	periods   bool      // its rows are subscription periods, over all of history
 	composite int       // 1: Of, 2: Of and Over
 }
 
@@ -51,6 +52,11 @@ var forms = map[Form]needs{
 	DecayedSum:    {source: true, window: true, where: true},
 	ScaledRate:    {source: true, window: true, mustWin: true, where: true},
 	Share:         {source: true, column: numberOptional, window: true, where: true},
+	RenewalChange: {source: true, column: numberColumn, periods: true},
+	RenewalDiff:   {source: true, column: numberColumn, periods: true},
+	RenewalsUp:    {source: true, column: numberColumn, window: true, periods: true},
+	RenewalsDown:  {source: true, column: numberColumn, window: true, periods: true},
+	Returns:       {source: true, window: true, periods: true},
 	Change:        {composite: 1},
 	Ratio:         {composite: 2},
 	Difference:    {composite: 2},
@@ -181,6 +187,9 @@ func (m *Measure) check(each string) string {
 		}
 		if m.Source == Customers != (m.Form == Attribute) {
 			return fault("attributes, and nothing else, come from customers")
+		}
+		if n.periods && m.Source != Subscriptions {
+			return fault("is for subscriptions")
 		}
 	} else if m.Source != "" {
 		return fault("has no source")

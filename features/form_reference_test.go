@@ -91,6 +91,9 @@ func (w *refWorld) veil(r refRow, now int64) refRow {
 			}
 			num["ends_at"] = next
 		}
+		if mrr, ok := num["mrr"]; ok && num["list_mrr"] > 0 {
+			num["discount"] = 1 - mrr/num["list_mrr"]
+		}
 		_, cancelled := num["cancelled_at"]
 		flag("cancelled", cancelled)
 		if ends, ok := num["ends_at"]; ok {
@@ -408,6 +411,8 @@ func (e *refEye) overRows(m Measure, id string, rows, total []refRow) float64 {
 	case ScaledRate:
 		tenure := float64(e.now-e.born(id)) / dayMS
 		return n * 28 / math.Min(math.Max(tenure, 7), float64(m.Window))
+	case RenewalChange, RenewalDiff, RenewalsUp, RenewalsDown, Returns:
+		return e.periods(m, id, rows)
 	case Share:
 		if m.Column != "" {
 			if s := sumOf(total, m.Column); s != 0 {

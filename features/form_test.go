@@ -78,6 +78,17 @@ func everyForm(t testing.TB) *Catalogue {
 	add(Measure{Form: ActiveDays, Source: Usage, Life: 30})
 	add(Measure{Form: Distinct, Source: Usage, Column: "feature", Life: 30})
 	add(Measure{Form: Sum, Source: Subscriptions, Column: "auto_renew"})
+	for _, window := range []Measure{{}, {Window: 180}, {Window: 90, Offset: 28}} {
+		for _, form := range []Form{RenewalsUp, RenewalsDown, Returns} {
+			m := Measure{Form: form, Source: Subscriptions, Window: window.Window, Offset: window.Offset}
+			if form != Returns {
+				m.Column = "mrr"
+			}
+			add(m)
+		}
+	}
+	add(Measure{Form: RenewalChange, Source: Subscriptions, Column: "mrr"})
+	add(Measure{Form: RenewalDiff, Source: Subscriptions, Column: "discount"})
 	add(Measure{Form: Slope, Source: Usage, Column: "errors", Window: 84, Buckets: 12})
 	add(Measure{Form: Attribute, Source: Customers, Column: "region"})
 	add(Measure{Form: Attribute, Source: Customers, Column: "segment"})

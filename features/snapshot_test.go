@@ -27,7 +27,8 @@ func TestSnapshotSQL(t *testing.T) {
 	c := DefaultCatalogue().Only([]string{
 		"usage_minutes_sum_28d", "usage_active_days_28d", "usage_sessions_change_28d", "usage_features_entropy_84d", "usage_features_new_28d",
 		"usage_users_per_seat_28d", "purchase_recency_days", "purchase_count_365d", "purchase_interval_sd_days", "purchase_returned_share_365d",
-		"subscription_plan_last", "profile_tenure_days", "profile_region",
+		"subscription_plan_last", "subscription_mrr_renewal_change", "subscription_discount_renewal_difference", "subscription_upgrades_count_180d",
+		"subscription_returns_count", "profile_tenure_days", "profile_region",
 	})
 	cutoff := time.UnixMilli(day(200)).UTC()
 	compiler, err := newCompiler(t.Context(), s, cutoff, c.Entries)
