@@ -13,8 +13,8 @@ const OtherReason = "other"
 
 // Reasons are the top features of row i of x by absolute contribution to the margin, ties by column order, and last "other", the
 // sum of the rest, so that they add up to what contributions (p values, of row i) add up to. A feature that contributes exactly
-// nothing is no reason and is not listed; "other" always is. The base, the last argument, belongs to everyone and is nobody's reason.
-func (a *Artifact) Reasons(top int, x *features.Matrix, i int, contributions []float64, _ float64) []Reason {
+// nothing is no reason and is not listed; "other" always is. The base belongs to everyone and is nobody's reason.
+func (a *Artifact) Reasons(top int, x *features.Matrix, i int, contributions []float64) []Reason {
 	listed := strongest(top, contributions)
 	out := make([]Reason, 0, len(listed)+1)
 	isListed := make([]bool, len(contributions))

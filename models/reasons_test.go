@@ -18,7 +18,7 @@ func flat() (*models.Artifact, *features.Matrix) {
 
 func TestReasons(t *testing.T) {
 	a, x := flat()
-	got := a.Reasons(2, x, 0, []float64{.5, -1, .5, .25}, 0)
+	got := a.Reasons(2, x, 0, []float64{.5, -1, .5, .25})
 	want := []struct {
 		feature, text, direction string
 		contribution             float64
@@ -42,7 +42,7 @@ func TestReasons(t *testing.T) {
 
 func TestZeroIsNoReasonButOtherStays(t *testing.T) {
 	a, x := flat()
-	got := a.Reasons(5, x, 0, []float64{0, 0, -.5, 0}, 0)
+	got := a.Reasons(5, x, 0, []float64{0, 0, -.5, 0})
 	if len(got) != 2 || got[0].Feature != "c" || got[0].Text != "c is blue" || got[0].Value != nil || got[1].Feature != models.OtherReason || got[1].Contribution != 0 {
 		t.Errorf("%+v", got)
 	}
@@ -69,7 +69,7 @@ func TestReasonsSpeakTheCatalogue(t *testing.T) {
 		}
 		schema := features.Schema{{Name: name}}
 		a := &models.Artifact{Catalogue: c, Schema: schema, Medians: []float64{1}}
-		r := a.Reasons(1, &features.Matrix{Schema: schema, X: [][]float32{{3}}}, 0, []float64{1}, 0)
+		r := a.Reasons(1, &features.Matrix{Schema: schema, X: [][]float32{{3}}}, 0, []float64{1})
 		if r[0].Text == "" || r[0].Text != entry.Say(3, 1, "") || r[0].Actionable != entry.Actionable || a.Actionable(name) != entry.Actionable {
 			t.Errorf("%s: %+v", name, r[0])
 		}

@@ -155,7 +155,6 @@ type scoring struct {
 	value      []float64
 	bands      models.Bands
 
-	base          float64
 	contributions []float64 // of rows [explained, explained+explainBatch) of x
 	explained     int
 	explaining    time.Duration
@@ -253,7 +252,7 @@ func (s *scoring) row(i int) warehouse.ScoreRow {
 	row.Loss = row.Probability * row.Value
 	p := s.x.Cols()
 	at := k - s.explained
-	for _, r := range a.Reasons(reasonsKept, s.x, k, s.contributions[at*p:(at+1)*p], s.base) {
+	for _, r := range a.Reasons(reasonsKept, s.x, k, s.contributions[at*p:(at+1)*p]) {
 		row.ReasonFeatures = append(row.ReasonFeatures, r.Feature)
 		row.ReasonTexts = append(row.ReasonTexts, r.Text)
 		row.ReasonValues = append(row.ReasonValues, orNaN(r.Value))
@@ -276,11 +275,9 @@ func (s *scoring) explain(k int) error {
 	s.explained = k
 	hi := min(k+explainBatch, s.x.Rows())
 	s.contributions = make([]float64, (hi-k)*s.x.Cols())
-	base, err := s.o.Model.Model.Contributions(s.contributions, s.x.Slice(k, hi))
-	if err != nil {
+	if _, err := s.o.Model.Model.Contributions(s.contributions, s.x.Slice(k, hi)); err != nil {
 		return fmt.Errorf("explain: %w", err)
 	}
-	s.base = base
 	s.explaining += s.o.Now().Sub(begin)
 	return nil
 }
