@@ -123,7 +123,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	scores, err := s.scores(ctx)
+	scores, _, err := s.scores(ctx)
 	if err != nil {
 		return err
 	}

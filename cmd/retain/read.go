@@ -40,7 +40,7 @@ func (a *app) atRiskCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			scores, err := s.scores(cmd.Context())
+			scores, _, err := s.scores(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func (a *app) customerCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			scores, err := s.scores(cmd.Context())
+			scores, _, err := s.scores(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -100,15 +100,7 @@ func (a *app) explainCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			scores, err := s.scores(cmd.Context())
-			if err != nil {
-				return err
-			}
-			run, err := scores.InForce(cmd.Context())
-			if err != nil {
-				return explainNoRun(err)
-			}
-			entry, err := byArtifact(cmd.Context(), s.db, run.Artifact)
+			scores, entry, err := s.scores(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -128,19 +120,19 @@ func (a *app) explainCommand() *cobra.Command {
 	}
 }
 
-// scores reads the runs of the warehouse; what is actionable is the champion's to say.
-func (s *session) scores(ctx context.Context) (pipelines.Scores, error) {
+// scores reads the runs of the warehouse, and returns the model of the run in force, whose it is to say what is actionable.
+func (s *session) scores(ctx context.Context) (pipelines.Scores, registered, error) {
 	out := pipelines.Scores{DB: s.db}
 	run, err := out.InForce(ctx)
 	if err != nil {
-		return out, explainNoRun(err)
+		return out, registered{}, explainNoRun(err)
 	}
 	entry, err := byArtifact(ctx, s.db, run.Artifact)
 	if err != nil {
-		return out, err
+		return out, registered{}, err
 	}
 	out.Actionable = entry.artifact.Actionable
-	return out, nil
+	return out, entry, nil
 }
 
 func explainNoRun(err error) error {
