@@ -73,7 +73,7 @@ func (c *compiler) widen(m Measure) {
 func (s *Store) firstRows(ctx context.Context, cutoff time.Time) (map[string]int64, error) {
 	first := map[string]int64{}
 	for _, src := range sources {
-		rows, err := s.versions(ctx, src.Name, []string{"at"}, cutoff)
+		rows, err := s.Versions(ctx, src.Name, []string{"at"}, cutoff)
 		if err != nil {
 			return nil, err
 		}

@@ -100,7 +100,7 @@ func TestFactsWrittenLaterAreHidden(t *testing.T) {
 	s := w.store(t)
 	readAt := func(source, column, customer string, cutoff int64) string {
 		t.Helper()
-		rows, err := s.versions(t.Context(), source, []string{column}, time.UnixMilli(cutoff))
+		rows, err := s.Versions(t.Context(), source, []string{column}, time.UnixMilli(cutoff))
 		if err != nil {
 			t.Fatal(err)
 		}

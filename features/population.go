@@ -168,7 +168,7 @@ func facts(from string, tells map[string]string) string {
 
 // populationSQL yields one row (customer_id, standing) for everyone who exists.
 func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time) (string, error) {
-	customers, err := s.versions(ctx, Customers, []string{"created_at", "opted_out_at"}, cutoff)
+	customers, err := s.Versions(ctx, Customers, []string{"created_at", "opted_out_at"}, cutoff)
 	if err != nil {
 		return "", err
 	}
@@ -196,7 +196,7 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 				tells["joined_ms"] = "maxOrNullIf(toUnixTimestamp64Milli(at), " + matchSQL(start.Match) + ")"
 			}
 		}
-		rows, err := s.versions(ctx, source, columns, cutoff)
+		rows, err := s.Versions(ctx, source, columns, cutoff)
 		if err != nil {
 			return "", err
 		}

@@ -128,7 +128,7 @@ func (e Entry) familySource() string {
 }
 
 func (e Entry) attributeMembers(ctx context.Context, s *Store, cutoff time.Time, top int) ([]Entry, error) {
-	rows, err := s.versions(ctx, Customers, []string{attributesColumn}, cutoff)
+	rows, err := s.Versions(ctx, Customers, []string{attributesColumn}, cutoff)
 	if err != nil {
 		return nil, err
 	}

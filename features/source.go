@@ -1,21 +1,8 @@
 package features
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 )
-
-// Binding says where a source lives when it is not the canonical table, and what may be believed of it (contract.md §1, §4).
-type Binding struct {
-	Table   string            `json:"table,omitempty" yaml:"table"`     // your own table or view, "table" or "database.table"; "" = the canonical one
-	Columns map[string]string `json:"columns,omitempty" yaml:"columns"` // canonical column → own column; own tables only
-	Unique  bool              `json:"unique,omitempty" yaml:"unique"`   // the own table holds one row per identity: nothing to de-duplicate
-	Static  []string          `json:"static,omitempty" yaml:"static"`   // columns, or attributes of customers, that never change once written
-}
-
-// Sources binds sources to tables. A source without a key is its canonical table.
-type Sources map[string]Binding
 
 // Names of the sources that the features of this package read.
 const (
@@ -23,6 +10,10 @@ const (
 	Usage         = "usage"
 	Purchases     = "purchases"
 	Subscriptions = "subscriptions"
+	Surveys       = "surveys"
+	Tickets       = "tickets"
+	Contacts      = "contacts"
+	Touchpoints   = "touchpoints"
 )
 
 // valueType is how a canonical column is stored and read.
@@ -52,7 +43,7 @@ type source struct {
 	Identity []string // with customer_id; a row whose first identity column is empty stands for itself
 }
 
-// sources of contract.md §1 that are built, in a fixed order.
+// sources of contract.md §1, in a fixed order.
 var sources = []source{
 	{Customers, "created_at", []sourceColumn{
 		{"created_at", instant, "Nullable(DateTime64(3, 'UTC'))"}, {"lead_source", text, "String"}, {"segment", text, "String"},
@@ -78,6 +69,25 @@ var sources = []source{
 		{"mrr", fixedPoint, "Nullable(Decimal(18, 4))"}, {"list_mrr", fixedPoint, "Nullable(Decimal(18, 4))"},
 		{"seats", whole, "Nullable(UInt32)"}, {"billing_days", whole, "Nullable(UInt16)"}, {"auto_renew", boolean, "Nullable(Bool)"},
 	}, []string{"subscription_id", "started_at"}},
+	{Surveys, "at", []sourceColumn{
+		{"at", instant, "DateTime64(3, 'UTC')"}, {"kind", text, "String"}, {"score", fixedPoint, "Nullable(Decimal(18, 4))"},
+		{"channel", text, "String"}, {"comment", text, "String"},
+	}, nil},
+	{Tickets, "at", []sourceColumn{
+		{"at", instant, "DateTime64(3, 'UTC')"}, {"ticket_id", text, "String"}, {"channel", text, "String"}, {"reply_channel", text, "String"},
+		{"topic", text, "String"}, {"priority", text, "String"}, {"first_reply_at", instant, "Nullable(DateTime64(3, 'UTC'))"},
+		{"resolved_at", instant, "Nullable(DateTime64(3, 'UTC'))"}, {"reopened", whole, "Nullable(UInt32)"}, {"escalated", boolean, "Nullable(Bool)"},
+		{"self_served", boolean, "Nullable(Bool)"}, {"satisfaction", fixedPoint, "Nullable(Decimal(18, 4))"},
+	}, []string{"ticket_id"}},
+	{Contacts, "at", []sourceColumn{
+		{"at", instant, "DateTime64(3, 'UTC')"}, {"contact_id", text, "String"}, {"channel", text, "String"}, {"class", text, "String"},
+		{"action", text, "String"}, {"campaign", text, "String"}, {"decision_id", text, "String"}, {"outcome", text, "String"},
+		{"outcome_at", instant, "Nullable(DateTime64(3, 'UTC'))"},
+	}, []string{"contact_id"}},
+	{Touchpoints, "at", []sourceColumn{
+		{"at", instant, "DateTime64(3, 'UTC')"}, {"kind", text, "String"}, {"channel", text, "String"}, {"lead_source", text, "String"},
+		{"campaign", text, "String"}, {"value", fixedPoint, "Nullable(Decimal(18, 4))"},
+	}, nil},
 }
 
 func sourceNamed(name string) (source, bool) {
@@ -110,37 +120,6 @@ func (s source) columnNames() []string {
 // clockColumns are readable on every source beside its own columns.
 var clockColumns = []string{"customer_id", "at", "ingested_at", "ingested_mapped", "imported_at", "event_hash", "row_hash"}
 
-// Validate finds what is wrong with the bindings: an unknown source or canonical column, columns without a table, an own table
-// without customer_id or its time.
-func (s Sources) Validate() error {
-	for _, name := range sortedKeys(s) {
-		b := s[name]
-		src, ok := sourceNamed(name)
-		if !ok {
-			return fmt.Errorf("sources.%s: no such source; there are %s", name, strings.Join(sourceNames(), ", "))
-		}
-		if b.Table == "" && (len(b.Columns) > 0 || b.Unique) {
-			return fmt.Errorf("sources.%s: columns and unique describe your own table; name it in sources.%s.table", name, name)
-		}
-		for _, canonical := range sortedKeys(b.Columns) {
-			if _, ok := src.column(canonical); !ok && canonical != "customer_id" && canonical != "ingested_at" {
-				return fmt.Errorf("sources.%s.columns: no canonical column %q; there are customer_id, ingested_at, %s", name, canonical, strings.Join(src.columnNames(), ", "))
-			}
-			if b.Columns[canonical] == "" {
-				return fmt.Errorf("sources.%s.columns.%s: names no column", name, canonical)
-			}
-		}
-		if name != Customers {
-			for _, c := range b.Static {
-				if _, ok := src.column(c); !ok {
-					return fmt.Errorf("sources.%s.static: no column %q; there are %s", name, c, strings.Join(src.columnNames(), ", "))
-				}
-			}
-		}
-	}
-	return nil
-}
-
 func sourceNames() []string {
 	names := make([]string, len(sources))
 	for i, s := range sources {
@@ -148,23 +127,3 @@ func sourceNames() []string {
 	}
 	return names
 }
-
-// own is the own column that stands for a canonical one: the mapped name, else the canonical name itself for customer_id and
-// the source's time; "" = the own table has none.
-func (b Binding) own(src source, canonical string) string {
-	if canonical == "at" {
-		canonical = src.Time
-	}
-	if c, ok := b.Columns[canonical]; ok {
-		return c
-	}
-	if c, ok := b.Columns["at"]; ok && canonical == src.Time {
-		return c
-	}
-	if canonical == "customer_id" || canonical == src.Time && src.Name != Customers {
-		return canonical
-	}
-	return ""
-}
-
-func (b Binding) static(column string) bool { return slices.Contains(b.Static, column) }

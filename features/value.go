@@ -39,7 +39,7 @@ func (s *Store) valueSQL(ctx context.Context, p *Population) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	purchases, err := s.versions(ctx, Purchases, []string{"at", "amount", "returned"}, p.Cutoff)
+	purchases, err := s.Versions(ctx, Purchases, []string{"at", "amount", "returned"}, p.Cutoff)
 	if err != nil {
 		return "", err
 	}

@@ -32,11 +32,11 @@ func (k keyRange) where(column string) string {
 	return s
 }
 
-// versions yields the FROM-expression, in parentheses, of all rows of a source as known at cutoff: at < cutoff and ingested_at <
+// Versions yields the FROM-expression, in parentheses, of all rows of a source as known at cutoff: at < cutoff and ingested_at <
 // cutoff, each identity in the version that held then (the greatest ingested_at, imported_at, at, row_hash), customers once each,
 // and columns that are filled in later hidden until their own instant (metrics.md §1). Columns are canonical names; "at" is the
 // source's time under every source; customer_id always comes.
-func (s *Store) versions(ctx context.Context, source string, columns []string, cutoff time.Time) (string, error) {
+func (s *Store) Versions(ctx context.Context, source string, columns []string, cutoff time.Time) (string, error) {
 	return s.rows(ctx, read{Source: source, Columns: columns, Cutoff: cutoff})
 }
 
@@ -93,7 +93,7 @@ func rowsSQL(src source, b Binding, r read, corrected bool) (string, error) {
 			" ORDER BY r.customer_id, " + newest + " LIMIT 1 BY r.customer_id) AS r WHERE " +
 			strings.ReplaceAll("(isNull(@) OR "+happened+")", "@", at) + ")", nil
 	}
-	if b.Table != "" && !b.Unique && b.own(src, src.Identity[0]) != "" {
+	if b.Table != "" && !b.Unique && len(src.Identity) > 0 && b.own(src, src.Identity[0]) != "" {
 		return "(SELECT " + list + " FROM (SELECT * FROM " + tableSQL(src, b) + " AS r WHERE r.ingested_at < " + t + keys +
 			" ORDER BY r.customer_id, r.event_hash, " + newest +
 			" LIMIT 1 BY r.customer_id, if(r." + quoteName(src.Identity[0]) + " = '', r.row_number + 1, 0), r.event_hash) AS r WHERE " + happened + ")", nil
@@ -151,69 +151,4 @@ func knownExpr(src source, b Binding, column string, cutoff time.Time) string {
 		return "if(r.ingested_mapped, toString(" + r(column) + "), '')"
 	}
 	return r(column)
-}
-
-// tableSQL is the source's table under its canonical names: the canonical table itself, or a subquery over the own one.
-func tableSQL(src source, b Binding) string {
-	if b.Table == "" {
-		return quoteName(src.Name)
-	}
-	own := func(canonical, sqlType string) string {
-		c := b.own(src, canonical)
-		if c == "" {
-			switch {
-			case strings.HasPrefix(sqlType, "Nullable"):
-				return "CAST(NULL, " + quoteText(sqlType) + ")"
-			case strings.HasPrefix(sqlType, "Map"):
-				return "CAST(map(), " + quoteText(sqlType) + ")"
-			}
-			return "''"
-		}
-		if sqlType == "String" {
-			return "ifNull(toString(o." + quoteName(c) + "), '')"
-		}
-		if sqlType == "DateTime64(3, 'UTC')" {
-			return "assumeNotNull(toDateTime64(o." + quoteName(c) + ", 3, 'UTC'))"
-		}
-		if sqlType == "Nullable(DateTime64(3, 'UTC'))" {
-			return "CAST(toDateTime64(o." + quoteName(c) + ", 3, 'UTC'), " + quoteText(sqlType) + ")"
-		}
-		return "CAST(o." + quoteName(c) + ", " + quoteText(sqlType) + ")"
-	}
-	var exprs, mapped []string
-	exprs = append(exprs, own("customer_id", "String")+" AS customer_id")
-	for _, c := range src.Columns {
-		exprs = append(exprs, own(c.Name, c.SQL)+" AS "+quoteName(c.Name))
-		if o := b.own(src, c.Name); o != "" {
-			mapped = append(mapped, "ifNull(toString(o."+quoteName(o)+"), '')")
-		}
-	}
-	const epoch = "toDateTime64(0, 3, 'UTC')"
-	ingested, isMapped := "ifNull("+own(src.Time, "Nullable(DateTime64(3, 'UTC'))")+", "+epoch+")", "false"
-	if b.own(src, "ingested_at") != "" {
-		ingested, isMapped = own("ingested_at", "DateTime64(3, 'UTC')"), "true"
-	}
-	content := "cityHash64(" + strings.Join(mapped, ", ") + ")"
-	if len(mapped) == 0 {
-		content = "toUInt64(0)"
-	}
-	identity := content
-	if len(src.Identity) > 0 && b.own(src, src.Identity[0]) != "" {
-		var parts []string
-		for _, c := range src.Identity {
-			column, _ := src.column(c)
-			parts = append(parts, "toString("+own(c, column.SQL)+")")
-		}
-		identity = "cityHash64(" + strings.Join(parts, ", ") + ")"
-	}
-	exprs = append(exprs, ingested+" AS ingested_at", isMapped+" AS ingested_mapped", ingested+" AS imported_at",
-		identity+" AS event_hash", content+" AS row_hash", "rowNumberInAllBlocks() AS row_number")
-	where := "isNotNull(o." + quoteName(b.own(src, "customer_id")) + ")"
-	if src.Name != Customers {
-		where += " AND isNotNull(o." + quoteName(b.own(src, "at")) + ")"
-	}
-	if b.own(src, "ingested_at") != "" {
-		where += " AND isNotNull(o." + quoteName(b.own(src, "ingested_at")) + ")"
-	}
-	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + quoteTable(b.Table) + " AS o WHERE " + where + ")"
 }

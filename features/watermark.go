@@ -59,7 +59,7 @@ func (s *Store) reach(ctx context.Context, c ChurnSpec) (reach, error) {
 
 // reachOf counts the lags in whole minutes before it takes their quantile: a quantile over the rows would hold every row in memory.
 func (s *Store) reachOf(ctx context.Context, source string) (reach, error) {
-	rows, err := s.versions(ctx, source, []string{"at", "ingested_at"}, endOfTime)
+	rows, err := s.Versions(ctx, source, []string{"at", "ingested_at"}, endOfTime)
 	if err != nil {
 		return reach{}, err
 	}

@@ -120,6 +120,62 @@ var ImportSources = []ImportSource{
 			{Name: "auto_renew", Kind: ImportFlag},
 		},
 	},
+	{
+		Name: "surveys", Time: "at", ID: []string{},
+		Columns: []ImportColumn{
+			{Name: "customer_id", Kind: ImportID},
+			{Name: "at", Kind: ImportInstant},
+			{Name: "kind"},
+			{Name: "score", Kind: ImportFixed, Scale: 4, Min: -maxFixed, Max: maxFixed},
+			{Name: "channel"},
+			{Name: "comment"},
+		},
+	},
+	{
+		Name: "tickets", Time: "at", ID: []string{"ticket_id"},
+		Columns: []ImportColumn{
+			{Name: "customer_id", Kind: ImportID},
+			{Name: "at", Kind: ImportInstant},
+			{Name: "ticket_id", Kind: ImportID},
+			{Name: "channel"},
+			{Name: "reply_channel"},
+			{Name: "topic"},
+			{Name: "priority"},
+			{Name: "first_reply_at", Kind: ImportInstant},
+			{Name: "resolved_at", Kind: ImportInstant},
+			{Name: "reopened", Kind: ImportWhole, Max: anyWhole},
+			{Name: "escalated", Kind: ImportFlag},
+			{Name: "self_served", Kind: ImportFlag},
+			{Name: "satisfaction", Kind: ImportFixed, Scale: 4, Min: -maxFixed, Max: maxFixed},
+		},
+	},
+	{
+		Name: "contacts", Time: "at", ID: []string{"contact_id"},
+		Columns: []ImportColumn{
+			{Name: "customer_id", Kind: ImportID},
+			{Name: "at", Kind: ImportInstant},
+			{Name: "contact_id", Kind: ImportID},
+			{Name: "channel"},
+			{Name: "class"},
+			{Name: "action"},
+			{Name: "campaign"},
+			{Name: "decision_id", Kind: ImportID},
+			{Name: "outcome"},
+			{Name: "outcome_at", Kind: ImportInstant},
+		},
+	},
+	{
+		Name: "touchpoints", Time: "at", ID: []string{},
+		Columns: []ImportColumn{
+			{Name: "customer_id", Kind: ImportID},
+			{Name: "at", Kind: ImportInstant},
+			{Name: "kind"},
+			{Name: "channel"},
+			{Name: "lead_source"},
+			{Name: "campaign"},
+			{Name: "value", Kind: ImportFixed, Scale: 4, Min: -maxFixed, Max: maxFixed},
+		},
+	},
 }
 
 // ImportSourceNamed returns the source of that name.
