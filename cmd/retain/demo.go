@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,28 +19,12 @@ import (
 	"retain/features"
 	"retain/internal/warehouse"
 	"retain/models"
-	"retain/pipelines"
 	"retain/serving"
-	"retain/testdata/cdnow"
 	"retain/training"
 )
 
 // demoMark is the first line of the demo's configuration. Only a folder that has it is ever written to.
 const demoMark = "# Written by `retain demo`; this folder is the demo's own and can be deleted at any time."
-
-const demoConfig = demoMark + `
-# CDNOW, an online music shop: 23,570 customers who first bought early in 1997, 69,659 purchases until 1998-06-30.
-warehouse:
-  url: embedded:./warehouse
-currency: USD
-churn:
-  setting: non_contractual      # nobody cancels: a customer has left who buys nothing
-  activity: [purchases]
-  active_days: 365
-  horizon_days: 90              # in the next 90 days
-serve:
-  addr: 127.0.0.1:8080
-`
 
 // demoKeyLabel names the demo's key: it lives a day and replaces the last one.
 const (
@@ -58,7 +41,7 @@ func (a *app) demoCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&d.dataset, "dataset", "cdnow", "the bundled data set: cdnow")
+	f.StringVar(&d.named, "dataset", demoSets[0].name, "the data set: "+demoSetNames())
 	f.BoolVar(&d.once, "once", false, "do not serve, stop after the list")
 	f.StringVar(&d.addr, "addr", "", "address to serve on (default 127.0.0.1:8080)")
 	f.StringVar(&d.dir, "dir", "retain-demo", "folder of the demo's own configuration and warehouse")
@@ -66,26 +49,28 @@ func (a *app) demoCommand() *cobra.Command {
 }
 
 type demo struct {
-	app     *app
-	dataset string
-	once    bool
-	addr    string
-	dir     string
-	step    int
+	app   *app
+	named string
+	set   demoSet
+	once  bool
+	addr  string
+	dir   string
+	step  int
 }
 
 // demoReport is the JSON of `retain demo --once --json`.
 type demoReport struct {
-	Directory string                  `json:"directory"`
-	Import    *pipelines.ImportReport `json:"import"`
-	Run       models.Run              `json:"run"`
-	Customers []models.Score          `json:"customers"`
-	Seconds   float64                 `json:"seconds"`
+	Directory string         `json:"directory"`
+	Dataset   string         `json:"dataset"`
+	Loaded    any            `json:"loaded"` // what the set says of its load: the reports of `retain import`, or that of `retain simulate`
+	Run       models.Run     `json:"run"`
+	Customers []models.Score `json:"customers"`
+	Seconds   float64        `json:"seconds"`
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
-	if d.dataset != "cdnow" {
-		return usagef("--dataset: %q is not bundled; there is cdnow", d.dataset)
+	if d.set, err = demoSetNamed(d.named); err != nil {
+		return err
 	}
 	var listener net.Listener
 	if !d.once { // an address that is taken is told before the work, not after it
@@ -109,16 +94,18 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer s.close(&err)
 
-	report := demoReport{Directory: d.dir}
-	if report.Import, err = d.load(ctx, s); err != nil {
+	report := demoReport{Directory: d.dir, Dataset: d.set.name}
+	loaded, news, err := d.set.load(ctx, d, s)
+	if err != nil {
 		return err
 	}
-	if err := d.train(ctx, s, report.Import.New > 0); err != nil {
+	report.Loaded = loaded
+	if err := d.train(ctx, s, news); err != nil {
 		return err
 	}
 	err = d.do("Score every customer as of the last complete day", func() (string, error) {
 		report.Run, err = d.app.score(ctx, s, time.Time{})
-		return fmt.Sprintf("%s of %s customers scored: the others have bought nothing for a year", count(report.Run.Scored), count(report.Run.Customers)), err
+		return fmt.Sprintf("%s of %s customers scored: the others %s", count(report.Run.Scored), count(report.Run.Customers), d.set.others), err
 	})
 	if err != nil {
 		return err
@@ -181,13 +168,16 @@ func (d *demo) listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// configure writes the demo's folder with its own retain.yaml, and reads that.
+// configure writes the demo's folder with its own retain.yaml, and reads that. Each data set has a warehouse of its own there; the
+// configuration is that of the set shown last, and edits to it are kept while the set stays.
 func (d *demo) configure() (Config, error) {
 	path := filepath.Join(d.dir, "retain.yaml")
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil && !strings.HasPrefix(string(text), demoMark):
 		return Config{}, fmt.Errorf("%s is not the demo's: name another folder with --dir", path)
+	case err == nil && strings.HasPrefix(string(text), d.set.head()):
+		return loadConfig(path, nil) // the environment configures the user's warehouse, not the demo's
 	case errors.Is(err, fs.ErrNotExist):
 		if entries, err := os.ReadDir(d.dir); err == nil && len(entries) > 0 {
 			return Config{}, fmt.Errorf("%s is not empty and not the demo's: name another folder with --dir", d.dir)
@@ -195,30 +185,13 @@ func (d *demo) configure() (Config, error) {
 		if err := os.MkdirAll(d.dir, 0o750); err != nil {
 			return Config{}, err
 		}
-		if err := writeWhole(path, []byte(demoConfig)); err != nil {
-			return Config{}, err
-		}
 	case err != nil:
 		return Config{}, err
 	}
-	return loadConfig(path, nil) // the environment configures the user's warehouse, not the demo's
-}
-
-func (d *demo) load(ctx context.Context, s *session) (report *pipelines.ImportReport, err error) {
-	err = d.do("Import CDNOW's purchases into the embedded ClickHouse", func() (string, error) {
-		report, err = pipelines.Import(ctx, pipelines.ImportOptions{
-			Warehouse: s.db, Source: "purchases", Path: "-", Stdin: bytes.NewReader(cdnow.PurchasesCSVGzip),
-			Set: map[string]string{"currency": "USD"}, Currency: "USD", Timezone: "UTC",
-		})
-		if err != nil {
-			return "", err
-		}
-		if report.New == 0 {
-			return fmt.Sprintf("all %s purchases are there already", count(report.Rows)), nil
-		}
-		return fmt.Sprintf("%s purchases, %s to %s", count(report.New), day(*report.FirstAt), day(*report.LastAt)), nil
-	})
-	return report, err
+	if err := writeWhole(path, []byte(d.set.head()+d.set.config)); err != nil {
+		return Config{}, err
+	}
+	return loadConfig(path, nil)
 }
 
 // train trains when there is news or no champion yet.
@@ -231,7 +204,7 @@ func (d *demo) train(ctx context.Context, s *session, news bool) error {
 		}
 	}
 	var preview *features.Preview
-	err := d.do("Label the past: who bought nothing in the 90 days after each month's first", func() (line string, err error) {
+	err := d.do("Label the past: "+d.set.label, func() (line string, err error) {
 		if preview, err = s.store.Preview(ctx, s.config.Churn, s.config.Snapshots); err != nil {
 			return "", err
 		}

@@ -162,7 +162,7 @@ func startDemo(t *testing.T) *running {
 	t.Helper()
 	d := &running{bin: buildBinary(t), dir: filepath.Join(t.TempDir(), "demo")}
 	d.configArg = filepath.Join(d.dir, "retain.yaml")
-	d.cmd = exec.Command(d.bin, "demo", "--dir", d.dir, "--addr", "127.0.0.1:0")
+	d.cmd = exec.Command(d.bin, "demo", "--dataset", "cdnow", "--dir", d.dir, "--addr", "127.0.0.1:0")
 	d.cmd.Dir = t.TempDir()
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
