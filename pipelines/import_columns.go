@@ -54,6 +54,7 @@ type importColumns struct {
 	row      importRow
 	own      int
 	customer int
+	survey   surveyColumns
 	pairs    [][]byte // scratch for the two map columns
 	parts    []pair
 }
@@ -64,7 +65,7 @@ func newImportColumns(o ImportOptions, source warehouse.ImportSource, values *im
 		source: source, values: values, file: file, byMap: map[string]string{}, taken: map[string]bool{},
 		origins: make([]origin, n), ingested: origin{column: -1},
 		row: importRow{text: make([][]byte, n), whole: make([]int64, n)},
-		own: source.Column(source.Time), customer: source.Column("customer_id"), pairs: make([][]byte, n),
+		own: source.Column(source.Time), customer: source.Column("customer_id"), survey: newSurveyColumns(source), pairs: make([][]byte, n),
 	}
 	for i := range c.origins {
 		c.origins[i].column = -1
@@ -101,11 +102,15 @@ func newImportColumns(o ImportOptions, source warehouse.ImportSource, values *im
 	if bad := c.checkConstants(); bad != nil {
 		return nil, fmt.Errorf("%w: --set %s=%s: %s", ErrImportOptions, bad.Column, bad.Value, bad.Reason)
 	}
-	for _, i := range []int{c.customer, c.own} {
-		if o := c.origins[i]; o.column < 0 && !o.constant && (i != c.own || !source.Optional) {
-			name := source.Columns[i].Name
-			return nil, fmt.Errorf("%s has no column %s, which %s needs: name the one that holds it (--map %[2]s=COLUMN); it has %[4]s", file.Name(), name, source.Name, list(file.Header()))
+	for i, k := range source.Columns {
+		if o := c.origins[i]; o.column >= 0 || o.constant || i != c.customer && (i != c.own || source.Optional) && !k.Required {
+			continue
 		}
+		mend := "name the one that holds it (--map " + k.Name + "=COLUMN)"
+		if len(k.Words) > 0 {
+			mend += ", or give the one value of all rows (--set " + k.Name + "=" + k.Words[0] + "; there are " + strings.Join(k.Words, ", ") + ")"
+		}
+		return nil, fmt.Errorf("%s has no column %s, which %s needs: %s; it has %s", file.Name(), k.Name, source.Name, mend, list(file.Header()))
 	}
 	return c, nil
 }
@@ -216,7 +221,13 @@ func (c *importColumns) convert(row tabular.Row) (*importRow, *BadRowError) {
 		var fault string
 		switch k.Kind {
 		case warehouse.ImportText:
+			if b != nil && k.Words != nil {
+				b, fault = word(k.Words, b)
+			}
 			c.row.text[i] = b
+			if fault == "" && k.Required && len(b) == 0 {
+				fault = "is empty: every row needs it (" + strings.Join(k.Words, ", ") + ")"
+			}
 		case warehouse.ImportID:
 			c.row.text[i] = b
 			if len(b) > maxID {
@@ -242,6 +253,9 @@ func (c *importColumns) convert(row tabular.Row) (*importRow, *BadRowError) {
 	own := c.row.whole[c.own]
 	if own == warehouse.ImportNull && !c.source.Optional {
 		return nil, &BadRowError{Column: c.name(c.origins[c.own], c.source.Time), Reason: "is empty: every row needs its time"}
+	}
+	if fault := c.checkScore(); fault != nil {
+		return nil, fault
 	}
 	c.row.ingested, c.row.mapped = own, 0
 	if own == warehouse.ImportNull {
@@ -275,6 +289,10 @@ func (c *importColumns) checkConstants() *BadRowError {
 		if o := c.origins[i]; o.constant && !k.Kind.Textual() {
 			if _, fault := c.values.whole(&k, o.text); fault != "" {
 				return &BadRowError{Column: k.Name, Value: string(o.text), Reason: fault}
+			}
+		} else if o.constant && k.Words != nil {
+			if _, fault := word(k.Words, o.text); fault != "" {
+				return &BadRowError{Column: k.Name, Value: shorten(o.text), Reason: fault}
 			}
 		} else if o.constant && bytes.IndexByte(o.text, 0) >= 0 {
 			return &BadRowError{Column: k.Name, Value: shorten(o.text), Reason: "holds a NUL"}

@@ -81,6 +81,11 @@ func (v *importValues) whole(k *warehouse.ImportColumn, b []byte) (int64, string
 		}
 		return n, fault
 	}
+	if k.Counts && b[0]|0x20 >= 'a' {
+		if f, ok := flag(b); ok {
+			return f, ""
+		}
+	}
 	d, fault := decimal(b, 0)
 	n := d.signed()
 	switch {

@@ -70,11 +70,11 @@ func (s *Staging) insertJudged(ctx context.Context, part, actions string) error 
 	}
 	return s.chunks(func(lines string) error {
 		from := fmt.Sprintf(`(
-			SELECT %[1]s, v.action AS action, o.event_hash AS ordinal_hash
+			SELECT %[1]s, v.action AS what_becomes, o.event_hash AS ordinal_hash
 			FROM (SELECT * FROM %[2]s WHERE %[3]s) AS s
 			LEFT ANY JOIN (SELECT line, action FROM %[4]s WHERE %[3]s) AS v ON s.line = v.line
 			LEFT ANY JOIN (SELECT line, event_hash FROM %[5]s WHERE %[3]s) AS o ON s.line = o.line)
-		WHERE action IN (%[6]s)`,
+		WHERE what_becomes IN (%[6]s)`,
 			strings.Join(columns, ", "), s.table("stage"), lines, s.table("verdict"), s.table("ordinal"), actions)
 		if err := s.exec(ctx, s.insertSQL(part, "if(ordinal_hash != 0, ordinal_hash, "+plainHash+")", from)); err != nil {
 			return fmt.Errorf("write the new rows: %w", err)

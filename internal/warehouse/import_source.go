@@ -33,8 +33,11 @@ const ImportNull = math.MinInt64
 type ImportColumn struct {
 	Name     string
 	Kind     ImportKind
-	Scale    int   // ImportFixed: digits after the point
-	Min, Max int64 // bounds of ImportWhole, of the scaled integer for ImportFixed
+	Scale    int      // ImportFixed: digits after the point
+	Min, Max int64    // bounds of ImportWhole, of the scaled integer for ImportFixed
+	Words    []string // ImportText: the closed vocabulary, in small letters; nil = any text
+	Required bool     // a row without it is bad, beside customer_id and the row's own time
+	Counts   bool     // ImportWhole: true and false count as 1 and 0
 }
 
 // ImportSource describes how one source is imported. The order of Columns enters the stored hashes: append to it, never change it.
@@ -42,7 +45,7 @@ type ImportSource struct {
 	Name     string
 	Time     string   // column of the row's own time
 	Optional bool     // the row's own time may be missing (customers)
-	ID       []string // columns that with customer_id identify an event; without the first of them the content does. None: customer_id alone
+	ID       []string // columns that with customer_id identify an event; without the first of them, or with none, the content does. nil: customer_id alone
 	Repeats  bool     // an id that repeats inside one file identifies nothing either
 	Versions bool     // every version stays in the table itself; else further ones stand in NAME_fixes
 	Columns  []ImportColumn
@@ -125,7 +128,7 @@ var ImportSources = []ImportSource{
 		Columns: []ImportColumn{
 			{Name: "customer_id", Kind: ImportID},
 			{Name: "at", Kind: ImportInstant},
-			{Name: "kind"},
+			{Name: "kind", Words: []string{"nps", "csat", "ces"}, Required: true},
 			{Name: "score", Kind: ImportFixed, Scale: 4, Min: -maxFixed, Max: maxFixed},
 			{Name: "channel"},
 			{Name: "comment"},
@@ -143,7 +146,7 @@ var ImportSources = []ImportSource{
 			{Name: "priority"},
 			{Name: "first_reply_at", Kind: ImportInstant},
 			{Name: "resolved_at", Kind: ImportInstant},
-			{Name: "reopened", Kind: ImportWhole, Max: anyWhole},
+			{Name: "reopened", Kind: ImportWhole, Max: anyWhole, Counts: true},
 			{Name: "escalated", Kind: ImportFlag},
 			{Name: "self_served", Kind: ImportFlag},
 			{Name: "satisfaction", Kind: ImportFixed, Scale: 4, Min: -maxFixed, Max: maxFixed},
@@ -156,7 +159,7 @@ var ImportSources = []ImportSource{
 			{Name: "at", Kind: ImportInstant},
 			{Name: "contact_id", Kind: ImportID},
 			{Name: "channel"},
-			{Name: "class"},
+			{Name: "class", Words: []string{"marketing", "service", "transactional"}},
 			{Name: "action"},
 			{Name: "campaign"},
 			{Name: "decision_id", Kind: ImportID},

@@ -163,7 +163,7 @@ func (s *Staging) hashRows(b *ImportBatch) {
 		s.rowHash = append(s.rowHash, nonZero(xxhash.Sum64(h)))
 		s.bytes += len(h)
 		id := uint64(0)
-		if len(s.ids) == 0 || b.Texts[s.ids[0]][r] != "" {
+		if s.source.ID == nil || len(s.ids) > 0 && b.Texts[s.ids[0]][r] != "" {
 			h = append(h[:0], 'i')
 			h = s.hashValue(h, b, customer, s.source.Columns[customer], r)
 			for _, i := range s.ids {
