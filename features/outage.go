@@ -44,6 +44,13 @@ func overlap(a, b window) time.Duration {
 	return max(until.Sub(from), 0)
 }
 
+// OutageDays are the UTC days, at 00:00, that touch [from, cutoff) and on which the source, over all customers and as known at the
+// cutoff, has less than a fifth of the median of the same weekday over the 8 weeks before, that median being at least 20 rows. It
+// counts all rows of the source since 8 weeks before from.
+func (s *Store) OutageDays(ctx context.Context, source string, from, cutoff time.Time) ([]time.Time, error) {
+	return s.outageDays(ctx, source, window{from, cutoff}, cutoff)
+}
+
 // outageDays are the UTC days, at 00:00, that touch the window and on which the source has less than a fifth of the median of the
 // same weekday over the 8 weeks before, that median being at least 20 rows. A day without rows counts as 0, also in the median.
 func (s *Store) outageDays(ctx context.Context, source string, w window, knownBefore time.Time) ([]time.Time, error) {
