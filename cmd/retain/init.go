@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -20,10 +21,7 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write a commented retain.yaml",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			path := a.configPath
-			if path == "" {
-				path = "retain.yaml"
-			}
+			path := cmp.Or(a.configPath, environment(a.environ)["RETAIN_CONFIG"], "retain.yaml")
 			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // it may come to hold the server's password
 			if errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("%s is there already and stays as it is; move it away first, or name another with --config", path)
