@@ -27,7 +27,8 @@ type importRow struct {
 
 // origin is where the value of a canonical column comes from.
 type origin struct {
-	column   int // of the file; -1: none
+	column   int  // of the file; -1: none
+	timed    bool // the column holds instants by its type
 	constant bool
 	text     []byte // the constant
 }
@@ -173,14 +174,14 @@ func (c *importColumns) use(canonical string, j int) bool {
 		if c.origins[i].constant {
 			return false
 		}
-		c.origins[i].column = j
+		c.origins[i].column, c.origins[i].timed = j, c.file.Timed(j)
 		return true
 	}
 	if canonical == ingestedAt {
 		if c.ingested.constant {
 			return false
 		}
-		c.ingested.column = j
+		c.ingested.column, c.ingested.timed = j, c.file.Timed(j)
 		return true
 	}
 	key, ok := strings.CutPrefix(canonical, consentPrefix)
@@ -240,7 +241,7 @@ func (c *importColumns) convert(row tabular.Row) (*importRow, *BadRowError) {
 		default:
 			c.row.whole[i] = warehouse.ImportNull
 			if b != nil {
-				c.row.whole[i], fault = c.values.whole(k, b)
+				c.row.whole[i], fault = c.values.whole(k, b, c.origins[i].timed)
 			}
 		}
 		if fault != "" {
@@ -262,7 +263,7 @@ func (c *importColumns) convert(row tabular.Row) (*importRow, *BadRowError) {
 		c.row.ingested = 0 // 1970-01-01: known since ever
 	}
 	if b := c.field(c.ingested, row); b != nil {
-		at, fault := c.values.instant(b)
+		at, fault := c.values.instant(b, c.ingested.timed)
 		if fault != "" {
 			return nil, &BadRowError{Column: c.name(c.ingested, ingestedAt), Value: shorten(b), Reason: fault}
 		}
@@ -287,7 +288,7 @@ func (c *importColumns) name(o origin, canonical string) string {
 func (c *importColumns) checkConstants() *BadRowError {
 	for i, k := range c.source.Columns {
 		if o := c.origins[i]; o.constant && !k.Kind.Textual() {
-			if _, fault := c.values.whole(&k, o.text); fault != "" {
+			if _, fault := c.values.whole(&k, o.text, false); fault != "" {
 				return &BadRowError{Column: k.Name, Value: string(o.text), Reason: fault}
 			}
 		} else if o.constant && k.Words != nil {
@@ -299,7 +300,7 @@ func (c *importColumns) checkConstants() *BadRowError {
 		}
 	}
 	if c.ingested.constant {
-		if _, fault := c.values.instant(c.ingested.text); fault != "" {
+		if _, fault := c.values.instant(c.ingested.text, false); fault != "" {
 			return &BadRowError{Column: ingestedAt, Value: string(c.ingested.text), Reason: fault}
 		}
 	}

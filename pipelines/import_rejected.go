@@ -12,7 +12,7 @@ import (
 )
 
 // rejects writes bad rows to a file that appears whole. Each row stands as it was, below a line "# line N: column …: reason";
-// the header is the first line of CSV and TSV, so that without the "#" lines and once mended the file can be imported.
+// the header is the first line of CSV and TSV (and of the CSV that a Parquet table's rows become), so that without the "#" lines and once mended the file can be imported.
 type rejects struct {
 	path      string
 	file      *os.File
@@ -28,7 +28,7 @@ func (r *rejects) add(path string, from *tabular.Reader, bad *BadRowError) error
 			return fmt.Errorf("write the rejected rows: %w", err)
 		}
 		r.path, r.file, r.w = path, f, bufio.NewWriter(f)
-		if separator := map[tabular.Format]string{tabular.CSV: ",", tabular.TSV: "\t"}[from.Format()]; separator != "" {
+		if separator := map[tabular.Format]string{tabular.CSV: ",", tabular.TSV: "\t", tabular.Parquet: ","}[from.Format()]; separator != "" {
 			names := make([]string, len(from.Header()))
 			for i, h := range from.Header() {
 				if names[i] = h; strings.ContainsAny(h, separator+"\"\n\r") {

@@ -34,11 +34,15 @@ func checkTimeFormat(format string) error {
 }
 
 // instant reads a time as milliseconds since 1970, later digits cut off. Without a format it takes a date (its midnight), or a date and a time
-// of day, parted by a blank or T, with or without offset; without one it is in the zone.
-func (v *importValues) instant(b []byte) (int64, string) {
+// of day, parted by a blank or T, with or without offset; without one it is in the zone. A timed value has that form whatever the format says.
+func (v *importValues) instant(b []byte, timed bool) (int64, string) {
 	b = bytes.TrimSpace(b)
 	var ms int64
-	switch v.format {
+	format := v.format
+	if timed {
+		format = ""
+	}
+	switch format {
 	case "":
 		var fault string
 		if ms, fault = v.calendar(b); fault != "" {
@@ -46,7 +50,7 @@ func (v *importValues) instant(b []byte) (int64, string) {
 		}
 	case formatUnix, formatUnixMilli:
 		scale, unit := 3, "seconds"
-		if v.format == formatUnixMilli {
+		if format == formatUnixMilli {
 			scale, unit = 0, "milliseconds"
 		}
 		d, fault := decimal(b, scale)
@@ -57,9 +61,9 @@ func (v *importValues) instant(b []byte) (int64, string) {
 			ms-- // towards the past, as for every time: what lies before a cutoff stays before it
 		}
 	default:
-		t, err := timefmt.ParseInLocation(string(b), v.format, v.zone)
+		t, err := timefmt.ParseInLocation(string(b), format, v.zone)
 		if err != nil {
-			return 0, fmt.Sprintf("is no time of the form %s: check --time-format", v.format)
+			return 0, fmt.Sprintf("is no time of the form %s: check --time-format", format)
 		}
 		ms = floorMilli(t)
 	}

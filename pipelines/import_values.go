@@ -59,15 +59,16 @@ func (v *importValues) null(b []byte) bool {
 	return v.nulls != nil && v.nulls[string(b)]
 }
 
-// whole converts a value that is staged as an integer. Blanks around it do not matter; only blanks is missing.
-func (v *importValues) whole(k *warehouse.ImportColumn, b []byte) (int64, string) {
+// whole converts a value that is staged as an integer. Blanks around it do not matter; only blanks is missing. timed: the file says by its type that
+// it is an instant, so it has the default form.
+func (v *importValues) whole(k *warehouse.ImportColumn, b []byte, timed bool) (int64, string) {
 	b = bytes.TrimSpace(b)
 	if len(b) == 0 {
 		return warehouse.ImportNull, ""
 	}
 	switch k.Kind {
 	case warehouse.ImportInstant:
-		return v.instant(b)
+		return v.instant(b, timed)
 	case warehouse.ImportFlag:
 		f, ok := flag(b)
 		if !ok {

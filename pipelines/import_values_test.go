@@ -48,7 +48,7 @@ func TestInstantExact(t *testing.T) {
 		if err != nil {
 			t.Skip("a zone's offset with seconds, before standard time")
 		}
-		got, fault := (&importValues{zone: zone}).instant([]byte(text))
+		got, fault := (&importValues{zone: zone}).instant([]byte(text), false)
 		if fault != "" || got != floorMilli(want) {
 			t.Fatalf("%s: %d %q, want %d", text, got, fault, floorMilli(want))
 		}
@@ -65,7 +65,7 @@ func FuzzImportValues(f *testing.F) {
 		for _, format := range []string{"", formatUnix, formatUnixMilli, "%d.%m.%Y %H:%M"} {
 			v := &importValues{format: format, zone: time.UTC}
 			for i := range kinds {
-				n, fault := v.whole(&kinds[i], b)
+				n, fault := v.whole(&kinds[i], b, false)
 				if fault == "" && n != warehouse.ImportNull && kinds[i].Kind == warehouse.ImportInstant && (n < firstInstant || n > lastInstant) {
 					t.Fatalf("%q: %d", b, n)
 				}
@@ -97,7 +97,7 @@ func BenchmarkImportRow(b *testing.B) {
 	v := &importValues{zone: time.UTC}
 	at, amount := []byte("2024-05-31 12:34:56"), []byte("123.45")
 	for b.Loop() {
-		v.instant(at)
+		v.instant(at, false)
 		fixed(amount, 4)
 	}
 }

@@ -12,16 +12,17 @@ import (
 // Format is the layout of a table.
 type Format int
 
-// The formats. Sniff decides by the first bytes: gzip by its magic, an object is NDJSON, a header with a tab is TSV, else it is CSV.
+// The formats. Sniff decides by the first bytes: gzip and Parquet by their magic, an object is NDJSON, a header with a tab is TSV, else it is CSV.
 const (
 	Sniff Format = iota
 	CSV
 	TSV
 	NDJSON
+	Parquet
 )
 
 func (f Format) String() string {
-	return [...]string{"unknown", "CSV", "TSV", "NDJSON"}[f]
+	return [...]string{"unknown", "CSV", "TSV", "NDJSON", "Parquet"}[f]
 }
 
 var (
@@ -44,9 +45,12 @@ func formatOf(name string) (f Format, zipped bool, err error) {
 	case ".ndjson", ".jsonl":
 		return NDJSON, zipped, nil
 	case ".parquet":
-		return 0, false, ErrParquet
+		if zipped {
+			return 0, false, errors.New("a Parquet file is compressed inside: unpack it with gunzip")
+		}
+		return Parquet, false, nil
 	default:
-		return 0, false, fmt.Errorf("the extension %q names no format that is read (.csv, .tsv, .ndjson, .jsonl, each also with .gz): rename the file, or give it on standard input as \"-\"", ext)
+		return 0, false, fmt.Errorf("the extension %q names no format that is read (.csv, .tsv, .ndjson, .jsonl, each also with .gz, and .parquet): rename the file, or give it on standard input as \"-\"", ext)
 	}
 }
 
@@ -56,7 +60,7 @@ func (f Format) check(head []byte) (Format, error) {
 	case len(head) == 0:
 		return 0, errors.New("is empty: at least a line with the column names is needed")
 	case bytes.HasPrefix(head, parquetMagic):
-		return 0, ErrParquet
+		return 0, errors.New("is a Parquet file: its name must end in .parquet, without gzip around it")
 	case bytes.HasPrefix(head, gzipMagic):
 		return 0, errors.New("is gzipped: its name must end in .gz")
 	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):

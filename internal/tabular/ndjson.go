@@ -14,8 +14,8 @@ import (
 // ahead is how many records are read before the columns are told, since objects may lack keys.
 const ahead = 100
 
-// ndjson decodes one JSON object a line. A text gives its characters, a number its digits byte for byte as they stand (no float in between),
-// true and false their words, null and an absent key a nil field. A nested object or array stays its JSON text.
+// ndjson decodes one JSON object a line. A text gives its characters, a number its digits as they stand (no float in between) but for an
+// exponent, which is written out, and a fraction of zeros, which is left out: 1e3 is 1000 and 1.0 is 1. true and false their words, null and an absent key a nil field. A nested object or array stays its JSON text.
 // A key twice in one object is an error of the line.
 type ndjson struct {
 	lines   *lines
@@ -237,8 +237,25 @@ func (d *ndjson) value(p *scanner) (span, error) {
 		if string(word) != "true" && string(word) != "false" && !number(word) {
 			return span{}, fmt.Errorf("%.80q is not a JSON value: quote texts, and write missing values as null", word)
 		}
+		if word[0] == '-' || word[0] <= '9' {
+			return d.digits(word, from)
+		}
 		return span{from: from, to: p.at}, nil
 	}
+}
+
+// digits is the decimal text of a number that stands at from: most are it already.
+func (d *ndjson) digits(number []byte, from int) (span, error) {
+	if bytes.IndexAny(number, ".eE") < 0 && string(number) != "-0" {
+		return span{from: from, to: from + len(number)}, nil
+	}
+	start := len(d.scratch)
+	longer, ok := decimalText(number, d.scratch)
+	if !ok {
+		return span{}, fmt.Errorf("%.80q has an exponent beyond ±%d: write it as a text", number, maxShift)
+	}
+	d.scratch = longer
+	return span{start, len(longer), true}, nil
 }
 
 // text scans a string; escapes go to scratch.

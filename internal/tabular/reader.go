@@ -1,8 +1,9 @@
-// Package tabular streams flat tables from files and standard input: CSV, TSV and NDJSON, each also gzipped.
+// Package tabular streams flat tables from files and standard input: CSV, TSV and NDJSON, each also gzipped, and Parquet.
 //
 // Every format gives the same thing: named columns and, row by row, the bytes of each field as they stand in the file, with the
 // number of the line on which the row begins. Nothing is trimmed, converted or guessed; what the bytes mean is the caller's affair.
-// Memory is bounded by the longest record (MaxRecord), whatever the length of the file.
+// Typed values (Parquet, numbers of NDJSON) become the text that says the same; see parquet_text.go and number.go.
+// Memory is bounded by the longest record (MaxRecord), in Parquet by a page of every column, whatever the length of the file.
 //
 // Text must be UTF-8 (a byte order mark is skipped) without NUL. Lines end in LF or CRLF. Blank lines are skipped.
 // CSV and TSV follow RFC 4180: the first record names the columns, a field in double quotes may hold separators, newlines and doubled quotes;
@@ -29,9 +30,6 @@ const (
 	MaxColumns = 4096
 )
 
-// ErrParquet is returned for a Parquet file: this version does not read them yet.
-var ErrParquet = errors.New("a Parquet file: those come with the next version; export the table as CSV or NDJSON (both may be gzipped)")
-
 // Row holds the fields of one record in the order of Reader.Columns. A nil field is null (NDJSON's null, or a key that the object
 // lacks). A row may be shorter than Columns: the rest is null. It is valid until the next call of Next.
 type Row [][]byte
@@ -39,7 +37,7 @@ type Row [][]byte
 // LineError is a record that cannot be read, though the next one can: Next may be called again.
 type LineError struct {
 	File   string
-	Line   int    // line on which the record begins, from 1
+	Line   int    // line on which the record begins, from 1; in Parquet the number of the row
 	Column string // as in the file; empty when the whole record is meant
 	Reason string // what is wrong and how to mend it
 }
@@ -55,12 +53,10 @@ func (e *LineError) Error() string {
 type Reader struct {
 	name    string
 	format  Format
-	lines   *lines
 	records records
 	file    io.Closer
 	counted *counter
 	size    int64
-	line    int
 }
 
 // records decodes the records of one format.
@@ -72,7 +68,7 @@ type records interface {
 }
 
 // Open opens path; "-" reads stdin, whose format is sniffed from its first bytes. The format of a file follows its extension:
-// .csv, .tsv, .ndjson or .jsonl, each also with .gz behind it. The column names are read at once.
+// .csv, .tsv, .ndjson or .jsonl, each also with .gz behind it, or .parquet. The column names are read at once.
 func Open(path string, stdin io.Reader) (*Reader, error) {
 	if path == "-" {
 		return open(stdin, "standard input", Sniff, false)
@@ -86,19 +82,51 @@ func Open(path string, stdin io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := open(f, path, format, zipped)
-	if err != nil {
-		f.Close()
-		return nil, err
+	var r *Reader
+	var size int64
+	if st, e := f.Stat(); e == nil && st.Mode().IsRegular() {
+		size = st.Size()
 	}
-	r.file = f
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-		r.size = st.Size()
+	if format == Parquet && size > 0 {
+		r, err = openParquet(f, size, path)
+	} else {
+		r, err = open(f, path, format, zipped)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if r.file == nil {
+		r.file = f
+	}
+	r.size = size
+	return r, nil
+}
+
+// openParquet reads the columns of a Parquet file.
+func openParquet(f *os.File, size int64, name string) (*Reader, error) {
+	r := &Reader{name: name, format: Parquet, counted: &counter{}, file: f, size: size}
+	t, err := newParquet(f, size, r.counted)
+	if err != nil {
+		return nil, r.named(err)
+	}
+	r.records = t
+	return r, nil
+}
+
+// spooled reads a Parquet table whose beginning was taken from src already, by way of a temporary file.
+func spooled(src io.Reader, name string) (*Reader, error) {
+	f, size, err := spool(src)
+	if err != nil {
+		return nil, fmt.Errorf("%s: keep it in a temporary file: %w", name, err)
+	}
+	r, err := openParquet(f, size, name)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return r, nil
 }
 
-// NewReader reads an unzipped table of the given format from src; name stands in errors.
+// NewReader reads an unzipped table of the given format from src; name stands in errors. A Parquet table needs a Close.
 func NewReader(src io.Reader, name string, format Format) (*Reader, error) {
 	return open(src, name, format, false)
 }
@@ -109,7 +137,8 @@ func open(src io.Reader, name string, format Format, zipped bool) (*Reader, erro
 	}
 	r := &Reader{name: name, counted: &counter{r: src}}
 	var in io.Reader = r.counted
-	if format == Sniff {
+	sniffed := format == Sniff
+	if sniffed {
 		head, rest, err := peek(in)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -127,21 +156,24 @@ func open(src io.Reader, name string, format Format, zipped bool) (*Reader, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if format == Parquet || sniffed && !zipped && bytes.HasPrefix(head, parquetMagic) {
+		return spooled(rest, name)
+	}
 	if format, err = format.check(head); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r.format = format
-	r.lines = newLines(rest)
-	if err := r.lines.skipMark(); err != nil {
+	lines := newLines(rest)
+	if err := lines.skipMark(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	switch format {
 	case NDJSON:
-		r.records, err = newNDJSON(r.lines)
+		r.records, err = newNDJSON(lines)
 	case TSV:
-		r.records, err = newDelimited(r.lines, '\t')
+		r.records, err = newDelimited(lines, '\t')
 	default:
-		r.records, err = newDelimited(r.lines, ',')
+		r.records, err = newDelimited(lines, ',')
 	}
 	if err != nil {
 		return nil, r.named(err)
@@ -166,21 +198,30 @@ func (r *Reader) Header() []string { return r.records.header() }
 // this record is unusable, anything else when the file is.
 func (r *Reader) Next() (Row, int, error) {
 	row, line, err := r.records.next()
-	r.line = line
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.named(err)
 	}
 	return row, line, err
 }
 
-// Record returns the bytes of the last record as they stand in the file, without its line end. It is valid until the next call of Next.
+// Timed reports whether column j holds dates or instants by its type: they come as 2006-01-02, or 2006-01-02T15:04:05.999999999 with Z if in UTC.
+func (r *Reader) Timed(j int) bool {
+	t, ok := r.records.(*parquetTable)
+	return ok && t.timed(j)
+}
+
+// Record returns the bytes of the last record as they stand in the file, without its line end; of Parquet it is the row as CSV. It is valid until
+// the next call of Next.
 func (r *Reader) Record() []byte { return r.records.record() }
 
-// Progress returns the bytes taken from the file so far (gzipped ones if it is gzipped) and the size of the file, 0 when that is not known.
+// Progress returns the bytes taken from the file so far (gzipped ones if it is gzipped, of Parquet the share of its rows) and the size of the file, 0 when that is not known.
 func (r *Reader) Progress() (read, size int64) { return r.counted.n.Load(), r.size }
 
 // Close closes the file; standard input stays open.
 func (r *Reader) Close() error {
+	if t, ok := r.records.(*parquetTable); ok {
+		t.release()
+	}
 	if r.file == nil {
 		return nil
 	}
