@@ -18,8 +18,9 @@ var defaultCatalogue []byte
 
 // Catalogue is an ordered list of features. As written it may hold families; Resolve makes them concrete.
 type Catalogue struct {
-	Version int     `json:"version" yaml:"version"` // of the format: 1
-	Entries []Entry `json:"entries" yaml:"entries"`
+	Version   int     `json:"version" yaml:"version"`                         // of the format: 1
+	Treatment bool    `json:"treatment,omitempty" yaml:"treatment,omitempty"` // keep the entries of treatment when resolved (metrics.md §3, group 7); else they are left out
+	Entries   []Entry `json:"entries" yaml:"entries"`
 }
 
 // catalogueVersion is the format this package reads and writes.
@@ -33,10 +34,11 @@ var parsedDefault = sync.OnceValue(func() *Catalogue {
 	return c
 })
 
-// DefaultCatalogue is the catalogue that comes with the program: usage, features of the product, purchases, subscriptions, profile.
+// DefaultCatalogue is the catalogue that comes with the program: usage, features of the product, purchases, subscriptions, surveys,
+// support, touchpoints, contact pressure (with the treatment flag only), profile.
 func DefaultCatalogue() *Catalogue {
 	c := parsedDefault()
-	return &Catalogue{Version: c.Version, Entries: slices.Clone(c.Entries)}
+	return &Catalogue{Version: c.Version, Treatment: c.Treatment, Entries: slices.Clone(c.Entries)}
 }
 
 // CatalogueError is one thing wrong with a catalogue.
@@ -122,9 +124,21 @@ func (c *Catalogue) Entry(name string) (Entry, bool) {
 
 // Only is the catalogue of the named entries, in the order of names; names that it does not hold are left out.
 func (c *Catalogue) Only(names []string) *Catalogue {
-	out := &Catalogue{Version: c.Version, Entries: []Entry{}}
+	out := &Catalogue{Version: c.Version, Treatment: c.Treatment, Entries: []Entry{}}
 	for _, name := range names {
 		if e, ok := c.Entry(name); ok {
+			out.Entries = append(out.Entries, e)
+		}
+	}
+	return out
+}
+
+// Treatments is the catalogue of the entries of treatment alone, resolved and ready for a snapshot: the contact pressure that the
+// fatigue term of decisions.md §3.6 reads, whether or not the churn model does.
+func (c *Catalogue) Treatments() *Catalogue {
+	out := &Catalogue{Version: c.Version, Treatment: true, Entries: []Entry{}}
+	for _, e := range c.Entries {
+		if e.Treatment && e.Each == "" {
 			out.Entries = append(out.Entries, e)
 		}
 	}

@@ -21,7 +21,7 @@ func TestParseCatalogueIsStrict(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown key", entryHead + "  - name: usage_x\n    colour: red\n", "line 4: field colour not found"},
 		{"unknown key in a measure", oneEntry("source: usage, form: count, windows: 7"), "line 4: field windows not found"},
-		{"unknown form", oneEntry("source: usage, form: median"), `line 3, entry usage_x: unknown form "median"`},
+		{"unknown form", oneEntry("source: usage, form: modus"), `line 3, entry usage_x: unknown form "modus"`},
 		{"unknown source", oneEntry("source: visits, form: count"), `unknown source "visits"`},
 		{"unknown column", oneEntry("source: usage, form: sum, column: length"), `column "length" does not serve`},
 		{"text where a number belongs", oneEntry("source: usage, form: sum, column: feature"), "does not serve"},
@@ -46,7 +46,7 @@ func TestParseCatalogueIsStrict(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	_, err := ParseCatalogue([]byte(oneEntry("source: usage, form: median")))
+	_, err := ParseCatalogue([]byte(oneEntry("source: usage, form: modus")))
 	if fault := new(CatalogueError); !errors.As(err, &fault) || fault.Line != 3 || fault.Entry != "usage_x" {
 		t.Errorf("%#v is no CatalogueError of line 3", err)
 	}
@@ -57,7 +57,7 @@ func TestDefaultCatalogueReadsLikeItsNames(t *testing.T) {
 	if n := len(c.Entries); n < 60 {
 		t.Errorf("%d entries", n)
 	}
-	subjects := []string{"usage_", "purchase_", "subscription_", "profile_"}
+	subjects := []string{"usage_", "purchase_", "subscription_", "survey_", "ticket_", "contact_", "touchpoint_", "profile_"}
 	for _, e := range c.Entries {
 		fine := false
 		for _, s := range subjects {

@@ -24,19 +24,26 @@ const day = 24 * time.Hour
 const maxDays = 3650
 
 // activitySources are the sources whose rows may count as activity or as an event, with the text columns an event may match on.
-// Mutable columns (returned) are left out: their value at the time of the event is not known.
+// Mutable columns (returned, reply_channel, outcome) are left out: their value at the time of the event is not known.
 var activitySources = map[string][]string{
-	"usage":     {"event_id", "user_id", "feature", "channel"},
-	"purchases": {"order_id", "product", "category", "currency", "channel"},
+	Usage:         {"event_id", "user_id", "feature", "channel"},
+	Purchases:     {"order_id", "product", "category", "currency", "channel"},
+	Subscriptions: {"subscription_id", "plan"},
+	Surveys:       {"kind", "channel"},
+	Tickets:       {"ticket_id", "channel", "topic", "priority"},
+	Contacts:      {"contact_id", "channel", "class", "action", "campaign", "decision_id"},
+	Touchpoints:   {"kind", "channel", "lead_source", "campaign"},
 }
 
-// laterSources hold facts of which the schema is not built yet.
-var laterSources = []string{"surveys", "tickets", "contacts", "touchpoints"}
+// eventSources are the names of activitySources in the order of sources.
+func eventSources() []string {
+	return slices.DeleteFunc(sourceNames(), func(name string) bool { return name == Customers })
+}
 
 // ChurnSpec is the label specification, `churn:` of the configuration. All lengths are whole days of 24 hours.
 type ChurnSpec struct {
 	Setting       Setting    `yaml:"setting" json:"setting"`
-	Activity      []string   `yaml:"activity" json:"activity,omitempty"`                           // non_contractual: the sources whose rows count as activity; usage, purchases
+	Activity      []string   `yaml:"activity" json:"activity,omitempty"`                           // non_contractual: the sources whose rows count as activity; any but customers
 	ActiveDays    int        `yaml:"active_days" json:"active_days,omitempty"`                     // non_contractual: A, alive = activity in [T-A, T)
 	Event         *EventSpec `yaml:"event" json:"event,omitempty"`                                 // event: what leaving and joining are
 	GraceDays     int        `yaml:"grace_days" json:"grace_days"`                                 // contractual: G, paid periods are joined over gaps of at most G
@@ -49,14 +56,14 @@ type ChurnSpec struct {
 // EventSpec is the leaving event and, when the customer can come back or must join first, the start event.
 // Alive at T: the last start before T is later than the last leaving before T; without Start, no leaving before T.
 type EventSpec struct {
-	Source string            `yaml:"source" json:"source"`         // usage or purchases
+	Source string            `yaml:"source" json:"source"`         // any but customers
 	Match  map[string]string `yaml:"match" json:"match"`           // text column → value; all must be equal, byte for byte
 	Start  *EventMatch       `yaml:"start" json:"start,omitempty"` // nil: everyone who exists has joined
 }
 
 // EventMatch says which rows of a source are the event.
 type EventMatch struct {
-	Source string            `yaml:"source" json:"source"` // usage or purchases
+	Source string            `yaml:"source" json:"source"` // any but customers
 	Match  map[string]string `yaml:"match" json:"match"`   // text column → value; all must be equal, byte for byte
 }
 
@@ -138,7 +145,7 @@ func (c ChurnSpec) Validate() error {
 	case Contractual:
 	case NonContractual:
 		if len(c.Activity) == 0 {
-			bad("activity: name at least one source whose rows count as activity (usage, purchases)")
+			bad("activity: name at least one source whose rows count as activity (%s)", strings.Join(eventSources(), ", "))
 		}
 		for i, s := range c.Activity {
 			if err := checkActivitySource(s); err != nil {
@@ -167,14 +174,10 @@ func (c ChurnSpec) Validate() error {
 }
 
 func checkActivitySource(s string) error {
-	switch {
-	case activitySources[s] != nil:
-		return nil
-	case slices.Contains(laterSources, s):
-		return fmt.Errorf("the source %s is not built yet; use usage or purchases", s)
-	default:
-		return fmt.Errorf("%q is no source of events; use usage or purchases", s)
+	if activitySources[s] == nil {
+		return fmt.Errorf("%q is no source of events; there are %s", s, strings.Join(eventSources(), ", "))
 	}
+	return nil
 }
 
 func checkMatch(source string, match map[string]string) []error {

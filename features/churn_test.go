@@ -33,13 +33,16 @@ func TestChurnSpecValidate(t *testing.T) {
 		{"every problem at once", ChurnSpec{Setting: NonContractual, HorizonDays: 0, GapDays: -1, GraceDays: 4000, MinTenureDays: -1}, []string{
 			"churn.horizon_days: 0", "churn.gap_days: -1", "churn.grace_days: 4000", "churn.min_tenure_days: -1", "churn.active_days: 0", "churn.activity: name at least one",
 		}},
-		{"activity of a source not built yet", valid(func(c *ChurnSpec) { c.Activity = []string{"purchases", "touchpoints"} }), []string{"churn.activity: the source touchpoints is not built yet"}},
+		{"activity of every source of events", valid(func(c *ChurnSpec) { c.Activity = eventSources() }), nil},
 		{"activity of what holds no events", valid(func(c *ChurnSpec) { c.Activity = []string{"customers"} }), []string{`churn.activity: "customers" is no source of events`}},
 		{"activity twice", valid(func(c *ChurnSpec) { c.Activity = []string{"usage", "usage"} }), []string{"churn.activity: usage is named twice"}},
 		{"event is missing", valid(func(c *ChurnSpec) { c.Setting = EventSetting }), []string{"churn.event: the setting event needs"}},
-		{"touchpoints come later", valid(func(c *ChurnSpec) {
+		{"an event of touchpoints", valid(func(c *ChurnSpec) {
 			c.Setting, c.Event = EventSetting, &EventSpec{Source: "touchpoints", Match: map[string]string{"kind": "cancelled"}}
-		}), []string{"churn.event.source: the source touchpoints is not built yet"}},
+		}), nil},
+		{"an event in what is filled in later", valid(func(c *ChurnSpec) {
+			c.Setting, c.Event = EventSetting, &EventSpec{Source: "contacts", Match: map[string]string{"outcome": "rejected"}}
+		}), []string{`churn.event.match: contacts has no text column "outcome"`}},
 		{"a column that does not exist, an empty value, a start without a match", valid(func(c *ChurnSpec) {
 			c.Setting, c.Event = EventSetting, leaving()
 			c.Event.Match = map[string]string{"kind": "x", "feature": ""}

@@ -22,6 +22,7 @@ type compiler struct {
 	now    int64            // the cutoff in Unix milliseconds
 	first  map[string]int64 // source → its first row before the cutoff, ms; a source without rows has no key
 	span   map[string]int   // source → the farthest that a window reaches back, in days
+	silent map[string]bool  // derived columns, as source.column, for which nothing is recorded
 	scans  []*scan
 }
 
@@ -38,6 +39,9 @@ func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entr
 	c := &compiler{store: s, cutoff: cutoff, now: milliseconds(cutoff), span: map[string]int{}}
 	var err error
 	if c.first, err = s.firstRows(ctx, cutoff); err != nil {
+		return nil, err
+	}
+	if c.silent, err = s.silentColumns(ctx, cutoff, entries); err != nil {
 		return nil, err
 	}
 	for _, e := range entries {

@@ -107,6 +107,9 @@ func (c *compiler) condition(m Measure) (cond string, span int, columns []string
 // operand is a column as an expression.
 func (c *compiler) operand(source, name string) string {
 	if d, ok := derivedNamed(source, name); ok {
+		if c.silent[source+"."+name] {
+			return "CAST(NULL, 'Nullable(Bool)')"
+		}
 		return "(" + strings.ReplaceAll(d.SQL, "{T}", quoteInstant(c.cutoff)) + ")"
 	}
 	return quoteName(name)
@@ -200,6 +203,12 @@ func (c *compiler) overRows(m Measure) string {
 	case Last:
 		columns = append(columns, "row_hash")
 		return agg(when("argMaxOrNull", "assumeNotNull(toFloat64("+column+")), "+newestKey, and(cond, c.known(m.Source, m.Column))))
+	case LastChange:
+		columns = append(columns, "row_hash")
+		values := when("groupArray", "("+newestKey+", assumeNotNull(toFloat64("+column+")))", and(cond, c.known(m.Source, m.Column)))
+		return agg("arrayMap(v -> if(length(v) < 2, NULL, v[-1].2 - v[-2].2), [arraySort(" + values + ")])[1]")
+	case Median:
+		return agg("quantileExactInclusiveOrNullIf(0.5)(assumeNotNull(toFloat64(" + column + ")), " + and(cond, c.known(m.Source, m.Column)) + ")")
 	case Entropy:
 		return agg(entropy(when("groupArray", "cityHash64("+column+")", and(cond, column+" != ''")), when("count", "", and(cond, column+" != ''"))))
 	case Slope:
@@ -211,7 +220,7 @@ func (c *compiler) overRows(m Measure) string {
 		return fmt.Sprintf("%s * 28 / least(greatest(%s, 7), %d)", float(agg(when("count", "", cond))), c.tenure(), m.Window)
 	case Share:
 		return c.share(m)
-	case RenewalChange, RenewalDiff, RenewalsUp, RenewalsDown:
+	case RenewalChange, RenewalDiff, RenewalDecay, RenewalsUp, RenewalsDown:
 		return c.renewal(m)
 	case Returns:
 		return c.returns(m)

@@ -1,6 +1,9 @@
 package features
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // renewal compiles the forms that compare a period with the one before it of the same subscription. Both are looked for in all of
 // history: a window is that of the later one's start.
@@ -12,6 +15,9 @@ func (c *compiler) renewal(m Measure) string {
 		return relative(newest+".3", newest+".4")
 	case RenewalDiff:
 		return newest + ".3 - " + newest + ".4"
+	case RenewalDecay:
+		weight := fmt.Sprintf("exp((r.1 - %d) / %s)", c.now, strconv.FormatFloat(m.Tau*dayMS, 'f', -1, 64))
+		return fmt.Sprintf("arraySum(r -> ifNull(%s, 0) * %s, %s)", relative("r.3", "r.4"), weight, renewals)
 	}
 	beyond := ">"
 	if m.Form == RenewalsDown {

@@ -12,6 +12,7 @@ type Entry struct {
 	Missing    string  `json:"missing" yaml:"missing"`                 // the words when the value is missing, and so what that means
 	Actionable bool    `json:"actionable,omitempty" yaml:"actionable"` // a retention team can influence it
 	Monotone   int     `json:"monotone,omitempty" yaml:"monotone"`     // +1: more of it is never less risk, -1: never more, 0: not sure
+	Treatment  bool    `json:"treatment,omitempty" yaml:"treatment"`   // what we did to the customer: only in a catalogue with the treatment flag, see Catalogue.Treatment
 	Each       string  `json:"each,omitempty" yaml:"each"`             // a family: one entry per value of this text column; "attributes": per attribute of customers
 	Top        int     `json:"top,omitempty" yaml:"top"`               // a family: how many values, the most frequent ones; 0 means 30
 	Level      string  `json:"level,omitempty" yaml:"level"`           // an entry out of a family: the value it stands for
@@ -31,7 +32,7 @@ type Measure struct {
 	Current bool                `json:"current,omitempty" yaml:"current"` // subscriptions: only periods in force at T-Offset; then Window only says how far back a change looks
 	Scale   float64             `json:"scale,omitempty" yaml:"scale"`     // multiplies the value; 0 means 1
 	Buckets int                 `json:"buckets,omitempty" yaml:"buckets"` // slope: how many equal parts of the window, at least 2
-	Tau     float64             `json:"tau,omitempty" yaml:"tau"`         // decayed_sum: days in which a row's weight falls to 1/e
+	Tau     float64             `json:"tau,omitempty" yaml:"tau"`         // decayed_sum, renewal_decayed: days in which a weight falls to 1/e
 	Of      *Measure            `json:"of,omitempty" yaml:"of"`           // of a composite form
 	Over    *Measure            `json:"over,omitempty" yaml:"over"`       // of ratio and difference
 }
@@ -57,6 +58,8 @@ const (
 	IntervalSD    Form = "interval_sd"   // their standard deviation (n-1); missing below three days
 	Overdue       Form = "overdue"       // days since last ÷ interval_mean; missing below three days
 	Last          Form = "last"          // the newest value of a column, ties by row hash
+	LastChange    Form = "last_change"   // the newest value of a numeric column minus the one before it, ties as last; missing below two values
+	Median        Form = "median"        // of a numeric column's values, the mean of the two middle ones; missing without any
 	NewValues     Form = "new_values"    // values of a text column whose first day of all history lies in the window
 	Entropy       Form = "entropy"       // of the shares of a text column's values, in nats; missing without any
 	Slope         Form = "slope"         // least-squares slope of the totals of equal parts of the window, per part
@@ -73,6 +76,7 @@ const (
 	// subscription); a window is that of its start, while the period before is looked for in all of history.
 	RenewalChange Form = "renewal_change"     // of a numeric column at the last renewal, as change; missing without one or without both values
 	RenewalDiff   Form = "renewal_difference" // as renewal_change, but the value minus the one before
+	RenewalDecay  Form = "renewal_decayed"    // Σ relative change of a numeric column · exp(-Δt/Tau) over renewals with both values; 0 without any
 	RenewalsUp    Form = "renewals_up"        // renewals with a greater value of a numeric column than the period before
 	RenewalsDown  Form = "renewals_down"      // renewals with a smaller one
 	Returns       Form = "returns"            // periods that begin after the end of every earlier one of the customer: ended_at, else ends_at, else open
@@ -85,6 +89,7 @@ type Unit string
 const (
 	UnitCount   Unit = "count"
 	UnitDays    Unit = "days"
+	UnitHours   Unit = "hours"
 	UnitMinutes Unit = "minutes"
 	UnitMoney   Unit = "money"  // in the one currency of the warehouse
 	UnitShare   Unit = "share"  // 0..1, spoken in %

@@ -47,6 +47,8 @@ var forms = map[Form]needs{
 	Overdue:       {source: true, window: true, where: true},
 	Last:          {source: true, column: anyColumn, window: true, where: true},
 	NewValues:     {source: true, column: textColumn, window: true, mustWin: true},
+	LastChange:    {source: true, column: numberColumn, window: true, where: true},
+	Median:        {source: true, column: numberColumn, window: true, where: true},
 	Entropy:       {source: true, column: textColumn, window: true, where: true},
 	Slope:         {source: true, column: numberOptional, window: true, mustWin: true, where: true},
 	DecayedSum:    {source: true, window: true, where: true},
@@ -54,6 +56,7 @@ var forms = map[Form]needs{
 	Share:         {source: true, column: numberOptional, window: true, where: true},
 	RenewalChange: {source: true, column: numberColumn, periods: true},
 	RenewalDiff:   {source: true, column: numberColumn, periods: true},
+	RenewalDecay:  {source: true, column: numberColumn, periods: true},
 	RenewalsUp:    {source: true, column: numberColumn, window: true, periods: true},
 	RenewalsDown:  {source: true, column: numberColumn, window: true, periods: true},
 	Returns:       {source: true, window: true, periods: true},
@@ -64,7 +67,7 @@ var forms = map[Form]needs{
 	Attribute:     {source: true, column: anyColumn},
 }
 
-var units = []Unit{UnitCount, UnitDays, UnitMinutes, UnitMoney, UnitShare, UnitChange, UnitNumber, UnitFlag, UnitLevel}
+var units = []Unit{UnitCount, UnitDays, UnitHours, UnitMinutes, UnitMoney, UnitShare, UnitChange, UnitNumber, UnitFlag, UnitLevel}
 
 var entryName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
@@ -263,8 +266,8 @@ func (m *Measure) checkNumbers(fault func(string, ...any) string) string {
 		return fault("buckets is at least 2 and divides the window")
 	case m.Form != Slope && m.Buckets != 0:
 		return fault("buckets belongs to slope")
-	case (m.Form == DecayedSum) != (m.Tau > 0):
-		return fault("tau, in days, belongs to decayed_sum and is positive")
+	case (m.Form == DecayedSum || m.Form == RenewalDecay) != (m.Tau > 0):
+		return fault("tau, in days, belongs to decayed_sum and renewal_decayed and is positive")
 	case m.Form == ScaledRate && m.Window < 7:
 		return fault("the window is at least 7 days")
 	case m.Scale != m.Scale || m.Scale-m.Scale != 0:

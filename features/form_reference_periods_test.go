@@ -11,7 +11,7 @@ func (e *refEye) periods(m Measure, id string, inside []refRow) float64 {
 		}
 	}
 	newest := absent
-	var up, down, returns float64
+	var up, down, returns, decayed float64
 	for _, r := range inside {
 		var before *refRow
 		covered, earlier := false, 0
@@ -42,6 +42,10 @@ func (e *refEye) periods(m Measure, id string, inside []refRow) float64 {
 		case !known || !wasKnown:
 			newest = absent
 			continue
+		case m.Form == RenewalDecay:
+			if was != 0 {
+				decayed += math.Min(math.Max((v-was)/was, -1), 10) * math.Exp(-float64(e.now-r.at)/dayMS/m.Tau)
+			}
 		case m.Form == RenewalDiff:
 			newest = v - was
 		case was == 0:
@@ -57,6 +61,8 @@ func (e *refEye) periods(m Measure, id string, inside []refRow) float64 {
 		}
 	}
 	switch m.Form {
+	case RenewalDecay:
+		return decayed
 	case RenewalsUp:
 		return up
 	case RenewalsDown:

@@ -26,10 +26,13 @@ type refRow struct {
 type refWorld struct {
 	rows   []refRow
 	static map[string][]string
+
+	recorded   map[string]bool // of records
+	recordedAt int64
 }
 
-// known is the rows of a source as known at T, of all customers.
-func (w *refWorld) known(source string, now int64) []refRow {
+// newest is the version of each row of a source that held at T.
+func (w *refWorld) newest(source string, now int64) []refRow {
 	type identity struct {
 		customer string
 		event    int
@@ -45,8 +48,17 @@ func (w *refWorld) known(source string, now int64) []refRow {
 			newest[id] = r
 		}
 	}
-	var out []refRow
+	out := make([]refRow, 0, len(newest))
 	for _, r := range newest {
+		out = append(out, r)
+	}
+	return out
+}
+
+// known is the rows of a source as known at T, of all customers.
+func (w *refWorld) known(source string, now int64) []refRow {
+	var out []refRow
+	for _, r := range w.newest(source, now) {
 		if r.at < now {
 			out = append(out, w.veil(r, now))
 		}
@@ -99,6 +111,14 @@ func (w *refWorld) veil(r refRow, now int64) refRow {
 		if ends, ok := num["ends_at"]; ok {
 			num["ms_to_end"] = ends - float64(now)
 		}
+		if mrr, ok := num["mrr"]; ok {
+			num["seat_price"] = mrr
+			if num["seats"] > 0 {
+				num["seat_price"] = mrr / num["seats"]
+			}
+		}
+	default:
+		w.veilService(&r, text, num, now)
 	case Customers:
 		for c := range text {
 			if !r.mapped && !static(c) {
@@ -144,7 +164,7 @@ func (e *refEye) born(id string) int64 {
 		}
 	}
 	born := int64(math.MaxInt64)
-	for _, s := range []string{Usage, Purchases, Subscriptions} {
+	for _, s := range eventSources() {
 		for _, r := range e.rows[s] {
 			if r.customer == id {
 				born = min(born, r.at)
@@ -400,6 +420,13 @@ func (e *refEye) overRows(m Measure, id string, rows, total []refRow) float64 {
 			h -= p * math.Log(p)
 		}
 		return h
+	case LastChange:
+		if v := valuesOf(rows, m.Column); len(v) > 1 {
+			return v[len(v)-1] - v[len(v)-2]
+		}
+		return absent
+	case Median:
+		return medianOf(valuesOf(rows, m.Column))
 	case Slope:
 		return e.slope(m, rows)
 	case DecayedSum:
@@ -411,7 +438,7 @@ func (e *refEye) overRows(m Measure, id string, rows, total []refRow) float64 {
 	case ScaledRate:
 		tenure := float64(e.now-e.born(id)) / dayMS
 		return n * 28 / math.Min(math.Max(tenure, 7), float64(m.Window))
-	case RenewalChange, RenewalDiff, RenewalsUp, RenewalsDown, Returns:
+	case RenewalChange, RenewalDiff, RenewalDecay, RenewalsUp, RenewalsDown, Returns:
 		return e.periods(m, id, rows)
 	case Share:
 		if m.Column != "" {

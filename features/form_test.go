@@ -26,9 +26,14 @@ func everyForm(t testing.TB) *Catalogue {
 		{Source: Purchases, Window: 365}, {Source: Purchases, Window: 90, Where: map[string][]string{"returned": {"false"}}},
 		{Source: Subscriptions}, {Source: Subscriptions, Current: true}, {Source: Subscriptions, Current: true, Offset: 28},
 		{Source: Subscriptions, Where: map[string][]string{"cancelled": {"true"}}},
+		{Source: Surveys, Window: 365, Where: map[string][]string{"answered": {"false"}}}, {Source: Surveys, Where: map[string][]string{"kind": {"nps"}}},
+		{Source: Tickets, Where: map[string][]string{"open": {"true"}}}, {Source: Tickets, Window: 84},
+		{Source: Tickets, Window: 28, Where: map[string][]string{"late_reply": {"true"}, "public": {"false"}}},
+		{Source: Contacts, Window: 28, Where: map[string][]string{"ignored": {"true"}}}, {Source: Contacts, Window: 7, Where: map[string][]string{"class": {"service"}}},
+		{Source: Touchpoints, Window: 84, Where: map[string][]string{"kind": {"visit", "cart"}}},
 	}
-	texts := map[string]string{Usage: "feature", Purchases: "order_id", Subscriptions: "plan"}
-	numbers := map[string]string{Usage: "duration_s", Purchases: "amount", Subscriptions: "seats"}
+	texts := map[string]string{Usage: "feature", Purchases: "order_id", Subscriptions: "plan", Surveys: "nps_class", Tickets: "reply_channel", Contacts: "outcome", Touchpoints: "kind"}
+	numbers := map[string]string{Usage: "duration_s", Purchases: "amount", Subscriptions: "seats", Surveys: "score", Tickets: "reply_ms", Contacts: "ignored", Touchpoints: "value"}
 	for _, n := range narrowings {
 		for _, form := range sortedKeys(forms) {
 			m, need := n, forms[form]
@@ -36,7 +41,7 @@ func everyForm(t testing.TB) *Catalogue {
 			switch form {
 			case Slope:
 				m.Buckets = 7
-			case DecayedSum:
+			case DecayedSum, RenewalDecay:
 				m.Tau = 9.5
 			}
 			switch need.column {
@@ -88,6 +93,12 @@ func everyForm(t testing.TB) *Catalogue {
 		}
 	}
 	add(Measure{Form: RenewalChange, Source: Subscriptions, Column: "mrr"})
+	add(Measure{Form: RenewalDecay, Source: Subscriptions, Column: "seat_price", Tau: 60})
+	for _, column := range []string{"reopened", "escalated", "self_served", "satisfaction", "open", "late_reply", "public", "replied_elsewhere"} {
+		for _, form := range []Form{Sum, Mean, Last, LastChange} {
+			add(Measure{Form: form, Source: Tickets, Column: column, Window: 84})
+		}
+	}
 	add(Measure{Form: RenewalDiff, Source: Subscriptions, Column: "discount"})
 	add(Measure{Form: Slope, Source: Usage, Column: "errors", Window: 84, Buckets: 12})
 	add(Measure{Form: Attribute, Source: Customers, Column: "region"})
@@ -120,7 +131,9 @@ func TestEveryFormEqualsItsReference(t *testing.T) {
 	for seed := range uint64(2) {
 		w := randomHistory(rand.New(rand.NewPCG(seed, 1)), cutoffMS())
 		s := w.store(t)
-		whole, err := DefaultCatalogue().Resolve(t.Context(), s, formCutoffs)
+		all := DefaultCatalogue()
+		all.Treatment = true
+		whole, err := all.Resolve(t.Context(), s, formCutoffs)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func randomHistory(rng *rand.Rand, cutoffs []int64) *refWorld {
 			}
 			add(r)
 		}
-		for _, source := range []string{Usage, Purchases, Subscriptions} {
+		for _, source := range eventSources() {
 			n := rng.IntN(40)
 			if source == Subscriptions {
 				n = rng.IntN(6)
@@ -89,6 +89,15 @@ func (w *refWorld) fill(rng *rand.Rand, r refRow) refRow {
 	words := func(column string, levels ...string) {
 		if rng.IntN(5) > 0 {
 			r.text[column] = levels[rng.IntN(len(levels))]
+		}
+	}
+	later := func(column string, within int64) { // filled in afterwards, on the boundaries too
+		if rng.IntN(4) == 0 {
+			return
+		}
+		r.num[column] = float64(r.at + []int64{0, dayMS - 1, dayMS, dayMS + 1, rng.Int64N(within)}[rng.IntN(5)])
+		if now := cutoffMS()[rng.IntN(3)]; r.at < now && rng.IntN(4) == 0 {
+			r.num[column] = float64(now - rng.Int64N(2))
 		}
 	}
 	number := func(column string, v float64) {
@@ -131,6 +140,29 @@ func (w *refWorld) fill(rng *rand.Rand, r refRow) refRow {
 		if rng.IntN(3) == 0 {
 			r.num["ended_at"] = float64(r.at + rng.Int64N(300*dayMS))
 		}
+	case Surveys:
+		words("kind", "nps", "nps", "csat", "ces")
+		words("channel", "mail", "app")
+		number("score", float64(rng.IntN(11)))
+	case Tickets:
+		words("channel", "E-Mail", "phone", "Social Media", "forum")
+		words("reply_channel", "e mail", "phone", "e-mail")
+		words("topic", "bug", "bill")
+		later("first_reply_at", 9*dayMS)
+		later("resolved_at", 40*dayMS)
+		number("reopened", float64(rng.IntN(3)))
+		number("escalated", float64(rng.IntN(2)))
+		number("self_served", float64(rng.IntN(2)))
+		number("satisfaction", float64(1+rng.IntN(5)))
+	case Contacts:
+		words("channel", "mail", "phone")
+		words("class", "marketing", "service", "transactional")
+		words("outcome", "Ignored", "ignored", "accepted", "shown")
+		later("outcome_at", 20*dayMS)
+	case Touchpoints:
+		words("kind", "visit", "content", "cart", "checkout", "referral_sent", "chat")
+		words("channel", "web", "app")
+		number("value", float64(rng.IntN(1000))/10)
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -41,7 +42,10 @@ func TestTheFutureChangesNoVector(t *testing.T) {
 				past.rows = append(past.rows, r)
 			}
 		}
-		future := &refWorld{static: w.static, rows: slices.Clone(past.rows)}
+		future := &refWorld{static: w.static}
+		for _, r := range past.rows {
+			future.rows = append(future.rows, r.filledIn(rng, now))
+		}
 		for n := range 400 {
 			r := w.rows[rng.IntN(len(w.rows))]
 			r.hash += uint64(n) + 1
@@ -60,11 +64,13 @@ func TestTheFutureChangesNoVector(t *testing.T) {
 		}
 		ids := past.eye(now).customers()
 		a, b := past.store(t), future.store(t)
-		c, err := DefaultCatalogue().Resolve(t.Context(), a, []time.Time{cutoff})
+		all := DefaultCatalogue()
+		all.Treatment = true
+		c, err := all.Resolve(t.Context(), a, []time.Time{cutoff})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := DefaultCatalogue().Resolve(t.Context(), b, []time.Time{cutoff})
+		again, err := all.Resolve(t.Context(), b, []time.Time{cutoff})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,6 +89,34 @@ func TestTheFutureChangesNoVector(t *testing.T) {
 	}
 }
 
+// filledIn is the row with everything that is written into it at the cutoff or later changed: replies, ends of tickets, outcomes.
+func (r refRow) filledIn(rng *rand.Rand, now int64) refRow {
+	r.num, r.text = maps.Clone(r.num), maps.Clone(r.text)
+	fill := func(at string, numbers, texts []string) {
+		if v, ok := r.num[at]; ok && v < float64(now) {
+			return
+		}
+		r.num[at] = float64(now + rng.Int64N(2)*rng.Int64N(30*dayMS))
+		for _, c := range numbers {
+			r.num[c] = float64(rng.IntN(2))
+		}
+		for _, c := range texts {
+			r.text[c] = "ignored"
+		}
+	}
+	switch r.source {
+	case Tickets:
+		fill("first_reply_at", nil, []string{"reply_channel"})
+		fill("resolved_at", []string{"reopened", "escalated", "self_served", "satisfaction"}, nil)
+	case Contacts:
+		fill("outcome_at", nil, []string{"outcome"})
+	case Subscriptions:
+		fill("cancelled_at", nil, nil)
+		fill("ended_at", nil, nil)
+	}
+	return r
+}
+
 // TestFactsWrittenLaterAreHidden reads one period, return and attribute around the instants at which they become known.
 func TestFactsWrittenLaterAreHidden(t *testing.T) {
 	at := func(d float64) int64 { return refStart + int64(d*dayMS) }
@@ -94,6 +128,11 @@ func TestFactsWrittenLaterAreHidden(t *testing.T) {
 			num: map[string]float64{"ends_at": float64(at(20))}, text: map[string]string{}},
 		{source: Purchases, customer: "a", at: at(1), ingested: at(1), hash: 3, num: map[string]float64{"returned": 1}, text: map[string]string{}},
 		{source: Purchases, customer: "b", at: at(1), ingested: at(5), mapped: true, hash: 4, num: map[string]float64{"returned": 1}, text: map[string]string{}},
+		{source: Tickets, customer: "a", at: at(2), ingested: at(2), mapped: true, hash: 7,
+			num:  map[string]float64{"first_reply_at": float64(at(10)), "resolved_at": float64(at(20)), "reopened": 2, "escalated": 1, "self_served": 0, "satisfaction": 4},
+			text: map[string]string{"reply_channel": "phone"}},
+		{source: Contacts, customer: "a", at: at(2), ingested: at(2), hash: 8, num: map[string]float64{"outcome_at": float64(at(10))}, text: map[string]string{"outcome": "accepted"}},
+		{source: Contacts, customer: "b", at: at(2), ingested: at(2), hash: 9, num: map[string]float64{}, text: map[string]string{"outcome": "accepted"}},
 		{source: Customers, customer: "a", at: at(0), ingested: at(0), hash: 5, text: map[string]string{"region": "north", "segment": "large"}},
 		{source: Customers, customer: "b", at: at(0), ingested: at(0), mapped: true, hash: 6, text: map[string]string{"region": "south", "segment": "small"}},
 	}}
@@ -126,6 +165,24 @@ func TestFactsWrittenLaterAreHidden(t *testing.T) {
 		{"without billing days an end is paid until", Subscriptions, "ends_at", "b", at(5), "2023-01-21 00:00:00.000"},
 		{"a return whose knowledge time is not known", Purchases, "returned", "a", at(50), "missing"},
 		{"a return with one", Purchases, "returned", "b", at(6), "true"},
+		{"a reply at the cutoff is the future", Tickets, "first_reply_at", "a", at(10), "missing"},
+		{"a reply a moment before", Tickets, "first_reply_at", "a", at(10) + 1, "2023-01-11 00:00:00.000"},
+		{"its channel hides with it", Tickets, "reply_channel", "a", at(10), ""},
+		{"and shows with it", Tickets, "reply_channel", "a", at(10) + 1, "phone"},
+		{"resolved at the cutoff", Tickets, "resolved_at", "a", at(20), "missing"},
+		{"reopened hides with the end", Tickets, "reopened", "a", at(20), "missing"},
+		{"escalated too", Tickets, "escalated", "a", at(20), "missing"},
+		{"self-service too", Tickets, "self_served", "a", at(20), "missing"},
+		{"satisfaction too", Tickets, "satisfaction", "a", at(20), "missing"},
+		{"resolved a moment before", Tickets, "resolved_at", "a", at(20) + 1, "2023-01-21 00:00:00.000"},
+		{"reopened shows", Tickets, "reopened", "a", at(20) + 1, "2"},
+		{"escalated shows", Tickets, "escalated", "a", at(20) + 1, "true"},
+		{"self-service shows", Tickets, "self_served", "a", at(20) + 1, "false"},
+		{"satisfaction shows", Tickets, "satisfaction", "a", at(20) + 1, "4"},
+		{"an outcome at the cutoff", Contacts, "outcome", "a", at(10), ""},
+		{"its instant", Contacts, "outcome_at", "a", at(10), "missing"},
+		{"an outcome a moment before", Contacts, "outcome", "a", at(10) + 1, "accepted"},
+		{"an outcome without an instant is never known", Contacts, "outcome", "b", at(50), ""},
 		{"a declared static column", Customers, "region", "a", at(50), "north"},
 		{"any other column of customers", Customers, "segment", "a", at(50), ""},
 		{"any column with its own knowledge time", Customers, "segment", "b", at(50), "small"},

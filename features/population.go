@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -176,7 +177,10 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		"created_ms": "max(toUnixTimestamp64Milli(created_at))",
 		"opted":      "max(isNotNull(opted_out_at))",
 	})}
-	for _, source := range []string{Usage, Purchases} {
+	for _, source := range eventSources() {
+		if source == Subscriptions && (c.Setting == Contractual || !slices.Contains(c.labelSources(), source)) {
+			continue // the periods below tell of them
+		}
 		columns := []string{"at"}
 		tells := map[string]string{"first_ms": "toNullable(toUnixTimestamp64Milli(min(at)))"}
 		switch c.Setting {

@@ -18,6 +18,8 @@ func settings() map[string]ChurnSpec {
 		"contractual":          {Setting: Contractual, GraceDays: 10, HorizonDays: 60, MinTenureDays: 10},
 		"contractual, gap":     {Setting: Contractual, GapDays: 7, HorizonDays: 30},
 		"event":                {Setting: EventSetting, GapDays: 3, HorizonDays: 45, Event: &EventSpec{Source: Usage, Match: map[string]string{"channel": "leave"}, Start: &EventMatch{Source: Purchases, Match: map[string]string{"channel": "join"}}}},
+		"silence of service":   {Setting: NonContractual, Activity: []string{Surveys, Tickets, Contacts, Touchpoints}, ActiveDays: 60, HorizonDays: 40},
+		"event of touchpoints": {Setting: EventSetting, HorizonDays: 45, Event: &EventSpec{Source: Touchpoints, Match: map[string]string{"channel": "leave"}, Start: &EventMatch{Source: Purchases, Match: map[string]string{"channel": "join"}}}},
 		"event without start":  {Setting: EventSetting, HorizonDays: 30, MinTenureDays: 5, Event: &EventSpec{Source: Purchases, Match: map[string]string{"channel": "it's \\ left"}}},
 	}
 }
@@ -88,6 +90,15 @@ func randomWorld(rng *rand.Rand) world {
 				w.customers = append(w.customers, c)
 			}
 		}
+	}
+	for k := range 300 { // beside the others, some of people of whom nothing else is known
+		e := eventRow{customer: "service only", id: 100 + k, at: instant(), channel: []string{"", "join", "leave"}[rng.IntN(3)]}
+		if n := len(w.events); k%10 > 0 {
+			e.customer = w.events[rng.IntN(n)].customer
+		}
+		e.source = []string{Surveys, Tickets, Contacts, Touchpoints, Touchpoints}[rng.IntN(5)]
+		e.ingested = lagged(e.at)
+		w.events = append(w.events, e)
 	}
 	return w
 }

@@ -88,8 +88,9 @@ func (w world) standing(c ChurnSpec, cutoff time.Time) map[string]int {
 			first[id] = at
 		}
 	}
-	events := map[string][]eventRow{Usage: w.knownEvents(Usage, cutoff, cutoff), Purchases: w.knownEvents(Purchases, cutoff, cutoff)}
-	for _, source := range []string{Usage, Purchases} {
+	events := map[string][]eventRow{}
+	for _, source := range eventSources() {
+		events[source] = w.knownEvents(source, cutoff, cutoff)
 		for _, e := range events[source] {
 			exists(e.customer, e.at)
 		}

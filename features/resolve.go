@@ -27,7 +27,7 @@ var demographic = regexp.MustCompile(`(?i)(^|[_ .-])(age|gender|sex|income|salar
 // Resolve makes the families concrete from what was known at the newest of the cutoffs: the most frequent values of a text
 // column over the 365 days before it, and the attributes of customers whose values may be believed (declared static, or with an
 // ingested_at of their own), numbers if all their values are. The resolved catalogue goes into the artifact, so that scoring
-// reads the same columns. Families of sources without rows vanish.
+// reads the same columns. Families of sources without rows vanish; entries of treatment too, unless the catalogue has the flag.
 func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) (*Catalogue, error) {
 	if len(cutoffs) == 0 {
 		return nil, errors.New("features: resolve a catalogue: no cutoff")
@@ -37,8 +37,11 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 	if err != nil {
 		return nil, fmt.Errorf("resolve the catalogue: %w", err)
 	}
-	out := &Catalogue{Version: c.Version, Entries: []Entry{}}
+	out := &Catalogue{Version: c.Version, Treatment: c.Treatment, Entries: []Entry{}}
 	for _, e := range c.Entries {
+		if e.Treatment && !c.Treatment {
+			continue
+		}
 		members := []Entry{e}
 		if e.Each != "" {
 			if !e.Measure.served(first) {

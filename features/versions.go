@@ -134,8 +134,14 @@ func knownExpr(src source, b Binding, column string, cutoff time.Time) string {
 	}
 	switch src.Name + "." + column {
 	case "customers.customer_id", "customers.created_at", "customers.timezone":
-	case "customers.opted_out_at", "subscriptions.ended_at", "subscriptions.cancelled_at":
+	case "customers.opted_out_at", "subscriptions.ended_at", "subscriptions.cancelled_at", "tickets.first_reply_at", "tickets.resolved_at", "contacts.outcome_at":
 		return "if(" + before(column) + ", " + r(column) + ", NULL)"
+	case "tickets.reopened", "tickets.escalated", "tickets.self_served", "tickets.satisfaction":
+		return "if(" + before("resolved_at") + ", " + r(column) + ", NULL)"
+	case "tickets.reply_channel":
+		return "if(ifNull(" + before("first_reply_at") + ", false), toString(" + r(column) + "), '')"
+	case "contacts.outcome":
+		return "if(ifNull(" + before("outcome_at") + ", false), toString(" + r(column) + "), '')"
 	case "subscriptions.end_reason":
 		// The reason is told with the cancellation, or with the end where nobody cancelled (a failed payment).
 		return "if(ifNull(if(isNull(r.cancelled_at), " + before("ended_at") + ", " + before("cancelled_at") + "), false), toString(" + r(column) + "), '')"

@@ -63,7 +63,7 @@ func (e Entry) Say(value, reference float64, level string) string {
 // spoken is a value with its unit.
 func (e Entry) spoken(v float64) string {
 	switch e.Unit {
-	case UnitDays, UnitMinutes:
+	case UnitDays, UnitHours, UnitMinutes:
 		unit := strings.TrimSuffix(string(e.Unit), "s")
 		if n := decimals(v); n != "1" {
 			return n + " " + unit + "s"
@@ -93,7 +93,7 @@ func (e Entry) spoken(v float64) string {
 // typical is a reference without its unit where the value has named it already.
 func (e Entry) typical(v float64) string {
 	switch e.Unit {
-	case UnitDays, UnitMinutes:
+	case UnitDays, UnitHours, UnitMinutes:
 		return decimals(v)
 	}
 	return e.spoken(v)

@@ -18,9 +18,9 @@ type world struct {
 	customers []customerRow
 }
 
-// An eventRow is one version of an event of usage or purchases.
+// An eventRow is one version of an event of any source but subscriptions; amounts and returns are of purchases.
 type eventRow struct {
-	source   string // Usage or Purchases
+	source   string // any but Customers and Subscriptions
 	customer string
 	id       int // identity within the customer; versions of one event share it
 	at       time.Time
@@ -85,9 +85,14 @@ func (w world) store(t testing.TB) *Store {
 func (w world) load(t testing.TB, db *warehouse.Warehouse) {
 	t.Helper()
 	ctx := context.Background()
-	for _, table := range []string{"customers", "usage", "usage_fixes", "purchases", "purchases_fixes", "subscriptions", "subscriptions_fixes"} {
-		if err := db.Conn().Exec(ctx, "TRUNCATE TABLE "+quoteName(table)); err != nil {
-			t.Fatal(err)
+	for _, source := range sourceNames() {
+		for _, table := range []string{source, source + "_fixes"} {
+			if source == Customers && table != source {
+				continue
+			}
+			if err := db.Conn().Exec(ctx, "TRUNCATE TABLE "+quoteName(table)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	hash := uint64(0)
@@ -140,7 +145,7 @@ func (w world) load(t testing.TB, db *warehouse.Warehouse) {
 	}
 	for _, e := range w.events {
 		i := identity{e.source, e.customer, e.id}
-		if e.source == Usage {
+		if e.source != Purchases {
 			add(i, e.known(), !e.ingested.IsZero(), e.customer, e.at, e.channel)
 		} else {
 			add(i, e.known(), !e.ingested.IsZero(), e.customer, e.at, e.channel, decimalOrNil(e.amount), e.returned)
@@ -150,10 +155,12 @@ func (w world) load(t testing.TB, db *warehouse.Warehouse) {
 		add(identity{Subscriptions, p.customer, p.id}, p.known(), !p.ingested.IsZero(),
 			p.customer, p.started, p.ends, p.ended, p.cancelled, p.reason, p.billing, decimalOrNil(p.mrr))
 	}
-	const usage, purchases = "customer_id, at, channel", "customer_id, at, channel, amount, returned"
+	const event, purchases = "customer_id, at, channel", "customer_id, at, channel, amount, returned"
 	const periods = "customer_id, started_at, ends_at, ended_at, cancelled_at, end_reason, billing_days, mrr"
-	insert("usage", usage, tables["usage"])
-	insert("usage_fixes", usage, tables["usage_fixes"])
+	for _, source := range []string{Usage, Surveys, Tickets, Contacts, Touchpoints} {
+		insert(source, event, tables[source])
+		insert(source+"_fixes", event, tables[source+"_fixes"])
+	}
 	insert("purchases", purchases, tables["purchases"])
 	insert("purchases_fixes", purchases, tables["purchases_fixes"])
 	insert("subscriptions", periods, tables["subscriptions"])
