@@ -11,15 +11,15 @@ type Answer struct {
 	CustomerID string       `json:"customer_id"`
 	DecisionID string       `json:"decision_id"`
 	RunID      string       `json:"run_id"`
-	Cutoff     time.Time    `json:"cutoff"`      // the instant the decision stands at, exclusive
-	Chosen     string       `json:"chosen"`      // id of the action to take, which is Actions[0]
-	Explored   bool         `json:"explored"`    // the choice was drawn with the propensities; false: the greatest priority
-	Holdout    bool         `json:"holdout"`     // of this quarter's control group: no marketing or proactive action
-	Unit       string       `json:"unit"`        // of priority and fatigue: UnitMoney, or UnitCustomers where no value is known
-	Policy     string       `json:"policy"`      // version of catalogue and settings that decided
-	Actions    []Proposal   `json:"actions"`     // the chosen one, then by falling priority; do_nothing always among them
-	Suppressed []Suppressed `json:"suppressed"`  // the other actions of the catalogue, in its order
-	Explained  []Reason     `json:"explanation"` // null unless asked for: what of the customer and the rules led here
+	Cutoff     time.Time    `json:"cutoff"`                // the instant the decision stands at, exclusive
+	Chosen     string       `json:"chosen"`                // id of the action to take, which is Actions[0]
+	Explored   bool         `json:"explored"`              // the choice was drawn with the propensities; false: the greatest priority
+	Holdout    bool         `json:"holdout"`               // of this quarter's control group: no marketing or proactive action
+	Unit       string       `json:"unit"`                  // of priority and fatigue: UnitMoney, or UnitCustomers where no value is known
+	Policy     string       `json:"policy"`                // version of catalogue and settings that decided
+	Actions    []Proposal   `json:"actions"`               // the chosen one, then by falling priority; do_nothing always among them
+	Suppressed []Suppressed `json:"suppressed"`            // the other actions of the catalogue, in its order
+	Explained  []string     `json:"explanation,omitempty"` // when asked for: what of the customer and the rules led here
 }
 
 // Units of priorities. Where no value is known, actions rank by customers saved and costs are ignored.
@@ -57,10 +57,4 @@ type Proposal struct {
 type Suppressed struct {
 	Action string `json:"action"`
 	Reason string `json:"reason"`
-}
-
-// Reason is one line of an explanation.
-type Reason struct {
-	Action string `json:"action"` // "" when it is about the customer
-	Text   string `json:"text"`
 }

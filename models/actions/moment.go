@@ -1,0 +1,35 @@
+package actions
+
+import "time"
+
+// QuietHours are those of the customer's clock at which nobody is disturbed: from ≤ hour or hour < until when from > until (over
+// midnight), else from ≤ hour < until. From = Until is no quiet time.
+type QuietHours struct {
+	From  int `json:"from" yaml:"from"`   // 0..23
+	Until int `json:"until" yaml:"until"` // 0..23
+}
+
+// Quiet tells whether an hour of the day is quiet.
+func (q QuietHours) Quiet(hour int) bool {
+	if q.From <= q.Until {
+		return q.From <= hour && hour < q.Until
+	}
+	return hour >= q.From || hour < q.Until
+}
+
+// Moment is when to do an action that was decided at now: what answers the customer at once, everything else at the policy's
+// hour of the customer's clock on the first weekday where that lies not before now. Where the clock skips the hour (summer
+// time), it is the instant that the hour would have been. UTC.
+func (p *ContactPolicy) Moment(a *Action, zone *time.Location, now time.Time) time.Time {
+	if !a.withheld() {
+		return now.UTC()
+	}
+	local := now.In(zone)
+	for day := 0; ; day++ {
+		at := time.Date(local.Year(), local.Month(), local.Day()+day, p.Hour, 0, 0, 0, zone)
+		weekend := at.Weekday() == time.Saturday || at.Weekday() == time.Sunday
+		if !weekend && !at.Before(now) {
+			return at.UTC()
+		}
+	}
+}
