@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -121,5 +122,45 @@ func TestOnlyKeepsTheOrderOfNames(t *testing.T) {
 	c := DefaultCatalogue().Only([]string{"purchase_recency_days", "nothing", "usage_recency_days"})
 	if d := cmp.Diff([]string{"purchase_recency_days", "usage_recency_days"}, c.Names()); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestContactPressureIsAskedFor: what we did to a customer is no feature of the churn model unless its catalogue says so, and the
+// fatigue term reads it whatever it says.
+func TestContactPressureIsAskedFor(t *testing.T) {
+	s := world{}.store(t)
+	cutoff := []time.Time{time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)}
+	pressure := func(c *Catalogue) (n int) {
+		resolved, err := c.Resolve(t.Context(), s, cutoff)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range resolved.Entries {
+			if e.Measure.Source == Contacts {
+				n++
+			}
+		}
+		return n
+	}
+	c := DefaultCatalogue()
+	if n := pressure(c); n != 0 {
+		t.Errorf("%d features of contacts by default", n)
+	}
+	treatments := c.Treatments()
+	if !treatments.Resolved() || len(treatments.Entries) != 11 {
+		t.Errorf("%d treatments, want 3 of each class, ignored and recency", len(treatments.Entries))
+	}
+	c.Treatment = true
+	if n := pressure(c); n != len(treatments.Entries) {
+		t.Errorf("%d features of contacts with the flag, want %d", n, len(treatments.Entries))
+	}
+	for _, e := range DefaultCatalogue().Entries {
+		if e.Treatment != (e.Measure.Source == Contacts) {
+			t.Errorf("%s: treatment is %v", e.Name, e.Treatment)
+		}
+	}
+	own, err := ParseCatalogue([]byte("version: 1\ntreatment: true\n" + strings.TrimPrefix(oneEntry("source: contacts, form: count"), "version: 1\n")))
+	if err != nil || !own.Treatment {
+		t.Errorf("the flag of a file: %v, %v", own, err)
 	}
 }

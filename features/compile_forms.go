@@ -31,7 +31,7 @@ func (c *compiler) unscaled(m Measure) string {
 		return c.tenure()
 	}
 	first, ok := c.first[m.Source]
-	if !ok {
+	if !ok || slices.ContainsFunc(append(sortedKeys(m.Where), m.Column), func(name string) bool { return c.silent[m.Source+"."+name] }) {
 		return noValue
 	}
 	v := c.overRows(m)
@@ -107,9 +107,6 @@ func (c *compiler) condition(m Measure) (cond string, span int, columns []string
 // operand is a column as an expression.
 func (c *compiler) operand(source, name string) string {
 	if d, ok := derivedNamed(source, name); ok {
-		if c.silent[source+"."+name] {
-			return "CAST(NULL, 'Nullable(Bool)')"
-		}
 		return "(" + strings.ReplaceAll(d.SQL, "{T}", quoteInstant(c.cutoff)) + ")"
 	}
 	return quoteName(name)

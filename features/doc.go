@@ -4,7 +4,8 @@
 //
 //	customer              the entity that can leave; customer_id is a non-empty string of at most 256 bytes. Who exists at T: the
 //	                      union of ids over all sources with a row before T in both clocks; a row in customers is optional
-//	source                one kind of fact about customers: customers, usage, purchases, subscriptions
+//	source                one kind of fact about customers: customers, usage, purchases, subscriptions, surveys, tickets, contacts,
+//	                      touchpoints
 //	cutoff                the instant T at which we pretend to stand; exclusive: an event at T is the future
 //	at, ingested_at       event time, when it happened; knowledge time, when we could know it. A vector at T uses only rows with
 //	                      both < T

@@ -97,6 +97,17 @@ func (w *refWorld) records(source, column string, now int64) bool {
 	return found
 }
 
+// recorded tells whether the columns of a measure that are told from absence can be told.
+func (e *refEye) recorded(m Measure) bool {
+	for _, name := range append(sortedKeys(m.Where), m.Column) {
+		needs := map[string]string{"open": "resolved_at", "late_reply": "first_reply_at", "ignored": "outcome"}[name]
+		if needs != "" && (m.Source == Tickets || m.Source == Contacts) && !e.world.records(m.Source, needs, e.now) {
+			return false
+		}
+	}
+	return true
+}
+
 func medianOf(v []float64) float64 {
 	if len(v) == 0 {
 		return absent

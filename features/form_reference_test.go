@@ -132,12 +132,13 @@ func (w *refWorld) veil(r refRow, now int64) refRow {
 
 // refEye looks at the world at one cutoff.
 type refEye struct {
-	now  int64
-	rows map[string][]refRow // by source, ordered by time
+	world *refWorld
+	now   int64
+	rows  map[string][]refRow // by source, ordered by time
 }
 
 func (w *refWorld) eye(now int64) *refEye {
-	e := &refEye{now: now, rows: map[string][]refRow{}}
+	e := &refEye{world: w, now: now, rows: map[string][]refRow{}}
 	for _, s := range sources {
 		e.rows[s.Name] = w.known(s.Name, now)
 	}
@@ -229,7 +230,7 @@ func (e *refEye) unscaled(m Measure, id string) float64 {
 // nothing can be said.
 func (e *refEye) counted(m Measure, id string) (mine, total []refRow, ok bool) {
 	all := e.rows[m.Source]
-	if len(all) == 0 {
+	if len(all) == 0 || !e.recorded(m) {
 		return nil, nil, false
 	}
 	from, until := int64(math.MinInt64), e.now-int64(m.Offset)*dayMS

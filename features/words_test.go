@@ -27,6 +27,20 @@ func TestSay(t *testing.T) {
 		{"subscription_plan_last", 3, 1, "gold", "plan is gold"},
 		{"subscription_plan_last", nan, 1, "", "the plan is not known"},
 		{"usage_sessions_slope_84d", -0.0123456, 0, "", "weekly use changing by -0.012 a week (typical 0)"},
+		{"survey_nps_last", 4, 8, "", "last NPS 4 (typical 8)"},
+		{"survey_nps_last", nan, 8, "", "never answered an NPS survey"},
+		{"survey_nps_class_last", 0, 1, "detractor", "by the last NPS a detractor"},
+		{"survey_nps_last_change", -3, 0, "", "last NPS -3 points against the one before (typical 0)"},
+		{"survey_silent_share_365d", .75, .5, "", "75 % of surveys not answered (typical 50 %)"},
+		{"ticket_open_count", 2, 0, "", "2 tickets open (typical 0)"},
+		{"ticket_open_count", 1, nan, "", "1 ticket open"},
+		{"ticket_open_oldest_days", 12.5, nan, "", "a ticket open for 12.5 days"},
+		{"ticket_reply_hours_median_84d", 31, 4, "", "first reply took 31 hours (typical 4)"},
+		{"ticket_reply_hours_median_84d", 1, 4, "", "first reply took 1 hour (typical 4)"},
+		{"ticket_late_count_84d", 2, 0, "", "2 tickets waited over a day for a reply (typical 0)"},
+		{"ticket_public_count_84d", 1, 0, "", "1 public complaint in the last 12 weeks (typical 0)"},
+		{"contact_ignored_share_28d", 1, .5, "", "100 % of contacts ignored (typical 50 %)"},
+		{"subscription_seat_price_decayed_60d", .12, 0, "", "price of a seat up 12 % at recent renewals"},
 	} {
 		e, ok := DefaultCatalogue().Entry(c.entry)
 		if !ok {
