@@ -246,7 +246,7 @@ func (d *ndjson) value(p *scanner) (span, error) {
 
 // digits is the decimal text of a number that stands at from: most are it already.
 func (d *ndjson) digits(number []byte, from int) (span, error) {
-	if bytes.IndexAny(number, ".eE") < 0 && string(number) != "-0" {
+	if !bytes.ContainsAny(number, ".eE") && string(number) != "-0" {
 		return span{from: from, to: from + len(number)}, nil
 	}
 	start := len(d.scratch)

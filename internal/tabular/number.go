@@ -2,6 +2,7 @@ package tabular
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -30,13 +31,13 @@ func decimalText(b, dst []byte) ([]byte, bool) {
 	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
 	if exponent > 0 {
 		n := min(exponent, len(fraction))
-		moved := append(bytes.Clone(whole), fraction[:n]...)
-		whole, fraction = append(moved, bytes.Repeat([]byte("0"), exponent-n)...), fraction[n:]
+		whole = slices.Concat(whole, fraction[:n], bytes.Repeat([]byte("0"), exponent-n))
+		fraction = fraction[n:]
 	}
 	if exponent < 0 {
 		n := min(-exponent, len(whole))
-		moved := append(bytes.Repeat([]byte("0"), -exponent-n), whole[len(whole)-n:]...)
-		whole, fraction = whole[:len(whole)-n], append(moved, fraction...)
+		fraction = slices.Concat(bytes.Repeat([]byte("0"), -exponent-n), whole[len(whole)-n:], fraction)
+		whole = whole[:len(whole)-n]
 	}
 	if whole = bytes.TrimLeft(whole, "0"); len(whole) == 0 {
 		whole = []byte("0")

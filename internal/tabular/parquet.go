@@ -46,11 +46,11 @@ func newParquet(src io.ReaderAt, size int64, read *counter) (t *parquetTable, er
 		return nil, damaged(err)
 	}
 	t = &parquetTable{file: f, size: size, read: read}
-	for _, c := range f.Root().Columns() {
+	for j, c := range f.Root().Columns() {
 		if !c.Leaf() || c.Repeated() {
 			return nil, fmt.Errorf("column %s is nested (%s): only flat tables are read; leave the column out, or write its parts as columns of their own", c.Name(), nesting(c))
 		}
-		text, err := textOfColumn(c)
+		text, err := textOfColumn(c.Type(), logicalType(f, j))
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.Name(), err)
 		}
@@ -67,6 +67,9 @@ func newParquet(src io.ReaderAt, size int64, read *counter) (t *parquetTable, er
 
 // checkEnds looks for the magic at both ends: most damaged files lack one.
 func checkEnds(src io.ReaderAt, size int64) error {
+	if size == 0 {
+		return errors.New("is empty: not even the magic PAR1 of a Parquet file is there")
+	}
 	var head, tail [4]byte
 	if _, err := src.ReadAt(head[:], 0); err != nil && err != io.EOF {
 		return err
@@ -88,12 +91,10 @@ func nesting(c *parquet.Column) string {
 	if c.Repeated() {
 		return "a list"
 	}
-	switch t := c.Type().LogicalType(); {
-	case t == nil:
-		return "a struct"
-	default:
+	if t := c.Type().LogicalType(); t != nil {
 		return "a " + strings.ToLower(t.String())
 	}
+	return "a struct"
 }
 
 func (t *parquetTable) header() []string  { return t.names }
@@ -101,18 +102,23 @@ func (t *parquetTable) columns() []string { return t.cols }
 
 // timed tells whether column j holds dates or instants by its type.
 func (t *parquetTable) timed(j int) bool {
-	l := t.file.Root().Columns()[j].Type()
-	if l.Kind() == parquet.Int96 {
-		return true
-	}
-	if l.LogicalType() == nil {
-		return false
-	}
-	switch l.LogicalType().Value.(type) {
+	switch logicalType(t.file, j).(type) {
 	case *format.DateType, *format.TimestampType:
 		return true
 	}
-	return false
+	return t.file.Root().Columns()[j].Type().Kind() == parquet.Int96
+}
+
+// logicalType is what the values of column j of a flat table mean, or nil: as the decoder tells, which knows the marks of older writers too,
+// else as the file does.
+func logicalType(f *parquet.File, j int) any {
+	if l := f.Root().Columns()[j].Type().LogicalType(); l != nil {
+		return l.Value
+	}
+	if l := f.Metadata().Schema[j+1].LogicalType.Value; l != nil {
+		return l
+	}
+	return nil
 }
 
 func (t *parquetTable) next() (row Row, line int, err error) {
@@ -179,7 +185,10 @@ func (t *parquetTable) nextGroup() error {
 	if len(chunks) != len(t.names) || t.left < 0 {
 		return damaged(fmt.Errorf("row group %d has %d columns and %d rows", t.group, len(chunks), t.left))
 	}
-	for _, c := range chunks {
+	for j, c := range chunks {
+		if c.NumValues() != t.left { // rows would be lost
+			return damaged(fmt.Errorf("row group %d, column %s: %d values for %d rows", t.group, t.names[j], c.NumValues(), t.left))
+		}
 		t.cursors = append(t.cursors, &parquetCursor{pages: c.Pages()})
 	}
 	return nil
@@ -233,7 +242,7 @@ func (c *parquetCursor) next() (parquet.Value, error) {
 	for c.at == c.n {
 		if c.values == nil {
 			page, err := c.pages.ReadPage()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return parquet.Value{}, errors.New("ends too early")
 			}
 			if err != nil {
@@ -243,7 +252,7 @@ func (c *parquetCursor) next() (parquet.Value, error) {
 		}
 		n, err := c.values.ReadValues(c.ahead[:])
 		c.at, c.n = 0, n
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return parquet.Value{}, err
 		}
 		if n == 0 { // the values of a page live as long as it does
@@ -259,12 +268,12 @@ func (c *parquetCursor) release() {
 	if c.page != nil {
 		parquet.Release(c.page)
 	}
-	c.pages.Close() // nothing was written: it only gives its buffers back
+	_ = c.pages.Close() // it only gives its buffers back
 }
 
 // damaged says that the file is at fault. The end of the file comes as io.EOF from below, which must not look like the end of the table.
 func damaged(err error) error {
-	return fmt.Errorf("is a damaged Parquet file: %v; fetch it again, or write it anew", err)
+	return fmt.Errorf("is a damaged Parquet file: %s; fetch it again, or write it anew", err.Error())
 }
 
 // damage turns a panic of the decoder into an error: it trusts lengths that a damaged file states.

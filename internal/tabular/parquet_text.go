@@ -21,18 +21,14 @@ type textOf func(v parquet.Value, scratch []byte) (text, longer []byte, err erro
 
 // textOfColumn chooses the text of a column by its type. Numbers become decimal text, without point where they are whole; dates 2006-01-02;
 // timestamps 2006-01-02T15:04:05 with as many decimals as they have, and Z if they are adjusted to UTC.
-func textOfColumn(c *parquet.Column) (textOf, error) {
-	kind := c.Type().Kind()
+func textOfColumn(t parquet.Type, logical any) (textOf, error) {
+	kind := t.Kind()
 	whole := func(read func(parquet.Value) int64, text func(int64, []byte) []byte) textOf {
 		return func(v parquet.Value, scratch []byte) ([]byte, []byte, error) { return nil, text(read(v), scratch), nil }
 	}
 	integer := func(v parquet.Value) int64 { return v.Int64() }
 	if kind == parquet.Int32 {
 		integer = func(v parquet.Value) int64 { return int64(v.Int32()) }
-	}
-	logical := any(nil)
-	if l := c.Type().LogicalType(); l != nil {
-		logical = l.Value
 	}
 	switch l := logical.(type) {
 	case *format.StringType, *format.EnumType, *format.JsonType:
@@ -79,7 +75,7 @@ func textOfColumn(c *parquet.Column) (textOf, error) {
 	default:
 		return nil, fmt.Errorf("values of type %v are not read: leave the column out", l)
 	}
-	if s := c.Type().ConvertedType(); s != nil && *s == deprecated.Interval {
+	if s := t.ConvertedType(); s != nil && *s == deprecated.Interval {
 		return nil, errors.New("values of type INTERVAL are not read: leave the column out")
 	}
 	switch kind {
