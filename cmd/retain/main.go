@@ -79,11 +79,21 @@ func isUsage(err error) bool {
 	return errors.As(err, &mine) || errors.As(err, &trainings) || errors.Is(err, pipelines.ErrImportOptions)
 }
 
+// explainedError tells an error in other words, and keeps what it was.
+type explainedError struct {
+	message string
+	cause   error
+}
+
+func (e *explainedError) Error() string { return e.message }
+
+func (e *explainedError) Unwrap() error { return e.cause }
+
 // explainMissing turns the errors of a warehouse that is not there or not filled into what to do next.
 func explainMissing(err error, url string) error {
 	switch {
 	case errors.Is(err, warehouse.ErrNoWarehouse):
-		return fmt.Errorf("no warehouse at %s yet: `retain demo` shows one with bundled data, `retain import SOURCE FILE` starts your own", redactURL(url))
+		return &explainedError{fmt.Sprintf("no warehouse at %s yet: `retain demo` shows one with bundled data, `retain import SOURCE FILE` starts your own", redactURL(url)), err}
 	case errors.Is(err, warehouse.ErrWarehouseGone):
 		return fmt.Errorf("%w; run the command again", err)
 	default:

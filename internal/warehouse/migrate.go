@@ -202,10 +202,13 @@ func (w *Warehouse) checkSchema(ctx context.Context) error {
 	case len(lacking) == len(steps):
 		return fmt.Errorf("%w: database %s has no schema of retain; `retain migrate` creates it", ErrNoWarehouse, w.database)
 	case len(lacking) > 0:
-		return fmt.Errorf("database %s lacks migration %s: run `retain migrate`", w.database, lacking[0].name)
+		return fmt.Errorf("%w: database %s lacks migration %s: run `retain migrate`", ErrSchemaBehind, w.database, lacking[0].name)
 	}
 	return nil
 }
+
+// ErrSchemaBehind tells that a server's schema lacks migrations that this program knows.
+var ErrSchemaBehind = errors.New("the schema is behind")
 
 // Codes of ClickHouse's exceptions (ErrorCodes.cpp).
 const (

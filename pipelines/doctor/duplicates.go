@@ -1,0 +1,142 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"retain/features"
+)
+
+// sampled is the number of rows that duplicates are looked for in: of more, those of a keyed share of the customers or ids are read.
+const sampled = 2_000_000
+
+// sampleOf is the condition that keeps one in k values of an expression, and the k.
+func sampleOf(expression string, rows int64) (condition string, k int64) {
+	k = (rows + sampled - 1) / sampled
+	if k <= 1 {
+		return "1", 1
+	}
+	return fmt.Sprintf("cityHash64(%s) %% %d = 0", expression, k), k
+}
+
+const manyEqual = .10 // equal rows: real ones are that common only where rows are coarse
+
+func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, error) {
+	if p.own {
+		return x.ownDuplicates(ctx, p)
+	}
+	name := p.layout.name
+	if name == features.Customers {
+		got, err := x.versionsOfCustomers(ctx)
+		if err != nil {
+			return finding{}, err
+		}
+		return fine("%s of %s; the newest that was known at a cutoff holds", counted(got["n"], "version"), counted(got["ids"], "customer")).
+			with(Figures{"versions": figure(got["n"]), "customers": figure(got["ids"])}), nil
+	}
+	equal, n, k, err := x.repeats(ctx, p, "at, row_hash")
+	if err != nil {
+		return finding{}, err
+	}
+	fixes, err := x.one(ctx, "SELECT toInt64(uniqExact(customer_id, event_hash)) AS events, toInt64(count()) AS versions FROM "+name+"_fixes")
+	if err != nil {
+		return finding{}, err
+	}
+	s, corrected := share(equal, n), share(fixes["events"], p.rows)
+	figures := Figures{"equal": figureOf(s), "corrected_events": figure(fixes["events"]), "versions": figure(fixes["versions"])}
+	told := fmt.Sprintf("%s of %s (%s) equal another one, and each counts", count(equal), counted(n, "row"), percent(s))
+	if k > 1 {
+		told = fmt.Sprintf("in 1 of %d customers ", k) + told
+	}
+	if corrected > strangeShare {
+		return warn(fmt.Sprintf("if %s is not unique, import without it: --map %s= of no column", p.layout.id, p.layout.id),
+			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
+	}
+	if s > manyEqual {
+		return warn(fmt.Sprintf("if the source delivers rows twice, map its id: retain import %s FILE --map %s=COLUMN", name, orID(p.layout.id)), "%s", told).with(figures), nil
+	}
+	if fixes["events"] > 0 {
+		told += fmt.Sprintf("; %s were corrected", counted(fixes["events"], "event"))
+	}
+	return fine("%s", told).with(figures), nil
+}
+
+func orID(id string) string {
+	if id == "" {
+		return "customer_id"
+	}
+	return id
+}
+
+// repeats counts the rows beyond the first of each customer and key, in a sample of one in k customers of n rows.
+func (x *examination) repeats(ctx context.Context, p *profile, key string) (repeated, n, k int64, err error) {
+	rows, err := x.from(ctx, p.layout.name, "at", "event_hash", "row_hash")
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	condition, k := sampleOf("customer_id", p.rows)
+	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS n, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" GROUP BY customer_id, "+key+")")
+	return got["repeated"], got["n"], k, err
+}
+
+func (x *examination) versionsOfCustomers(ctx context.Context) (map[string]int64, error) {
+	return x.one(ctx, "SELECT toInt64(count()) AS n, toInt64(uniqExact(customer_id)) AS ids FROM customers")
+}
+
+// ownDuplicates looks whether your own table keeps the promise of `unique:`, and whether it could be given.
+func (x *examination) ownDuplicates(ctx context.Context, p *profile) (finding, error) {
+	name, declared := p.layout.name, x.Store.Sources[p.layout.name].Unique
+	if name == features.Customers {
+		return fine("read with one row a customer, the newest that was known at a cutoff"), nil
+	}
+	repeated, n, k, err := x.repeats(ctx, p, "event_hash")
+	if err != nil {
+		return finding{}, err
+	}
+	s := share(repeated, n)
+	figures := Figures{"repeated": figureOf(s)}
+	sample := ""
+	if k > 1 {
+		sample = fmt.Sprintf("in 1 of %d customers ", k)
+	}
+	told := fmt.Sprintf("%s%s of %s (%s) have the identity of another one", sample, count(repeated), counted(n, "row"), percent(s))
+	identity := p.layout.id != "" && p.missing[p.layout.id] < p.rows
+	switch {
+	case repeated > 0 && declared && identity:
+		return wrong(fmt.Sprintf("take sources.%s.unique out of retain.yaml, so that the newest version of each row is read", name), "%s, and unique: true is declared: they count twice", told).with(figures), nil
+	case repeated > 0 && identity:
+		return fine("%s: the newest version of each is read", told).with(figures), nil
+	case s > manyEqual:
+		return warn(fmt.Sprintf("map the id of a row: sources.%s.columns.%s", name, orID(p.layout.id)), "%s, and each counts", told).with(figures), nil
+	case declared || !identity:
+		return fine("%s", told).with(figures), nil
+	}
+	return fine("%s: declare sources.%s.unique: true, and reading costs a fraction", told, name).with(figures), nil
+}
+
+// checkSharedIDs looks for ids that several customers have: they are no ids of events, or events went to the wrong customer.
+func checkSharedIDs(ctx context.Context, x *examination, p *profile) (finding, error) {
+	id := p.layout.id
+	if p.missing[id] == p.rows {
+		return skip("no row has %s", id), nil
+	}
+	rows, err := x.from(ctx, p.layout.name, id)
+	if err != nil {
+		return finding{}, err
+	}
+	condition, k := sampleOf(id, p.rows)
+	got, err := x.one(ctx, "SELECT toInt64(count()) AS ids, toInt64(countIf(low != high)) AS shared FROM (SELECT min(customer_id) AS low, max(customer_id) AS high FROM "+rows+
+		" WHERE "+id+" != '' AND "+condition+" GROUP BY "+id+")")
+	if err != nil {
+		return finding{}, err
+	}
+	s := share(got["shared"], got["ids"])
+	figures := Figures{"ids": figure(got["ids"]), "shared": figureOf(s)}
+	if s > strangeShare {
+		return warn(fmt.Sprintf("map %s to the id of a row, or leave it unmapped", id), "%s of %s ids in %s (%s) belong to several customers", count(got["shared"]), count(got["ids"]), id, percent(s)).with(figures), nil
+	}
+	if k > 1 {
+		return fine("in a sample of %s ids in %s, %s belong to several customers", count(got["ids"]), id, percent(s)).with(figures), nil
+	}
+	return fine("%s of %s ids in %s belong to several customers", percent(s), count(got["ids"]), id).with(figures), nil
+}

@@ -1,0 +1,94 @@
+package doctor
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"retain/training"
+)
+
+const day = 24 * time.Hour
+
+// fine, warn, wrong and skip make findings; the mend of the first and the last is empty.
+func fine(format string, args ...any) finding {
+	return finding{Status: OK, Message: fmt.Sprintf(format, args...)}
+}
+
+func skip(format string, args ...any) finding {
+	return finding{Status: Skipped, Message: fmt.Sprintf(format, args...)}
+}
+
+func warn(mend, format string, args ...any) finding {
+	return finding{Status: Warning, Message: fmt.Sprintf(format, args...), Mend: mend}
+}
+
+func wrong(mend, format string, args ...any) finding {
+	return finding{Status: Error, Message: fmt.Sprintf(format, args...), Mend: mend}
+}
+
+// with adds the figures behind the message.
+func (f finding) with(figures Figures) finding {
+	f.Figures = figures
+	return f
+}
+
+// count writes 69659 as 69,659.
+func count[T ~int | ~int64](n T) string {
+	text := strconv.FormatInt(int64(n), 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// counted is "1 row", "25,000 rows".
+func counted(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + one + "s"
+}
+
+// share is n/of, 0 where there is nothing.
+func share(n, of int64) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// percent writes a share so that neither a few nor all but a few are rounded away.
+func percent(s float64) string {
+	switch {
+	case s == 0 || s == 1:
+		return strconv.FormatFloat(100*s, 'f', 0, 64) + " %"
+	case s < .001:
+		return "less than 0.1 %"
+	case s > .999:
+		return "more than 99.9 %"
+	}
+	return strconv.FormatFloat(100*s, 'f', 1, 64) + " %"
+}
+
+// date writes the day of an instant.
+func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// days writes a length in whole days.
+func days(d time.Duration) string { return counted(int64(math.Round(d.Hours()/24)), "day") }
+
+// firstLine shortens what an engine has to say.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	const longest = 400
+	if len(line) > longest {
+		line = strings.ToValidUTF8(line[:longest], "") + "…"
+	}
+	return line
+}
+
+func figure(n int64) training.Figure { return training.Figure(n) }
+
+func figureOf(v float64) training.Figure { return training.Figure(v) }

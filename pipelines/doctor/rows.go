@@ -1,0 +1,113 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"retain/features"
+)
+
+// absent is the finding about a source without rows.
+func absent(l layout, x *examination) finding {
+	if x.Store.Sources[l.name].Table != "" {
+		return warn(fmt.Sprintf("fill %s, or take sources.%s out of retain.yaml", x.Store.Sources[l.name].Table, l.name), "your own table %s has no rows", x.Store.Sources[l.name].Table)
+	}
+	return skip("no rows; features of %s drop out of training (`retain import %s FILE` fills it)", l.name, l.name)
+}
+
+func checkRows(_ context.Context, _ *examination, p *profile) (finding, error) {
+	figures := Figures{"rows": figure(p.rows), "dated": figure(p.dated), "nameless": figure(p.nameless)}
+	if p.nameless > 0 {
+		return warn(fmt.Sprintf("let a view leave them out, and name it in sources.%s.table", p.layout.name),
+			"%s of %s have no customer_id and belong to nobody", count(p.nameless), counted(p.rows, "row")).with(figures), nil
+	}
+	if p.dated == 0 {
+		return fine("%s, none with %s", counted(p.rows, "row"), p.layout.time).with(figures), nil
+	}
+	figures["span_days"] = figureOf(p.last.Sub(p.first).Hours() / 24)
+	return fine("%s, %s to %s (%s)", counted(p.rows, "row"), date(p.first), date(p.last), days(p.last.Sub(p.first))).with(figures), nil
+}
+
+const (
+	staleDays    = 3   // the newest row of a warehouse that is filled every night is younger
+	historicDays = 730 // nobody waits two years for a feed: this is a history that ended
+)
+
+func checkFreshness(_ context.Context, x *examination, p *profile) (finding, error) {
+	if p.newest.IsZero() {
+		return skip("no row has a time that is not in the future"), nil
+	}
+	age, behind := x.now.Sub(p.newest), max(x.dataEnd().Sub(p.newest), 0)
+	figures := Figures{"age_days": figureOf(age.Hours() / 24), "behind_days": figureOf(behind.Hours() / 24)}
+	gap := p.last.Sub(p.first).Hours() / 24 / float64(p.dated) // days between rows, on average
+	name := p.layout.name
+	switch {
+	case behind > time.Duration(p.layout.pause)*day && behind.Hours()/24 > 20*gap:
+		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", date(p.newest), name),
+			"the newest row is of %s, %s before the newest of the other sources", date(p.newest), days(behind)).with(figures), nil
+	case age > historicDays*day:
+		return fine("the newest row is of %s, %s ago: a history that has ended, so cutoffs count from there", date(p.newest), days(age)).with(figures), nil
+	case age > staleDays*day && behind < day && name != features.Customers:
+		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", date(p.newest), name),
+			"the newest row is of %s, %s ago: scores are as of then", date(p.newest), days(age)).with(figures), nil
+	}
+	return fine("the newest row is of %s, %s ago", date(p.newest), days(age)).with(figures), nil
+}
+
+func checkFuture(_ context.Context, x *examination, p *profile) (finding, error) {
+	figures := Figures{"future": figure(p.future), "foreseen": figure(p.foreseen), "mapped": figure(p.mapped)}
+	name := p.layout.name
+	if p.future > 0 {
+		told := fmt.Sprintf("%s of %s lie after now, up to %s", count(p.future), counted(p.rows, "row"), date(p.last))
+		if slices.Contains(labelSources(x.Churn), name) && p.mapped < p.rows && x.Churn.DataUntil == nil && name != features.Subscriptions {
+			return wrong("set churn.data_until to the day until which the data are complete, or import those rows with the right --timezone and --time-format",
+				"%s: the labels are read from %s, and take all time until then for observed", told, name).with(figures), nil
+		}
+		return warn("import those rows with the right --timezone and --time-format", "%s", told).with(figures), nil
+	}
+	if p.foreseen > 0 && name != features.Subscriptions {
+		return warn("map ingested_at to the instant at which the row came in, in the same --timezone as "+p.layout.time,
+			"%s of %s were known before they happened: ingested_at lies before %s", count(p.foreseen), counted(p.mapped, "row"), p.layout.time).with(figures), nil
+	}
+	return fine("no row lies after now, or was known before it happened").with(figures), nil
+}
+
+// partlyMissing is the share of missing values from which a column that matters is worth a look.
+const partlyMissing = .05
+
+func checkMissing(_ context.Context, _ *examination, p *profile) (finding, error) {
+	figures := Figures{}
+	var empty, partly []string
+	for _, c := range p.layout.columns {
+		s := share(p.missing[c.Name], p.rows)
+		figures[c.Name] = figureOf(s)
+		matters := slices.Contains(p.layout.matters, c.Name)
+		switch {
+		case s == 1:
+			empty = append(empty, c.Name)
+		case matters && s > partlyMissing:
+			partly = append(partly, fmt.Sprintf("%s in %s of the rows", c.Name, percent(s)))
+		}
+	}
+	note := ""
+	if len(empty) > 0 {
+		note = "; without any value: " + strings.Join(empty, ", ")
+	}
+	name := p.layout.name
+	if len(partly) > 0 {
+		return warn(fmt.Sprintf("import %s again with the missing values, or drop the column for all rows: half a column is told from whole ones by who has it", name),
+			"missing: %s%s", strings.Join(partly, ", "), note).with(figures), nil
+	}
+	if name == features.Surveys || name == features.Touchpoints {
+		if slices.Contains(empty, "kind") {
+			return warn(fmt.Sprintf("map it: retain import %s FILE --map kind=COLUMN, or --set kind=VALUE", name), "kind is missing in every row, and features tell rows by it%s", note).with(figures), nil
+		}
+	}
+	if len(empty) > 0 {
+		return fine("columns without any value, whose features drop: %s", strings.Join(empty, ", ")).with(figures), nil
+	}
+	return fine("every column has values").with(figures), nil
+}
