@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -154,6 +153,3 @@ func (s *Server) pageFailure(c *gin.Context, err error) {
 	}
 	s.fail(c, p)
 }
-
-// customerPath is the address of a customer's page.
-func customerPath(id string) string { return "/customers/" + url.PathEscape(id) }

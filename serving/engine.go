@@ -47,6 +47,7 @@ func (s *Server) build() error {
 	s.registerHealth(api)
 	s.registerAtRisk(api)
 	s.registerCustomers(api)
+	s.registerTimeline(api)
 	document(api.OpenAPI())
 	var err error
 	if s.openapi, err = json.MarshalIndent(api.OpenAPI(), "", "  "); err != nil {

@@ -24,7 +24,7 @@ func problemOf(err error) *huma.ErrorModel {
 		status, detail = http.StatusNotFound, err.Error()
 	case errors.Is(err, errCursorExpired):
 		status, detail = http.StatusGone, err.Error()
-	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errMinValue):
+	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errCursorSource), errors.Is(err, errSource), errors.Is(err, errMinValue):
 		status, detail = http.StatusUnprocessableEntity, err.Error()
 	case errors.As(err, &notReady):
 		status, detail = http.StatusServiceUnavailable, notReady.why

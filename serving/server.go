@@ -18,6 +18,7 @@ type Options struct {
 	Runs RunReader // required
 	Keys KeyStore  // required
 
+	History    History               // what customer pages and timelines tell; nil tells nothing
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers in a registry of its own, which Gatherer then reads
 	Gatherer   prometheus.Gatherer   // what /metrics tells; nil means Registerer's, when that is a registry
@@ -107,6 +108,9 @@ func (o *Options) fill() {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.History == nil {
+		o.History = noHistory{}
 	}
 	if o.Version == "" {
 		o.Version = "dev"
