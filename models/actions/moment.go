@@ -1,6 +1,9 @@
 package actions
 
-import "time"
+import (
+	"time"
+	_ "time/tzdata" // so that a customer's clock is the same on every machine
+)
 
 // QuietHours are those of the customer's clock at which nobody is disturbed: from ≤ hour or hour < until when from > until (over
 // midnight), else from ≤ hour < until. From = Until is no quiet time.
