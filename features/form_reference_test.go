@@ -117,7 +117,7 @@ func (w *refWorld) veil(r refRow, now int64) refRow {
 				num["seat_price"] = mrr / num["seats"]
 			}
 		}
-	default:
+	case Surveys, Tickets, Contacts:
 		w.veilService(&r, text, num, now)
 	case Customers:
 		for c := range text {
