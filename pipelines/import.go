@@ -19,7 +19,7 @@ var ErrImportOptions = errors.New("import options")
 // ImportOptions is what one import needs (contract.md §2, Import). Column names are compared as tabular.Normalise gives them.
 type ImportOptions struct {
 	Warehouse  *warehouse.Warehouse // required
-	Source     string               // customers, usage, purchases, subscriptions
+	Source     string               // one of warehouse.ImportSources
 	Path       string               // file; "-" reads Stdin
 	Stdin      io.Reader
 	Map        map[string]string  // canonical column → column of the file, which then serves only there; customers also know consent_KEY

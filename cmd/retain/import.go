@@ -18,13 +18,15 @@ func (a *app) importCommand() *cobra.Command {
 	var mappings, constants, nulls []string
 	cmd := &cobra.Command{
 		Use:   "import SOURCE FILE",
-		Short: "Import a file of customers, usage, purchases or subscriptions",
-		Long: `Import a CSV, TSV or NDJSON file, each also as .gz, or standard input (-) into a source.
+		Short: "Import a file into one of the eight sources",
+		Long: `Import a CSV, TSV or NDJSON file, each also as .gz, a Parquet file, or standard input (-) into a source:
+customers, usage, purchases, subscriptions, surveys, tickets, contacts or touchpoints.
 
 Columns match by name. All rows become visible in one step, or none; the same file twice changes nothing.`,
 		Example: `  retain import purchases orders.csv.gz --map customer_id=buyer,at=ordered_at,amount=total
+  retain import surveys nps.parquet --set kind=nps --map at=answered_on,score=nps
   zcat events.ndjson.gz | retain import usage - --map at=ts --time-format unix_ms`,
-		Args: exactly("a SOURCE (customers, usage, purchases or subscriptions)", "a FILE"),
+		Args: exactly("a SOURCE ("+strings.Join(importSources(), ", ")+")", "a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.Source, o.Path = args[0], args[1]
 			if o.SkipBad < 0 {
@@ -63,7 +65,7 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 	f := cmd.Flags()
 	f.StringSliceVar(&mappings, "map", nil, "canonical=column,…: where a canonical column is called otherwise")
 	f.StringSliceVar(&constants, "set", nil, "canonical=value,…: a column that is the same in every row")
-	f.StringVar(&o.TimeFormat, "time-format", "", "strptime format such as '%d-%m-%Y %H:%M', or unix, or unix_ms")
+	f.StringVar(&o.TimeFormat, "time-format", "", "strptime format such as '%d-%m-%Y %H:%M', or unix, or unix_ms; not for columns that Parquet types as times")
 	f.StringVar(&o.Timezone, "timezone", "UTC", "zone of times that name none")
 	f.StringSliceVar(&nulls, "null", nil, "texts that mean no value, beside the empty one, NULL, \\N and NaN")
 	f.IntVar(&o.SkipBad, "skip-bad", 0, "import although up to so many rows are bad; they go to FILE.rejected with the reason")
@@ -73,17 +75,21 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 // checkImport tells a source that is not known and a file that is not there.
 func checkImport(o pipelines.ImportOptions) error {
 	if _, ok := warehouse.ImportSourceNamed(o.Source); !ok {
-		var names []string
-		for _, source := range warehouse.ImportSources {
-			names = append(names, source.Name)
-		}
-		return usagef("no source %q; there are %s", o.Source, strings.Join(names, ", "))
+		return usagef("no source %q; there are %s", o.Source, strings.Join(importSources(), ", "))
 	}
 	if o.Path == "-" {
 		return nil
 	}
 	_, err := os.Stat(o.Path)
 	return err
+}
+
+func importSources() []string {
+	var names []string
+	for _, source := range warehouse.ImportSources {
+		names = append(names, source.Name)
+	}
+	return names
 }
 
 func printImport(w io.Writer, r *pipelines.ImportReport) {
