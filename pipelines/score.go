@@ -61,14 +61,15 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	a := o.Model.Artifact
 	store := &features.Store{DB: o.DB, Sources: o.Sources}
 
-	population, err := store.Population(ctx, a.Churn, o.Cutoff)
-	if err != nil {
-		return run, fmt.Errorf("find who exists at %s: %w", o.Cutoff.Format(time.RFC3339), err)
-	}
-	defer func() { err = errors.Join(err, population.Close(context.WithoutCancel(ctx))) }()
-	x, monthly, err := scoringMatrix(ctx, store, a, population)
+	in, err := readInput(ctx, store, a, o.Cutoff)
 	if err != nil {
 		return run, err
+	}
+	population, monthly := in.Population, in.Monthly
+	defer func() { err = errors.Join(err, population.Close(context.WithoutCancel(ctx))) }()
+	x, err := a.Encoding.Apply(in.X)
+	if err != nil {
+		return run, fmt.Errorf("encode features: %w", err)
 	}
 	watch.lap("features")
 	if empty := emptyColumns(x); len(empty) > 0 && o.Warn != nil {
@@ -112,23 +113,6 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 		return run, err
 	}
 	return runOf(kept), o.DB.PruneRuns(ctx, KindChurn, id)
-}
-
-// scoringMatrix is the encoded matrix of the eligible customers and their monthly value, both in the population's order.
-func scoringMatrix(ctx context.Context, store *features.Store, a *models.Artifact, p *features.Population) (*features.Matrix, []float64, error) {
-	snapshot, err := store.Snapshot(ctx, a.Catalogue, p)
-	if err != nil {
-		return nil, nil, fmt.Errorf("compute features: %w", err)
-	}
-	x, err := a.Encoding.Apply(snapshot.X)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode features: %w", err)
-	}
-	monthly, err := store.MonthlyValue(ctx, p)
-	if err != nil {
-		return nil, nil, fmt.Errorf("compute customer value: %w", err)
-	}
-	return x, monthly, nil
 }
 
 // emptyColumns names the features that no row has: they had values at training, or they would not be in the model.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -21,7 +22,7 @@ const (
 	JobBlocked   = "blocked"
 )
 
-// JobRow is the latest row of one attempt at a job. The zero time in a pointer field that is nil is unknown.
+// JobRow is the latest row of one attempt at a job.
 type JobRow struct {
 	Job        string
 	Key        string // names the work
@@ -51,10 +52,10 @@ func (r JobRow) Dead(now time.Time) bool {
 const claimAttempts = 50
 
 // ClaimJob begins the next attempt at (r.Job, r.Key) and returns its row, or, with claimed false, the attempt that stands in the way: one that runs,
-// or one that is done (again takes that as no obstacle). Of several processes that claim the same work at once one succeeds: the insert carries
+// or one that ended in a state of final. Of several processes that claim the same work at once one succeeds: the insert carries
 // the attempt as its deduplication token, so that all but the first are dropped by the engine, which the reading back finds out.
 // Attempt, Run, State, At and Owner of r are set here.
-func (w *Warehouse) ClaimJob(ctx context.Context, r JobRow, again bool) (row JobRow, claimed bool, err error) {
+func (w *Warehouse) ClaimJob(ctx context.Context, r JobRow, final ...string) (row JobRow, claimed bool, err error) {
 	var random [12]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return row, false, err
@@ -66,7 +67,7 @@ func (w *Warehouse) ClaimJob(ctx context.Context, r JobRow, again bool) (row Job
 		case errors.Is(err, ErrNoJob):
 		case err != nil:
 			return row, false, err
-		case last.State == JobRunning && !last.Dead(time.Now()), last.State == JobDone && !again:
+		case last.State == JobRunning && !last.Dead(time.Now()), slices.Contains(final, last.State):
 			return last, false, nil
 		}
 		r.Attempt = last.Attempt + 1
@@ -143,20 +144,6 @@ func (w *Warehouse) LatestJob(ctx context.Context, job, key string) (JobRow, err
 		return newest, ErrNoJob
 	}
 	return newest, nil
-}
-
-// LastDue is the attempt of a job with the greatest instant of the schedule among those that ended as done, failed or blocked; ErrNoJob if there is none.
-func (w *Warehouse) LastDue(ctx context.Context, job string) (JobRow, error) {
-	rows, err := w.scanJobs(ctx, `SELECT job, key, attempt, run, state, at, owner, who, due_at, cutoff, started_at, finished_at, rows, seconds, message, error, report
-		FROM jobs WHERE job = {job:String} AND isNotNull(due_at) AND state IN ('done', 'failed', 'blocked')
-		ORDER BY due_at DESC, at DESC LIMIT 1`, clickhouse.Named("job", job))
-	if err != nil {
-		return JobRow{}, err
-	}
-	if len(rows) == 0 {
-		return JobRow{}, ErrNoJob
-	}
-	return rows[0], nil
 }
 
 // Jobs lists the latest attempts, newest first; job "" is all of them.

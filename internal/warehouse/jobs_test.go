@@ -22,7 +22,7 @@ func TestOneOfManyClaimsTheWork(t *testing.T) {
 	var won []warehouse.JobRow
 	for i := range 12 {
 		wg.Go(func() {
-			row, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: "k", Who: fmt.Sprint(i), StartedAt: started}, false)
+			row, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: "k", Who: fmt.Sprint(i), StartedAt: started}, warehouse.JobDone)
 			if err != nil {
 				t.Error(err)
 			}
@@ -44,10 +44,10 @@ func TestOneOfManyClaimsTheWork(t *testing.T) {
 	if row, err := w.RecordJob(t.Context(), row); err != nil || !row.At.After(won[0].At) {
 		t.Fatal(row, err)
 	}
-	if got, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: "k", StartedAt: started}, false); err != nil || claimed || got.State != warehouse.JobDone || got.Rows != 7 {
+	if got, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: "k", StartedAt: started}, warehouse.JobDone); err != nil || claimed || got.State != warehouse.JobDone || got.Rows != 7 {
 		t.Errorf("work that is done: %+v, claimed %v, %v", got, claimed, err)
 	}
-	again, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: "k", StartedAt: started}, true)
+	again, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: "k", StartedAt: started})
 	if err != nil || !claimed || again.Attempt != 2 {
 		t.Errorf("again: %+v, claimed %v, %v", again, claimed, err)
 	}
@@ -59,7 +59,7 @@ func TestOneOfManyClaimsTheWork(t *testing.T) {
 
 func TestADeadProcessIsTakenOver(t *testing.T) {
 	w := warehousetest.Open(t)
-	row, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "train", Key: "k"}, false)
+	row, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "train", Key: "k"}, warehouse.JobDone)
 	if err != nil || !claimed {
 		t.Fatal(err)
 	}
@@ -88,27 +88,7 @@ func TestADeadProcessIsTakenOver(t *testing.T) {
 	if _, err := w.RecordJob(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
-	if next, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "train", Key: "k"}, false); err != nil || !claimed || next.Attempt != 2 {
+	if next, claimed, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "train", Key: "k"}, warehouse.JobDone); err != nil || !claimed || next.Attempt != 2 {
 		t.Errorf("%+v, claimed %v, %v; want the second attempt", next, claimed, err)
-	}
-}
-
-func TestLastDue(t *testing.T) {
-	w := warehousetest.Open(t)
-	day := time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC)
-	for i, state := range []string{warehouse.JobDone, warehouse.JobFailed, warehouse.JobCancelled} {
-		due := day.AddDate(0, 0, i)
-		row, _, err := w.ClaimJob(t.Context(), warehouse.JobRow{Job: "score", Key: fmt.Sprint(i), DueAt: &due}, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		row.State = state
-		if _, err := w.RecordJob(t.Context(), row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := w.LastDue(t.Context(), "score")
-	if want := day.AddDate(0, 0, 1); err != nil || !got.DueAt.Equal(want) {
-		t.Errorf("last due %v (%v), want %v: the cancelled one after it is still to be done", got.DueAt, err, want)
 	}
 }

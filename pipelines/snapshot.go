@@ -1,0 +1,193 @@
+package pipelines
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"retain/features"
+	"retain/internal/warehouse"
+	"retain/models"
+)
+
+// errInputChanged says that rows known at the cutoff arrived while the snapshot was computed. Another attempt sees them all.
+var errInputChanged = errors.New("rows known at the cutoff arrived while the snapshot was computed")
+
+// scoringInput is what a scoring run reads at a cutoff: who exists, the features of the eligible before encoding, and their monthly value, both in the order of
+// Population.Eligible. Close the population.
+type scoringInput struct {
+	Population *features.Population
+	X          *features.Matrix
+	Monthly    []float64
+	Snapshot   string // id of the stored snapshot that it was read from; "" = computed now
+}
+
+// readInput reads the stored snapshot of the cutoff if it is of the same definitions and the same rows, else it computes. Both give the same, bit for bit.
+func readInput(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (*scoringInput, error) {
+	row, err := store.DB.FindSnapshot(ctx, cutoff, snapshotFingerprint(a, store.Sources))
+	if errors.Is(err, warehouse.ErrNoSnapshot) {
+		return computeInput(ctx, store, a, cutoff)
+	}
+	if err != nil {
+		return nil, err
+	}
+	digest, err := InputDigest(ctx, store, cutoff)
+	if err != nil {
+		return nil, err
+	}
+	if digest != row.Input {
+		return computeInput(ctx, store, a, cutoff)
+	}
+	in, err := loadInput(ctx, store, row)
+	if errors.Is(err, errDamaged) {
+		return computeInput(ctx, store, a, cutoff)
+	}
+	return in, err
+}
+
+// computeInput computes population, features and value at the cutoff.
+func computeInput(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (in *scoringInput, err error) {
+	population, err := store.Population(ctx, a.Churn, cutoff)
+	if err != nil {
+		return nil, fmt.Errorf("find who exists at %s: %w", cutoff.Format(time.RFC3339), err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, population.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	snapshot, err := store.Snapshot(ctx, a.Catalogue, population)
+	if err != nil {
+		return nil, fmt.Errorf("compute features: %w", err)
+	}
+	monthly, err := store.MonthlyValue(ctx, population)
+	if err != nil {
+		return nil, fmt.Errorf("compute customer value: %w", err)
+	}
+	return &scoringInput{Population: population, X: snapshot.X, Monthly: monthly}, nil
+}
+
+// SnapshotReport is the report of the snapshot job.
+type SnapshotReport struct {
+	ID        string    `json:"snapshot_id"`
+	Cutoff    time.Time `json:"cutoff"`
+	Input     string    `json:"input"` // digest of the rows known at the cutoff
+	Customers int       `json:"customers"`
+	Eligible  int       `json:"eligible"`
+	Features  int       `json:"features"`
+	Bytes     int64     `json:"bytes"` // before compression
+}
+
+// SnapshotWork plans the snapshot of a cutoff for a model: its key is the cutoff, the definitions and the rows known at the cutoff.
+func SnapshotWork(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (Work, error) {
+	digest, err := InputDigest(ctx, store, cutoff)
+	if err != nil {
+		return Work{}, err
+	}
+	fingerprint := snapshotFingerprint(a, store.Sources)
+	id := snapshotID(cutoff, fingerprint, digest)
+	return Work{Key: cutoff.UTC().Format(time.RFC3339) + " " + id, Cutoff: cutoff, Do: func(ctx context.Context) (Outcome, error) {
+		report, err := takeSnapshot(ctx, store, a, cutoff, warehouse.SnapshotRow{ID: id, Cutoff: cutoff, Fingerprint: fingerprint, Input: digest})
+		if err != nil {
+			return Outcome{}, err
+		}
+		return Outcome{Rows: int64(report.Eligible), Report: report,
+			Message: fmt.Sprintf("%d of %d customers, %d features", report.Eligible, report.Customers, report.Features)}, nil
+	}}, nil
+}
+
+func snapshotID(cutoff time.Time, fingerprint, digest string) string {
+	h := sha256.New()
+	for _, text := range []string{cutoff.UTC().Format(time.RFC3339Nano), fingerprint, digest} {
+		hashText(h, text)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// takeSnapshot computes the input of scoring and stores it.
+func takeSnapshot(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time, row warehouse.SnapshotRow) (report SnapshotReport, err error) {
+	in, err := computeInput(ctx, store, a, cutoff)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, in.Population.Close(context.WithoutCancel(ctx))) }()
+	after, err := InputDigest(ctx, store, cutoff)
+	if err != nil {
+		return report, err
+	}
+	if after != row.Input {
+		return report, errInputChanged
+	}
+	chunks := packInput(in)
+	sum, size := checksum(chunks)
+	header, err := json.Marshal(snapshotHeader{Schema: in.X.Schema, Checksum: sum})
+	if err != nil {
+		return report, fmt.Errorf("write snapshot: %w", err)
+	}
+	row.Customers, row.Eligible = uint64(len(in.Population.Customer)), uint64(len(in.Monthly))
+	row.Header, row.CreatedAt = string(header), time.Now().UTC().Truncate(time.Microsecond)
+	if err := store.DB.PutSnapshot(ctx, row, chunks); err != nil {
+		return report, err
+	}
+	report = SnapshotReport{ID: row.ID, Cutoff: cutoff, Input: row.Input, Customers: int(row.Customers), Eligible: int(row.Eligible), Features: in.X.Cols(), Bytes: size}
+	return report, store.DB.PruneSnapshots(ctx)
+}
+
+// snapshotFingerprint is the hash of everything but cutoff and rows that decides a snapshot: definitions, label specification, bindings and this program.
+func snapshotFingerprint(a *models.Artifact, sources features.Sources) string {
+	h := sha256.New()
+	hashText(h, "snapshot 1")
+	hashText(h, revision())
+	for _, e := range a.Catalogue.Entries {
+		hashText(h, e.Name)
+		hashText(h, fmt.Sprint(e.Kind()))
+		hashText(h, e.Definition())
+	}
+	churn := a.Churn
+	churn.DataUntil = nil // how far the data reach does not change who exists at the cutoff
+	for _, v := range []any{churn, sources} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // plain texts and numbers always marshal
+		}
+		hashText(h, string(text))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// revision is the source that this program was built from, "" where the build does not tell: another one may compile the same definition otherwise.
+func revision() string {
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range build.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// InputDigest is a hash of all rows known at a cutoff, source by source: it changes when a row comes, goes or is corrected, and not with their order.
+func InputDigest(ctx context.Context, store *features.Store, cutoff time.Time) (string, error) {
+	h := sha256.New()
+	for _, source := range warehouse.ImportSources {
+		rows, err := store.Versions(ctx, source.Name, []string{"event_hash", "row_hash", "ingested_at", "ingested_mapped"}, cutoff)
+		if err != nil {
+			return "", fmt.Errorf("digest of %s: %w", source.Name, err)
+		}
+		var n, sum, parity uint64
+		query := "SELECT count(), sum(hash), groupBitXor(hash) FROM (SELECT cityHash64(customer_id, event_hash, row_hash, ingested_at, ingested_mapped) AS hash FROM " + rows + ")"
+		if err := store.DB.Conn().QueryRow(ctx, query).Scan(&n, &sum, &parity); err != nil {
+			return "", fmt.Errorf("digest of %s: %w", source.Name, err)
+		}
+		hashText(h, fmt.Sprintf("%s %d %d %d", source.Name, n, sum, parity))
+	}
+	return hex.EncodeToString(h.Sum(nil))[:32], nil
+}

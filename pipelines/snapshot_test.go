@@ -1,0 +1,143 @@
+package pipelines
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"retain/features"
+	"retain/internal/warehouse"
+	"retain/internal/warehouse/warehousetest"
+)
+
+// A stored snapshot is bit for bit what would be computed, and one whose rows have changed is not used.
+func TestSnapshotIsWhatIsComputed(t *testing.T) {
+	w := warehousetest.Open(t)
+	m := openShop(t, w, 200)
+	store := &features.Store{DB: w}
+	cutoff := worldStart.AddDate(0, 0, 199)
+	computed, err := computeInput(t.Context(), store, m.Artifact, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer computed.Population.Close(t.Context())
+	work, err := SnapshotWork(t.Context(), store, m.Artifact, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // twice changes nothing
+		if _, err := work.Do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := readInput(t.Context(), store, m.Artifact, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stored.Population.Close(t.Context())
+	if stored.Snapshot == "" {
+		t.Fatal("the stored snapshot is not used")
+	}
+	if !sameBits(computed, stored) {
+		t.Error("the stored snapshot differs from the computed one")
+	}
+	for _, c := range []struct {
+		name      string
+		got, want any
+	}{
+		{"customers", stored.Population.Customer, computed.Population.Customer},
+		{"statuses", stored.Population.Status, computed.Population.Status},
+		{"codes", stored.Population.StatusCode, computed.Population.StatusCode},
+		{"eligible", stored.Population.Eligible(), computed.Population.Eligible()},
+		{"schema", stored.X.Schema, computed.X.Schema},
+		{"scratch table", tableRows(t, w, stored.Population.Table), tableRows(t, w, computed.Population.Table)},
+	} {
+		if diff := cmp.Diff(c.want, c.got); diff != "" {
+			t.Errorf("%s:\n%s", c.name, diff)
+		}
+	}
+
+	// A run is the same run whether the snapshot is there or not.
+	first, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Conn().Exec(t.Context(), "TRUNCATE TABLE snapshot_columns"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff)); err != nil || again.ID != first.ID {
+		t.Errorf("without its columns: run %s (%v), want %s", again.ID, err, first.ID)
+	}
+	late := "customer_id,at,order_id,amount\nc001,2025-05-01 10:00:00,late,7\n"
+	if _, err := Import(t.Context(), ImportOptions{Warehouse: w, Source: "purchases", Path: "-", Stdin: bytes.NewReader([]byte(late))}); err != nil {
+		t.Fatal(err)
+	}
+	now, err := readInput(t.Context(), store, m.Artifact, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer now.Population.Close(t.Context())
+	if now.Snapshot != "" || sameBits(now, stored) {
+		t.Error("a late row is not seen: the snapshot from before it is used")
+	}
+	if next, err := SnapshotWork(t.Context(), store, m.Artifact, cutoff); err != nil || next.Key == work.Key {
+		t.Errorf("other rows have the same key %s (%v)", next.Key, err)
+	}
+	if _, err := work.Do(t.Context()); !errors.Is(err, errInputChanged) {
+		t.Errorf("rows came in while it was computed: %v", err)
+	}
+}
+
+func sameBits(a, b *scoringInput) bool {
+	if !bytes.Equal(packFloat64s(a.Monthly), packFloat64s(b.Monthly)) || len(a.X.X) != len(b.X.X) {
+		return false
+	}
+	for j := range a.X.X {
+		if !bytes.Equal(packFloat32s(a.X.X[j]), packFloat32s(b.X.X[j])) {
+			return false
+		}
+	}
+	return true
+}
+
+func tableRows(t *testing.T, w *warehouse.Warehouse, table string) (ids []string) {
+	t.Helper()
+	if err := w.Conn().QueryRow(t.Context(), "SELECT groupArray(customer_id) FROM (SELECT customer_id FROM `"+table+"` ORDER BY customer_id)").Scan(&ids); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func TestOldSnapshotsGo(t *testing.T) {
+	w := warehousetest.Open(t)
+	m := openShop(t, w, 200)
+	store := &features.Store{DB: w}
+	for d := range 5 {
+		work, err := SnapshotWork(t.Context(), store, m.Artifact, worldStart.AddDate(0, 0, 190+d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := work.Do(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var rows, partitions uint64
+	if err := w.Conn().QueryRow(t.Context(), "SELECT (SELECT count() FROM snapshots), (SELECT uniqExact(snapshot_id) FROM snapshot_columns)").Scan(&rows, &partitions); err != nil {
+		t.Fatal(err)
+	}
+	if rows != 3 || partitions != 3 {
+		t.Errorf("%d snapshots and the columns of %d are kept, want 3", rows, partitions)
+	}
+}
+
+func TestUnpackRefusesDamage(t *testing.T) {
+	if _, err := unpackTexts(nil, []byte{9, 'a'}); !errors.Is(err, errDamaged) {
+		t.Errorf("a text that is cut off: %v", err)
+	}
+	if _, err := unpackFloat32s(nil, make([]byte, 7)); !errors.Is(err, errDamaged) {
+		t.Errorf("half a number: %v", err)
+	}
+}
