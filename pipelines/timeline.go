@@ -3,6 +3,7 @@ package pipelines
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,10 +53,19 @@ func (t *Timeline) Events(ctx context.Context, q timeline.Query) ([]timeline.Eve
 		})
 	}
 	if err := work.Wait(); err != nil {
-		return nil, nil, err
+		return nil, nil, impersonal(err)
 	}
 	events, next := stretch(slices.Concat(found...), q.From, q.Limit)
 	return events, next, nil
+}
+
+// impersonal drops what ClickHouse says of a statement, because that repeats the statement, and in it the customer's id.
+func impersonal(err error) error {
+	var refused *clickhouse.Exception
+	if errors.As(err, &refused) {
+		return fmt.Errorf("read a customer's history: ClickHouse refuses the statement with code %d; `retain doctor` checks the sources", refused.Code)
+	}
+	return err
 }
 
 // placed is an event with what orders it among others of its instant.
@@ -111,7 +121,8 @@ func (t *Timeline) read(ctx context.Context, q timeline.Query, rank int) ([]plac
 			key, limit = q.From.Key, limit+q.From.Skip
 		}
 	}
-	statement := strings.NewReplacer("@from", from, "@period", period(q.Source), "@grace", strconv.Itoa(int(lapse/time.Second))).Replace(s.statement)
+	unit, start := period(q.Source)
+	statement := strings.NewReplacer("@from", from, "@unit", unit, "@period", start, "@grace", strconv.Itoa(int(lapse/time.Second))).Replace(s.statement)
 	params := clickhouse.Parameters{
 		"at": warehouse.Instant(at), "key": strconv.FormatUint(key, 10), "limit": strconv.Itoa(limit), "cutoff": warehouse.Instant(q.Cutoff),
 	}
@@ -137,12 +148,12 @@ func sourceRank(name string) int {
 	return slices.IndexFunc(timelineSources, func(s timelineSource) bool { return s.name == name })
 }
 
-// period is the start of what a row of usage sums up: of days when usage is asked for alone, of weeks from Monday else.
-func period(source string) string {
+// period is what a row of usage sums up and the SQL of its start: days when usage is asked for alone, weeks from Monday else.
+func period(source string) (unit, start string) {
 	if source == features.Usage {
-		return "toDateTime64(toStartOfDay(at, 'UTC'), 3, 'UTC')"
+		return "day", "toDateTime64(toStartOfDay(at, 'UTC'), 3, 'UTC')"
 	}
-	return "toDateTime64(toMonday(at, 'UTC'), 3, 'UTC')"
+	return "week", "toDateTime64(toMonday(at, 'UTC'), 3, 'UTC')"
 }
 
 // rows counts a customer's rows in each source as known at the cutoff, in the order of timelineSources, without sources that have

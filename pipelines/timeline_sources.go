@@ -107,12 +107,12 @@ var timelineSources = []timelineSource{
 	{
 		// used: the usage of a day, or of a week from Monday
 		name: features.Usage, columns: []string{"at", "user_id", "feature", "duration_s", "errors"},
-		statement: `SELECT max(at) AS moment, 'used' AS event, toUInt64(toUnixTimestamp64Milli(any(start))) AS key, any(start) AS since, toFloat64(count()) AS uses,
+		statement: `SELECT max(at) AS moment, 'used' AS event, toUInt64(toUnixTimestamp64Milli(any(start))) AS key, any(start) AS since, '@unit' AS period, toFloat64(count()) AS uses,
 				toFloat64(uniqExact(toStartOfDay(at, 'UTC'))) AS days, toFloat64(sum(duration_s)) AS duration_s, toFloat64(nullIf(uniqExactIf(feature, feature != ''), 0)) AS features,
 				toFloat64(nullIf(uniqExactIf(user_id, user_id != ''), 0)) AS users, toFloat64(sum(errors)) AS errors,
 				if(ifNull(features <= 3, false), arrayStringConcat(arraySort(groupUniqArrayIf(3)(toString(feature), feature != '')), '\x1f'), '') AS feature_names
 			FROM (SELECT *, @period AS start FROM @from) GROUP BY start`,
-		lists: []string{"feature_names"}, numbers: []string{"uses", "days", "duration_s", "features", "users", "errors"}, instants: []string{"since"},
+		texts: []string{"period"}, lists: []string{"feature_names"}, numbers: []string{"uses", "days", "duration_s", "features", "users", "errors"}, instants: []string{"since"},
 	},
 	{
 		// created | opted_out

@@ -96,7 +96,7 @@ func TestTimeline(t *testing.T) {
 	}
 	want := []string{
 		"2025-03-08 10:00 tickets resolved channel=email first_reply_at=2025-02-26 09:30 opened_at=2025-02-26 08:00 priority=high satisfaction=4 ticket_id=k1 topic=billing",
-		"2025-03-03 10:00 usage used days=1 feature_names=[reports] features=1 since=2025-03-03 00:00 uses=1",
+		"2025-03-03 10:00 usage used days=1 feature_names=[reports] features=1 period=week since=2025-03-03 00:00 uses=1",
 		"2025-03-03 08:00 contacts contacted action=discount campaign=spring channel=email class=marketing contact_id=c2",
 		"2025-03-02 18:00 touchpoints touched campaign=spring channel=web kind=visit rows=2",
 		"2025-03-02 09:00 touchpoints touched channel=web kind=cart rows=1",
@@ -104,7 +104,7 @@ func TestTimeline(t *testing.T) {
 		"2025-02-26 09:30 tickets replied channel=phone opened_at=2025-02-26 08:00 priority=high ticket_id=k1 topic=billing",
 		"2025-02-26 08:00 tickets opened channel=email priority=high ticket_id=k1 topic=billing",
 		"2025-02-26 08:00 tickets opened channel=email priority=low ticket_id=k2 topic=login",
-		"2025-02-25 10:00 usage used days=2 duration_s=780 feature_names=[export reports] features=2 since=2025-02-24 00:00 uses=3",
+		"2025-02-25 10:00 usage used days=2 duration_s=780 feature_names=[export reports] features=2 period=week since=2025-02-24 00:00 uses=3",
 		"2025-02-20 00:00 surveys answered channel=phone comment=slow kind=csat score=2",
 		"2025-02-10 12:00 purchases purchased amount=42.5 channel=web currency=EUR order_id=o1 products=[cap shirt] rows=2",
 		"2025-02-10 12:00 purchases purchased amount=5 channel=web currency=EUR products=[socks] rows=1",

@@ -52,7 +52,7 @@ func (t *Timeline) Overview(ctx context.Context, customer string, cutoff time.Ti
 		return err
 	})
 	if err := work.Wait(); err != nil {
-		return timeline.Overview{}, err
+		return timeline.Overview{}, impersonal(err)
 	}
 	for k := range o.Usage {
 		w := &o.Usage[k]
@@ -102,7 +102,7 @@ func (t *Timeline) UsageWeeks(ctx context.Context, customers []string, cutoff ti
 			count() AS uses, toFloat64(sum(duration_s)) / 60 AS minutes, uniqExactIf(feature, feature != '') AS features
 		FROM `+versions+` GROUP BY customer_id, back ORDER BY customer_id, back`, params) {
 		if err != nil {
-			return nil, fmt.Errorf("read weeks of usage: %w", err)
+			return nil, impersonal(fmt.Errorf("read weeks of usage: %w", err))
 		}
 		back, uses, minutes, kinds := b.Int64s("back"), b.UInt64s("uses"), b.Float64s("minutes"), b.UInt64s("features")
 		for i, id := range b.Strings("customer_id") {

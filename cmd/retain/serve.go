@@ -48,7 +48,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 // server is the HTTP service on the session's warehouse.
 func (s *session) server() (*serving.Server, error) {
-	o := serving.Options{Runs: runReader{s.db}, Keys: keyStore{s.db}, Logger: s.log, Version: version}
+	o := serving.Options{Runs: runReader{s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version}
 	if s.config.Currency != nil {
 		o.Currency = *s.config.Currency
 	}
