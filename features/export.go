@@ -55,7 +55,16 @@ func cell(c Column, v float32) string {
 }
 
 // ExportCSV writes the snapshot to a file that appears whole or not at all, replacing one of that name. labels may be nil.
-func (s *Snapshot) ExportCSV(path string, labels []float64) (err error) {
+func (s *Snapshot) ExportCSV(path string, labels []float64) error {
+	return export(path, func(w io.Writer) error { return s.WriteCSV(w, labels) })
+}
+
+// ExportParquet is ExportCSV as WriteParquet writes.
+func (s *Snapshot) ExportParquet(path string, labels []float64) error {
+	return export(path, func(w io.Writer) error { return s.WriteParquet(w, labels) })
+}
+
+func export(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("export features: %w", err)
@@ -65,7 +74,7 @@ func (s *Snapshot) ExportCSV(path string, labels []float64) (err error) {
 			err = errors.Join(fmt.Errorf("export features: %w", err), os.Remove(f.Name()))
 		}
 	}()
-	if err := fill(f, func(w io.Writer) error { return s.WriteCSV(w, labels) }); err != nil {
+	if err := fill(f, write); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

@@ -49,15 +49,12 @@ func (a *app) featuresExportCommand() *cobra.Command {
 	var labels bool
 	cmd := &cobra.Command{
 		Use:     "export --cutoff T --out FILE",
-		Short:   "Write the matrix of one cutoff as CSV: customer_id and every feature",
-		Example: "  retain features export --cutoff 1998-04-01 --out features.csv",
+		Short:   "Write the matrix of one cutoff as CSV or Parquet: customer_id, every feature, and the label if asked",
+		Example: "  retain features export --cutoff 1998-04-01 --out features.csv\n  retain features export --cutoff 1998-04-01 --out features.parquet --labels",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cutoffText == "" || out == "" {
 				return usagef("features export needs --cutoff and --out")
-			}
-			if strings.EqualFold(filepath.Ext(out), ".parquet") {
-				return usagef("--out: %s: Parquet comes with the next version; write a .csv", out)
 			}
 			cutoff, err := instant("cutoff", cutoffText)
 			if err != nil {
@@ -78,7 +75,7 @@ func (a *app) featuresExportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&cutoffText, "cutoff", "", "the instant at which to stand, exclusive")
-	cmd.Flags().StringVar(&out, "out", "", "the file to write (.csv)")
+	cmd.Flags().StringVar(&out, "out", "", "the file to write: Parquet if it ends in .parquet, else CSV")
 	cmd.Flags().BoolVar(&labels, "labels", false, "add the label: 1 churned, 0 stayed, empty not known")
 	return cmd
 }
@@ -107,7 +104,11 @@ func (s *session) export(ctx context.Context, cutoff time.Time, out string, labe
 			return 0, 0, err
 		}
 	}
-	if err := snapshot.ExportCSV(out, y); err != nil {
+	write := snapshot.ExportCSV
+	if strings.EqualFold(filepath.Ext(out), ".parquet") {
+		write = snapshot.ExportParquet
+	}
+	if err := write(out, y); err != nil {
 		return 0, 0, err
 	}
 	return snapshot.X.Rows(), snapshot.X.Cols(), nil
