@@ -120,7 +120,7 @@ func (r refRow) filledIn(rng *rand.Rand, now int64) refRow {
 // TestFactsWrittenLaterAreHidden reads one period, return and attribute around the instants at which they become known.
 func TestFactsWrittenLaterAreHidden(t *testing.T) {
 	at := func(d float64) int64 { return refStart + int64(d*dayMS) }
-	w := &refWorld{static: map[string][]string{Customers: {"region"}}, rows: []refRow{
+	w := &refWorld{static: map[string][]string{Customers: {"region"}, Tickets: {"escalated"}}, rows: []refRow{
 		{source: Subscriptions, customer: "a", at: at(0), ingested: at(0), hash: 1,
 			num:  map[string]float64{"cancelled_at": float64(at(10)), "ended_at": float64(at(20)), "ends_at": float64(at(20)), "billing_days": 30, "mrr": 5},
 			text: map[string]string{"end_reason": "price", "subscription_id": "s"}},
@@ -171,12 +171,11 @@ func TestFactsWrittenLaterAreHidden(t *testing.T) {
 		{"and shows with it", Tickets, "reply_channel", "a", at(10) + 1, "phone"},
 		{"resolved at the cutoff", Tickets, "resolved_at", "a", at(20), "missing"},
 		{"reopened hides with the end", Tickets, "reopened", "a", at(20), "missing"},
-		{"escalated too", Tickets, "escalated", "a", at(20), "missing"},
+		{"unless declared static", Tickets, "escalated", "a", at(20), "true"},
 		{"self-service too", Tickets, "self_served", "a", at(20), "missing"},
 		{"satisfaction too", Tickets, "satisfaction", "a", at(20), "missing"},
 		{"resolved a moment before", Tickets, "resolved_at", "a", at(20) + 1, "2023-01-21 00:00:00.000"},
 		{"reopened shows", Tickets, "reopened", "a", at(20) + 1, "2"},
-		{"escalated shows", Tickets, "escalated", "a", at(20) + 1, "true"},
 		{"self-service shows", Tickets, "self_served", "a", at(20) + 1, "false"},
 		{"satisfaction shows", Tickets, "satisfaction", "a", at(20) + 1, "4"},
 		{"an outcome at the cutoff", Contacts, "outcome", "a", at(10), ""},

@@ -54,6 +54,7 @@ type ValueConfig struct {
 // FeaturesConfig names the feature catalogue; null is the one that is shipped.
 type FeaturesConfig struct {
 	Catalogue *string `yaml:"catalogue"`
+	Treatment bool    `yaml:"treatment"` // the churn model reads contact pressure too
 }
 
 // TrainConfig bounds training.
@@ -81,13 +82,6 @@ type ServeConfig struct {
 	Addr string `yaml:"addr"`
 }
 
-// ScheduleConfig is read, so that a complete retain.yaml is accepted, and used from the next release on.
-type ScheduleConfig struct {
-	Score    string `yaml:"score"`
-	Train    string `yaml:"train"`
-	Timezone string `yaml:"timezone"`
-}
-
 func defaultConfig() Config {
 	return Config{
 		Warehouse: WarehouseConfig{URL: "embedded:./retain-data"},
@@ -99,7 +93,7 @@ func defaultConfig() Config {
 		Train:     TrainConfig{MaxAgeDays: 35, TimeBudget: 10 * time.Minute, AllowLeaks: map[string]string{}},
 		Actions:   ActionsConfig{Explore: true},
 		Serve:     ServeConfig{Addr: "127.0.0.1:8080"},
-		Schedule:  ScheduleConfig{Score: "0 3 * * *", Train: "0 4 * * 0", Timezone: "UTC"},
+		Schedule:  defaultSchedule(),
 	}
 }
 
@@ -155,6 +149,7 @@ func (c *Config) resolvePaths() {
 		resolved := filepath.Join(folder, *c.Features.Catalogue)
 		c.Features.Catalogue = &resolved
 	}
+	c.Schedule.resolve(folder)
 }
 
 // problems lists what is wrong with the values.
@@ -218,9 +213,7 @@ func (c *Config) problems() []string {
 	if h := c.Actions.Holdout; h != nil && !(*h >= 0 && *h < 1) {
 		wrong("actions.holdout", "%v is not in [0, 1)", *h)
 	}
-	if _, err := time.LoadLocation(c.Schedule.Timezone); err != nil {
-		wrong("schedule.timezone", "%q is no time zone such as Europe/Berlin", c.Schedule.Timezone)
-	}
+	c.Schedule.check(wrong)
 	slices.Sort(problems)
 	return problems
 }
@@ -232,17 +225,17 @@ func (c *Config) valueTerms() actions.ValueTerms {
 
 // catalogue reads the configured feature catalogue, or the one that is shipped.
 func (c *Config) catalogue() (*features.Catalogue, error) {
-	if c.Features.Catalogue == nil {
-		return features.DefaultCatalogue(), nil
+	catalogue := features.DefaultCatalogue()
+	if c.Features.Catalogue != nil {
+		text, err := os.ReadFile(*c.Features.Catalogue)
+		if err != nil {
+			return nil, usagef("features.catalogue: %v", err)
+		}
+		if catalogue, err = features.ParseCatalogue(text); err != nil {
+			return nil, usagef("%s: %v", *c.Features.Catalogue, err)
+		}
 	}
-	text, err := os.ReadFile(*c.Features.Catalogue)
-	if err != nil {
-		return nil, usagef("features.catalogue: %v", err)
-	}
-	catalogue, err := features.ParseCatalogue(text)
-	if err != nil {
-		return nil, usagef("%s: %v", *c.Features.Catalogue, err)
-	}
+	catalogue.Treatment = catalogue.Treatment || c.Features.Treatment
 	return catalogue, nil
 }
 
