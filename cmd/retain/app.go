@@ -57,7 +57,7 @@ Start with:  retain demo`,
 	root.PersistentFlags().DurationVar(&a.wait, "wait", 30*time.Second, "how long to wait for another process that holds the embedded warehouse")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
-		a.initCommand(), a.demoCommand(), a.migrateCommand(), a.importCommand(), a.labelCommand(), a.featuresCommand(),
+		a.initCommand(), a.demoCommand(), a.simulateCommand(), a.migrateCommand(), a.importCommand(), a.labelCommand(), a.featuresCommand(),
 		a.trainCommand(), a.backtestCommand(), a.crossvalCommand(), a.modelsCommand(), a.scoreCommand(), a.atRiskCommand(),
 		a.customerCommand(), a.explainCommand(), a.serveCommand(), a.warehouseCommand(), a.doctorCommand(), a.keysCommand(), a.configCommand(),
 	)

@@ -196,6 +196,9 @@ func (w *Warehouse) importOver(ctx context.Context, id string) bool {
 const lockPrefix = "import_lock_"
 
 func (w *Warehouse) recoverImport(ctx context.Context, j journaled) error {
+	if j.Source == fillSource {
+		return w.recoverFill(ctx, j)
+	}
 	source, ok := ImportSourceNamed(j.Source)
 	if !ok {
 		return fmt.Errorf("unknown source %q: a newer version of retain wrote it", j.Source)

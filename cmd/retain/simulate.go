@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"retain/features"
+	"retain/internal/warehouse"
+	"retain/pipelines"
+	"retain/simulation"
+)
+
+// simulatedHorizon is the horizon that the known world is made for: 13 weeks.
+const simulatedHorizon = 91
+
+func (a *app) simulateCommand() *cobra.Command {
+	o := simulation.Options{}
+	var end, effects, truth string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "simulate --customers N --days D --seed S",
+		Short: "Fill all sources with a made-up software company whose true risks are known",
+		Long: `Fill all eight sources with a made-up company that sells software to other companies: customers with usage, invoices, subscriptions, surveys, tickets,
+contacts and touchpoints, late rows, corrections and outages. The same flags make the same rows. --truth writes what no real company knows: the true
+probability of leaving of every customer on the first of each month, and what each action would change.`,
+		Example: `  retain simulate --customers 3000 --days 540 --seed 1 --truth truth.csv`,
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			for _, flag := range []string{"customers", "days", "seed"} {
+				if !cmd.Flags().Changed(flag) {
+					return usagef("simulate needs --customers, --days and --seed, such as --customers 3000 --days 540 --seed 1")
+				}
+			}
+			if end != "" {
+				if o.End, err = instant("end", end); err != nil {
+					return err
+				}
+			}
+			o.Effects = simulation.Effects(effects)
+			world, err := simulation.New(o)
+			if err != nil {
+				return usagef("simulate: %v", err)
+			}
+			s, err := a.open(cmd.Context(), "simulate", writing)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			bar := a.progress("rows")
+			report, err := pipelines.Simulate(cmd.Context(), pipelines.SimulateOptions{
+				Warehouse: s.db, World: world, Churn: s.config.Churn, Replace: force, Truth: truth,
+				Progress: func(customers, rows int64) { bar.set(rows, customers, int64(o.Customers)) },
+			})
+			bar.done()
+			if errors.Is(err, warehouse.ErrSourcesHoldRows) {
+				return fmt.Errorf("%w; --force replaces them", err)
+			}
+			if err != nil {
+				return err
+			}
+			return a.print(report, func(w io.Writer) {
+				printSimulation(w, report)
+				printSimulatedChurn(w, s.config.Churn)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.Customers, "customers", 0, "number of customers; each is the same whatever the number")
+	f.IntVar(&o.Days, "days", 0, "length of the records")
+	f.Uint64Var(&o.Seed, "seed", 0, "another seed is another world")
+	f.StringVar(&end, "end", "", "the day on which the records end, exclusive (default "+simulation.DefaultEnd.Format(time.DateOnly)+")")
+	f.StringVar(&effects, "effects", string(simulation.MixedEffects), "what actions do: none, proportional or mixed")
+	f.StringVar(&truth, "truth", "", "file for the true risks and effects (.csv)")
+	f.BoolVar(&force, "force", false, "replace what the sources hold")
+	return cmd
+}
+
+func printSimulation(w io.Writer, r *pipelines.SimulateReport) {
+	fmt.Fprintf(w, "%s customers from %s to %s, in %.1f s\n", count(int64(r.Customers)), r.FirstAt.Format(time.DateOnly), r.EndAt.Format(time.DateOnly), r.Seconds)
+	table(w, func(line func(string, ...any)) {
+		line("source\trows")
+		for _, source := range warehouse.ImportSources {
+			line("%s\t%s", source.Name, count(r.Rows[source.Name]))
+		}
+	})
+	if r.BaseRate != nil {
+		fmt.Fprintf(w, "of those who could leave on the first of a month, %s left in the horizon\n", percent(r.BaseRate))
+	}
+	if t := r.Truth; t != nil {
+		fmt.Fprintf(w, "%s: the truth of %s customers and cutoffs, on the first of %d months\n", t.File, count(t.Rows), t.Cutoffs)
+	}
+}
+
+// printSimulatedChurn tells what to write into the configuration, unless it stands there.
+func printSimulatedChurn(w io.Writer, c features.ChurnSpec) {
+	if c.Setting == features.Contractual && c.GraceDays == 30 && c.GapDays == 0 && c.HorizonDays == simulatedHorizon {
+		return
+	}
+	fmt.Fprintf(w, "\nThe customers have subscriptions. Put this into retain.yaml before training:\n\nchurn:\n  setting: %s\n  grace_days: 30\n  gap_days: 0\n  horizon_days: %d\n",
+		features.Contractual, simulatedHorizon)
+}

@@ -1,0 +1,356 @@
+package warehouse
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// ErrSourcesHoldRows tells that sources hold rows which a Fill was not allowed to replace.
+var ErrSourcesHoldRows = errors.New("the sources hold rows already")
+
+// fillSource names a fill in the journal of imports, where it stands for all sources.
+const fillSource = "*"
+
+// A feed's rows are sent in so many pieces of this size: one part per partition each.
+const (
+	fillRows  = 1_000_000
+	fillBytes = 256 << 20
+)
+
+// What a row of a feed becomes, as bits: the first version of an event stands in its source, all versions of an event with several in the fixes.
+const (
+	fillFirst = 1
+	fillFix   = 2
+)
+
+// fedPrefix begins the names of the feeds' columns.
+const fedPrefix = "fed_"
+
+// Fill replaces all sources at once by rows that a program makes, far faster than by importing files: rows are not compared with those held. They gather in
+// tables beside the sources until Commit. A process that dies before it leaves the old rows, one that dies within leaves the new ones, once the next process has called
+// RecoverImports.
+type Fill struct {
+	w          *Warehouse
+	id         string
+	importedAt time.Time
+	journal    *importJournal
+	rows       map[string]*atomic.Uint64
+	closed     bool
+}
+
+// BeginFill begins a fill. importedAt stamps the rows, and every later import a later instant.
+func (w *Warehouse) BeginFill(ctx context.Context, importedAt time.Time) (*Fill, error) {
+	if err := w.RecoverImports(ctx); err != nil {
+		return nil, err
+	}
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return nil, fmt.Errorf("name the fill: %w", err)
+	}
+	f := &Fill{w: w, id: hex.EncodeToString(random[:]), importedAt: importedAt.UTC().Truncate(time.Millisecond), rows: map[string]*atomic.Uint64{}}
+	var err error
+	if f.journal, err = w.beginImportJournal(ctx, f.id, fillSource); err != nil {
+		return nil, err
+	}
+	for _, source := range ImportSources {
+		f.rows[source.Name] = new(atomic.Uint64)
+		for _, statement := range f.ddl(source) {
+			if err := w.Conn().Exec(ctx, statement); err != nil {
+				return nil, errors.Join(fmt.Errorf("create the tables of %s: %w", source.Name, err), f.Abort(context.WithoutCancel(ctx)))
+			}
+		}
+	}
+	return f, nil
+}
+
+// tables are the tables of a source: its own, and that of its fixes if it has one.
+func (s ImportSource) tables() []string {
+	if s.Versions {
+		return []string{s.Name}
+	}
+	return []string{s.Name, s.Name + "_fixes"}
+}
+
+// ddl creates the tables that the sources are replaced by and, in front of them, a feed: a table that keeps nothing but has its rows turned into those
+// of the source by the same expressions as an import's.
+func (f *Fill) ddl(source ImportSource) []string {
+	feed := importTable(f.id, source.Name+"_feed")
+	columns := []string{"fill_as UInt8", "fed_ingested_at Int64", "fed_ingested_mapped Int64", "event_hash UInt64", "row_hash UInt64"}
+	var values []string
+	for _, c := range source.Columns {
+		fed := c
+		fed.Name = fedPrefix + c.Name // an expression must not read the column that it makes
+		columns = append(columns, fed.Name+" "+fed.stagedType())
+		values = append(values, fed.expression()+" AS "+c.Name)
+	}
+	statements := []string{fmt.Sprintf("CREATE TABLE %s (%s) ENGINE = Null", feed, strings.Join(columns, ", "))}
+	for i, table := range source.tables() {
+		as := fillFirst << i
+		statements = append(statements,
+			fmt.Sprintf("CREATE TABLE %s AS %s", importTable(f.id, table), table),
+			fmt.Sprintf("ALTER TABLE %s MODIFY COMMENT '%s'", importTable(f.id, table), f.id),
+			fmt.Sprintf(`CREATE MATERIALIZED VIEW %s TO %s AS
+				SELECT %s, fromUnixTimestamp64Milli(fed_ingested_at, 'UTC') AS ingested_at, fed_ingested_mapped != 0 AS ingested_mapped,
+					fromUnixTimestamp64Milli(toInt64(%d), 'UTC') AS imported_at, event_hash, row_hash
+				FROM %s
+				WHERE bitAnd(fill_as, %d) != 0`,
+				importTable(f.id, table+"_view"), importTable(f.id, table), strings.Join(values, ", "), f.importedAt.UnixMilli(), feed, as))
+	}
+	return statements
+}
+
+// Feed takes the rows of one source. It belongs to one goroutine; a source may have several.
+type Feed struct {
+	fill    *Fill
+	source  ImportSource
+	hasher  Staging
+	batch   driver.Batch
+	pending int
+	as      []uint8
+	event   []uint64
+	count   *atomic.Uint64
+}
+
+// Feed opens a feed of a source.
+func (f *Fill) Feed(source string) (*Feed, error) {
+	s, ok := ImportSourceNamed(source)
+	if !ok {
+		return nil, fmt.Errorf("fill %s: no such source", source)
+	}
+	feed := &Feed{fill: f, source: s, hasher: Staging{source: s}, count: f.rows[source]}
+	for _, name := range s.ID {
+		feed.hasher.ids = append(feed.hasher.ids, s.Column(name))
+	}
+	return feed, nil
+}
+
+// Append takes the rows of b. The versions of an event stand in one batch, one after another as they became known; one that repeats the version before it is
+// dropped, as an import would. Rows of a source without identity are all different.
+func (d *Feed) Append(ctx context.Context, b *ImportBatch) error {
+	if b.Rows == 0 {
+		return nil
+	}
+	if d.batch == nil {
+		var names []string
+		for _, c := range d.source.Columns {
+			names = append(names, fedPrefix+c.Name)
+		}
+		batch, err := d.fill.w.Conn().PrepareBatch(fillContext(ctx), fmt.Sprintf("INSERT INTO %s (fill_as, fed_ingested_at, fed_ingested_mapped, event_hash, row_hash, %s)",
+			importTable(d.fill.id, d.source.Name+"_feed"), strings.Join(names, ", ")))
+		if err != nil {
+			return fmt.Errorf("fill %s: %w", d.source.Name, err)
+		}
+		d.batch = batch
+	}
+	d.judge(b)
+	columns := []any{d.as, b.IngestedAt[:b.Rows], b.IngestedMapped[:b.Rows], d.event, d.hasher.rowHash}
+	for i, c := range d.source.Columns {
+		if c.Kind.Textual() {
+			columns = append(columns, b.Texts[i][:b.Rows])
+		} else {
+			columns = append(columns, b.Whole[i][:b.Rows])
+		}
+	}
+	for i, values := range columns {
+		if err := d.batch.Column(i).Append(values); err != nil {
+			return fmt.Errorf("fill %s: %w", d.source.Name, err)
+		}
+	}
+	if d.pending += b.Rows; d.pending >= fillRows || d.hasher.bytes >= fillBytes {
+		return d.Flush()
+	}
+	return nil
+}
+
+// judge hashes the rows of b and tells what becomes of each.
+func (d *Feed) judge(b *ImportBatch) {
+	d.hasher.hashRows(b)
+	d.as, d.event = d.as[:0], d.event[:0]
+	for r := range b.Rows {
+		id := d.hasher.idHash[r]
+		if id == 0 {
+			id = d.hasher.rowHash[r]
+		}
+		d.event = append(d.event, id)
+		d.as = append(d.as, fillFirst)
+	}
+	var kept uint64
+	for r, first := 1, 0; r < b.Rows; r++ {
+		if d.event[r] != d.event[r-1] || d.hasher.idHash[r] == 0 {
+			first = r
+			continue
+		}
+		last := r - 1
+		for d.as[last] == 0 {
+			last--
+		}
+		if d.hasher.rowHash[r] == d.hasher.rowHash[last] {
+			d.as[r] = 0
+			continue
+		}
+		d.as[r] = fillFix
+		d.as[first] = fillFirst | fillFix
+	}
+	if d.source.Versions { // every version stays in the source itself
+		for r := range d.as {
+			d.as[r] = min(d.as[r], fillFirst)
+		}
+	}
+	for _, as := range d.as {
+		if as != 0 {
+			kept++
+		}
+	}
+	d.count.Add(kept)
+}
+
+// Flush sends what has been appended. It must be called once at the end.
+func (d *Feed) Flush() error {
+	if d.batch == nil {
+		return nil
+	}
+	batch := d.batch
+	d.batch, d.pending, d.hasher.bytes = nil, 0, 0
+	if err := batch.Send(); err != nil {
+		return fmt.Errorf("fill %s: %w", d.source.Name, err)
+	}
+	return nil
+}
+
+// HeldRows are the rows that each source holds; sources without any are absent.
+func (w *Warehouse) HeldRows(ctx context.Context) (map[string]uint64, error) {
+	held := map[string]uint64{}
+	for _, source := range ImportSources {
+		var n uint64
+		if err := w.Conn().QueryRow(ctx, "SELECT count() FROM "+source.Name).Scan(&n); err != nil {
+			return nil, fmt.Errorf("count the rows of %s: %w", source.Name, err)
+		}
+		if n > 0 {
+			held[source.Name] = n
+		}
+	}
+	return held, nil
+}
+
+// Commit replaces what the sources hold by what was fed, and returns the rows of each source, versions counted. Unless replace is set, a source that holds rows is
+// ErrSourcesHoldRows, and then nothing changes. All feeds have been flushed.
+func (f *Fill) Commit(ctx context.Context, replace bool) (rows map[string]uint64, err error) {
+	if f.closed {
+		return nil, errors.New("the fill is over")
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Abort(context.WithoutCancel(ctx)))
+		}
+	}()
+	for _, source := range ImportSources {
+		release, err := f.w.lockSource(ctx, source.Name, f.id)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	}
+	held, err := f.w.HeldRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(held) > 0 && !replace {
+		return nil, ErrSourcesHoldRows
+	}
+	f.journal.mu.Lock()
+	f.journal.importedAt = f.importedAt
+	f.journal.mu.Unlock()
+	if err := f.journal.write(ctx, importCommitting); err != nil {
+		return nil, err
+	}
+	// From here on the fill goes through: a cancelled context must not leave half of it to be seen.
+	f.closed = true
+	ctx = context.WithoutCancel(ctx)
+	if err := f.w.exchangeFilled(ctx, f.id); err != nil {
+		return nil, errors.Join(err, f.journal.release(ctx))
+	}
+	rows = map[string]uint64{}
+	for name, n := range f.rows {
+		rows[name] = n.Load()
+	}
+	return rows, errors.Join(f.journal.end(ctx, importDone), f.w.dropImport(ctx, f.id))
+}
+
+// exchangeFilled puts the filled tables in the places of the sources, those that are not there yet. The comment of a table tells which fill it came from.
+func (w *Warehouse) exchangeFilled(ctx context.Context, id string) error {
+	for _, source := range ImportSources {
+		for _, table := range source.tables() {
+			filled := importTable(id, table)
+			var left, done uint64
+			err := w.Conn().QueryRow(ctx, `SELECT countIf(name = {filled:String}), countIf(name = {table:String} AND comment = {id:String})
+				FROM system.tables WHERE database = currentDatabase()`,
+				clickhouse.Named("filled", filled), clickhouse.Named("table", table), clickhouse.Named("id", id)).Scan(&left, &done)
+			if err == nil && left == 1 && done == 0 {
+				// A view follows its table's name, so it goes first.
+				if err = w.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+importTable(id, table+"_view")+" SYNC"); err == nil {
+					err = w.Conn().Exec(ctx, fmt.Sprintf("EXCHANGE TABLES %s AND %s", table, filled))
+				}
+			}
+			if err != nil {
+				return fmt.Errorf("replace %s: %w", table, err)
+			}
+		}
+	}
+	for _, source := range ImportSources {
+		for _, table := range source.tables() {
+			if err := w.Conn().Exec(ctx, fmt.Sprintf("ALTER TABLE %s MODIFY COMMENT ''", table)); err != nil {
+				return fmt.Errorf("replace %s: %w", table, err)
+			}
+		}
+	}
+	return nil
+}
+
+// recoverFill settles a fill whose process died.
+func (w *Warehouse) recoverFill(ctx context.Context, j journaled) error {
+	state := importAbandoned
+	if j.State == importCommitting {
+		if err := w.exchangeFilled(ctx, j.ID); err != nil {
+			return err
+		}
+		state = importDone
+	}
+	end := &importJournal{w: w, id: j.ID, source: j.Source, owner: processName(), last: j.At, importedAt: j.ImportedAt}
+	if err := end.write(ctx, state); err != nil {
+		return err
+	}
+	return w.dropImport(ctx, j.ID)
+}
+
+// Abort gives the fill up: the sources stay as they are. After Commit it does nothing.
+func (f *Fill) Abort(ctx context.Context) error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	return errors.Join(f.w.dropImport(ctx, f.id), f.journal.end(ctx, importAbandoned))
+}
+
+// fillSettings make one part per partition of each batch, whatever its size.
+var fillSettings = clickhouse.Settings{
+	"max_insert_threads":                                 1,
+	"max_threads":                                        1,
+	"min_insert_block_size_rows":                         2 * fillRows,
+	"min_insert_block_size_bytes":                        1 << 30,
+	"max_partitions_per_insert_block":                    0,
+	"insert_deduplicate":                                 0,
+	"deduplicate_blocks_in_dependent_materialized_views": 0,
+}
+
+func fillContext(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(fillSettings))
+}

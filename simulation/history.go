@@ -1,0 +1,64 @@
+package simulation
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+// The history of contacts. One in five retention contacts was drawn at random, the others went to those who seemed about to leave.
+const (
+	randomContacts = .0025 // a week and customer
+	chosenContacts = .0100 // a week and customer, on average
+	riskTilt       = 1.1   // how much more often per standard deviation of what seemed the risk
+)
+
+// contactIn draws the contacts of the days [from, until) of a week.
+func (w *World) contactIn(r *rand.Rand, p *path, k *week, from, until int) {
+	// The same draws are made whoever is contacted, so that one contact more changes no other.
+	letters := poisson(r, p.mailRate*float64(until-from)/7)
+	risk := (-1.5*(k.engagement-engagementGoal)+.7*k.pain+.6*k.price)/1.6 + .7*r.NormFloat64()
+	u, v, day := r.Float64(), r.Float64(), from+r.IntN(until-from)
+	share := float64(until-from) / 7
+	if day < w.quiet && p.cancelled == never {
+		chosen := chosenContacts * math.Exp(riskTilt*risk-riskTilt*riskTilt*.9)
+		switch {
+		case u < randomContacts*share:
+			w.approach(p, k, contact{day, int(v * float64(len(actions))), true})
+		case u < (randomContacts+math.Min(chosen, .15))*share:
+			action := 3 // e-mails for the many
+			switch {
+			case risk > 1.6 && v < .7:
+				action = 0
+			case risk > .8 && v < .7:
+				action = 1
+			case v < .2:
+				action = 2
+			case v < .3:
+				action = idleAction
+			}
+			w.approach(p, k, contact{day, action, false})
+		}
+	}
+	for range letters {
+		if day := from + r.IntN(until-from); day < w.quiet && p.cancelled == never {
+			p.contacts = append(p.contacts, contact{day, -1, false})
+			k.letters++
+		}
+	}
+}
+
+// approach takes an action.
+func (w *World) approach(p *path, k *week, c contact) {
+	p.contacts = append(p.contacts, c)
+	k.contactDay = c.day
+	k.contact = w.effect(c.action, p.modifiers(k, c.day))
+	k.letters += actions[c.action].weight()
+}
+
+// modifiers are what an action taken on a day meets.
+func (p *path) modifiers(k *week, day int) *modifiers {
+	return &modifiers{
+		annual: p.annual, autoRenew: p.autoRenew, discounted: p.discount, seats: p.seats, breadth: p.breadth,
+		weeks: floorDiv(day-p.start, 7), inactive: k.engagement < inactiveFrom,
+	}
+}

@@ -1,0 +1,155 @@
+package simulation
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+var features = []string{
+	"dashboard", "search", "reports", "export", "alerts", "api", "automation", "integrations", "sharing", "forecast", "audit", "templates",
+}
+
+// Usage in a week is Poisson with a gamma mean: log rate 1.3 + .8 E + .4 log seats, shape 1.2.
+const (
+	usageLog        = 1.3
+	usageEngagement = .8
+	usageSeats      = .4
+	usageShape      = 1.2
+	leavingUsage    = .4 // of usage is left once it cancelled
+
+	lateRows       = .02
+	duplicateRows  = .005
+	correctedRows  = .01
+	loadMs         = 15 * 60_000 // records arrive every quarter of an hour
+	weekendShare   = .3
+	workdayShare   = (7 - 2*weekendShare) / 5
+	coreFeatures   = 3 // everyone begins with
+	featureWeeks   = 3 // and finds one more in so many weeks
+	outageLeftOver = .03
+)
+
+// use writes the usage.
+func (w *World) use(c *Customer) {
+	p, r := &c.path, w.stream(c.path.index, forUsage, 0)
+	c.Usage = c.Usage[:0]
+	c.own = append(c.own[:0], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+	rest := c.own[coreFeatures-1:]
+	r.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	users := 1 + int(.7*float64(p.seats))
+	from, until := w.here(p)
+	rate := math.Exp(usageLog + usageSeats*math.Log(float64(p.seats)))
+	event := 0
+	for i := range p.weeks {
+		k := &p.weeks[i]
+		weekly := rate * math.Exp(usageEngagement*k.engagement) * gamma(r, usageShape) / usageShape
+		monday := 7 * (p.first + i)
+		for day := max(monday, from); day < min(monday+7, until); day++ {
+			mean := weekly * w.season[day] * w.workday(day) / 7
+			if day >= p.cancelled {
+				mean *= leavingUsage
+			}
+			if day == w.productOutage {
+				mean *= outageLeftOver
+			}
+			known := min(p.breadth, coreFeatures+(day-p.start)/(7*featureWeeks))
+			begin := len(c.Usage)
+			for range poisson(r, mean) {
+				w.session(c, r, session{day, users, known, k.engagement, k.pain})
+			}
+			if day == w.recordsOutage {
+				c.Usage = c.Usage[:begin]
+				continue
+			}
+			event = w.order(c, begin, event)
+		}
+	}
+}
+
+// session is what a use of the product depends on.
+type session struct {
+	day, users, features int
+	engagement, pain     float64
+}
+
+// session appends one use, with what went wrong with its record.
+func (w *World) session(c *Customer, r *rand.Rand, s session) {
+	u := r.Float64()
+	v := r.Float64()
+	at := w.ms(s.day) + (regionStart[c.path.region]+int64(9*3600*(r.Float64()+r.Float64())/2))*1000
+	row := Usage{
+		At:         at,
+		User:       int(u * u * float64(s.users)),
+		Feature:    features[c.own[int(v*v*float64(s.features))]],
+		Channel:    "web",
+		DurationMs: 1000 * int64(math.Min(30+math.Exp(5.6+.15*s.engagement+.8*r.NormFloat64()), 14_400)),
+		Known:      (at/loadMs + 1) * loadMs,
+	}
+	luck := r.Float64()
+	if luck < .25 {
+		row.Channel = "mobile"
+	} else if luck < .30 {
+		row.Channel = "api"
+	}
+	if r.Float64() < .04+.02*math.Min(s.pain, 3) {
+		row.Errors = 1 + int64(r.IntN(3))
+	}
+	fault := r.Float64()
+	if fault < lateRows {
+		row.Known += int64((2 + 8*r.Float64()) * dayMs)
+	}
+	end := w.endMs()
+	if row.Known >= end {
+		return
+	}
+	c.Usage = append(c.Usage, row)
+	again := row
+	switch {
+	case fault < lateRows:
+		return
+	case fault < lateRows+duplicateRows:
+		again.Known += loadMs * int64(r.IntN(8)) // delivered once more, some of them at once
+	case fault < lateRows+duplicateRows+correctedRows:
+		again.Known += loadMs * int64(96+r.IntN(20*96))
+		again.DurationMs += again.DurationMs/1000/3*1000 + 1000
+	default:
+		return
+	}
+	if again.Known < end {
+		again.Event = -1 // of the row before
+		c.Usage = append(c.Usage, again)
+	}
+}
+
+// order sorts the rows of a day from begin on, each with its further versions, and numbers the events.
+func (*World) order(c *Customer, begin, event int) int {
+	rows := c.Usage[begin:]
+	slices.SortStableFunc(rows, func(a, b Usage) int { // versions share their instant, and stay in order
+		switch {
+		case a.At < b.At:
+			return -1
+		case a.At > b.At:
+			return 1
+		}
+		return 0
+	})
+	for i := range rows {
+		if rows[i].Event >= 0 {
+			event++
+		}
+		rows[i].Event = event
+	}
+	return event
+}
+
+// workday is the weight of a day within its week.
+func (w *World) workday(day int) float64 {
+	switch (w.epoch + day + 4) % 7 { // 1970-01-01 was a Thursday; 0 is Sunday
+	case 0, 6:
+		return weekendShare
+	}
+	return workdayShare
+}
+
+// regionStart is when the working day of a region begins, in seconds after midnight UTC.
+var regionStart = []int64{14 * 3600, 7 * 3600, 8 * 3600, 1 * 3600}
