@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check connection, schema, sources, how they fit together, leaks and labels",
 		Long: `Check connection, schema, sources, how they fit together, leaks and labels: each with its figures and, where something
@@ -29,7 +30,7 @@ is wrong, the next step. It only reads. Exit 0 if no check is an error, 1 if one
 				if isUsage(err) || cmd.Context().Err() != nil {
 					return err
 				}
-				return errorsJoin(a.printDoctor(doctor.Unreachable(err, url)), err)
+				return errorsJoin(a.printDoctor(doctor.Unreachable(err, url), all), err)
 			}
 			defer s.close(&err)
 			currency := ""
@@ -42,7 +43,7 @@ is wrong, the next step. It only reads. Exit 0 if no check is an error, 1 if one
 			if err != nil {
 				return err
 			}
-			if err := a.printDoctor(report); err != nil {
+			if err := a.printDoctor(report, all); err != nil {
 				return err
 			}
 			if n := report.Count(doctor.Error); n > 0 {
@@ -51,27 +52,35 @@ is wrong, the next step. It only reads. Exit 0 if no check is an error, 1 if one
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "list the checks that were skipped, too, with the reason")
+	return cmd
 }
 
 // printDoctor writes the report: as JSON, or grouped by area with the mend under each finding.
-func (a *app) printDoctor(r *doctor.Report) error {
-	return a.print(r, func(w io.Writer) { writeDoctor(w, r) })
+func (a *app) printDoctor(r *doctor.Report, all bool) error {
+	return a.print(r, func(w io.Writer) { writeDoctor(w, r, all) })
 }
 
 // doctorWidth is the width of a line of the report where it is not a terminal's.
 const doctorWidth = 132
 
-func writeDoctor(w io.Writer, r *doctor.Report) {
+func writeDoctor(w io.Writer, r *doctor.Report, all bool) {
 	width, ok := terminal(w)
 	if !ok {
 		width = doctorWidth
 	}
-	longest := 0
+	var shown []doctor.Check
 	for _, c := range r.Checks {
+		if all || c.Status != doctor.Skipped {
+			shown = append(shown, c)
+		}
+	}
+	longest := 0
+	for _, c := range shown {
 		longest = max(longest, len(subject(c)))
 	}
 	area := ""
-	for _, c := range r.Checks {
+	for _, c := range shown {
 		if c.Area() != area {
 			if area != "" {
 				fmt.Fprintln(w)
@@ -86,7 +95,14 @@ func writeDoctor(w io.Writer, r *doctor.Report) {
 			fmt.Fprintln(w, indent+"→ "+wrap(c.Mend, width-len(head)-2, indent+"  "))
 		}
 	}
-	fmt.Fprintf(w, "\n%d checks: %d ok, %d skipped, %d warnings, %d errors\n", len(r.Checks), r.Count(doctor.OK), r.Count(doctor.Skipped), r.Count(doctor.Warning), r.Count(doctor.Error))
+	skipped := ""
+	if n := r.Count(doctor.Skipped); n > 0 {
+		skipped = fmt.Sprintf("; %d skipped", n)
+		if !all {
+			skipped += " (--all lists them)"
+		}
+	}
+	fmt.Fprintf(w, "\n%d ok, %d warnings, %d errors%s\n", r.Count(doctor.OK), r.Count(doctor.Warning), r.Count(doctor.Error), skipped)
 }
 
 // subject is the name of a check without its area.

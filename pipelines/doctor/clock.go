@@ -15,7 +15,7 @@ import (
 const (
 	fewForClock = 1_000 // rows below which the hours of a day say nothing
 	quietHours  = 6     // in a row; a night
-	quietShare  = .12   // of the rows in the quietest six hours: more is no rhythm (a quarter would be none at all)
+	quietShare  = .15   // of the rows in the quietest six hours: more is no rhythm (a quarter would be none at all)
 	night       = 3.5   // the hour around which people are quiet, by their own clock
 )
 

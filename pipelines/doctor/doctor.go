@@ -123,7 +123,8 @@ var bySource = []sourceCheck{
 
 // after are the checks that look at several sources, and at the labels.
 var after = []check{
-	{"clocks.shift", checkShift},
+	{"sources.age", checkAge},
+	{"sources.clocks", checkShift},
 	{"configuration.setting", checkSetting},
 	{"configuration.static", checkStatic},
 	{"label.watermark", checkWatermark},

@@ -49,7 +49,7 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 		told = fmt.Sprintf("in 1 of %d customers ", k) + told
 	}
 	if corrected > strangeShare {
-		return warn(fmt.Sprintf("if %s is not unique, import without it: --map %s= of no column", p.layout.id, p.layout.id),
+		return warn(fmt.Sprintf("if %s names something else than the row, leave it out: rename that column of the file and import again", p.layout.id),
 			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
 	}
 	if s > manyEqual {
@@ -75,8 +75,8 @@ func (x *examination) repeats(ctx context.Context, p *profile, key string) (repe
 		return 0, 0, 0, err
 	}
 	condition, k := sampleOf("customer_id", p.rows)
-	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS n, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" GROUP BY customer_id, "+key+")")
-	return got["repeated"], got["n"], k, err
+	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS read, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" GROUP BY customer_id, "+key+")")
+	return got["repeated"], got["read"], k, err
 }
 
 func (x *examination) versionsOfCustomers(ctx context.Context) (map[string]int64, error) {

@@ -89,7 +89,7 @@ func checkCutoffs(ctx context.Context, x *examination) (finding, error) {
 		for _, source := range labelSources(x.Churn) {
 			span = max(span, d.Sub(x.profile(source).first))
 		}
-		return wrong(fmt.Sprintf("shorten churn.horizon_days (now %d), or set snapshots.from to a day after which %d days of data lie; or import older rows", x.Churn.HorizonDays, x.Churn.MaturityDays()),
+		return wrong(x.earlier(d, span),
 			"no cutoff has labels that are known: they need 84 days of history before and %d days after, and there are %s", x.Churn.MaturityDays(), days(span)).with(figures), nil
 	}
 	told := fmt.Sprintf("%s with known labels, %s to %s; a label is known after %d days", counted(int64(len(cutoffs)), "cutoff"), date(cutoffs[0]), date(cutoffs[len(cutoffs)-1]), x.Churn.MaturityDays())
@@ -99,11 +99,22 @@ func checkCutoffs(ctx context.Context, x *examination) (finding, error) {
 	return fine("%s", told).with(figures), nil
 }
 
+// earlier is the key that gives a history of that span cutoffs with known labels.
+func (x *examination) earlier(d time.Time, span time.Duration) string {
+	left := span - time.Duration(x.Churn.MaturityDays())*day
+	if left < 2*day {
+		return fmt.Sprintf("import older rows, or shorten churn.horizon_days (now %d) to a third of the span", x.Churn.HorizonDays)
+	}
+	return fmt.Sprintf("import older rows, or set snapshots: {every: week, from: %s}, and accept cutoffs with less history before them", date(d.Add(-span+left/2)))
+}
+
 const (
 	fewCutoffs   = 5  // four test cutoffs and one to learn from (metrics.md §5)
 	rulesOnly    = 30 // rows of the rarer class below which only the recency rule may be champion
 	linearOnly   = 200
-	mostLooked   = 12  // cutoffs that are labelled at most
+	mostLooked   = 12 // cutoffs that are labelled at most, where the label's sources have many rows
+	mostOfSmall  = 60 // and where they have fewer than manyRows
+	manyRows     = 1_000_000
 	manyMissing  = .20 // share of labels that are missing
 	nearlyAll    = .95
 	nearlyNobody = .002
@@ -122,7 +133,13 @@ func (x *examination) label(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for k := len(cutoffs) - 1; k >= 0 && len(x.labelled) < mostLooked; k-- {
+	most := mostOfSmall
+	for _, source := range labelSources(x.Churn) {
+		if x.profile(source).rows >= manyRows {
+			most = mostLooked
+		}
+	}
+	for k := len(cutoffs) - 1; k >= 0 && len(x.labelled) < most; k-- {
 		p, err := x.Store.Population(ctx, x.Churn, cutoffs[k])
 		if err != nil {
 			return err

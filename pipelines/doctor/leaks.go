@@ -83,7 +83,7 @@ func checkLeaks(ctx context.Context, x *examination) (finding, error) {
 	}
 	note := ""
 	if len(hidden) > 0 {
-		note = "; it knows the outcome, and is out of training because it is not declared static: leave it so: " + strings.Join(hidden, ", ")
+		note = "; " + strings.Join(hidden, ", ") + " knows the outcome, and stays out of training as long as it is not declared static: leave it so"
 	}
 	head := fmt.Sprintf("AUC alone at %s%s: ", date(at.cutoff), rule)
 	switch {

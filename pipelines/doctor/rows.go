@@ -48,13 +48,28 @@ func checkFreshness(_ context.Context, x *examination, p *profile) (finding, err
 	case behind > time.Duration(p.layout.pause)*day && behind.Hours()/24 > 20*gap:
 		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", date(p.newest), name),
 			"the newest row is of %s, %s before the newest of the other sources", date(p.newest), days(behind)).with(figures), nil
-	case age > historicDays*day:
-		return fine("the newest row is of %s, %s ago: a history that has ended, so cutoffs count from there", date(p.newest), days(age)).with(figures), nil
-	case age > staleDays*day && behind < day && name != features.Customers:
-		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", date(p.newest), name),
-			"the newest row is of %s, %s ago: scores are as of then", date(p.newest), days(age)).with(figures), nil
+	case behind >= day:
+		return fine("the newest row is of %s, %s before the newest of the other sources", date(p.newest), days(behind)).with(figures), nil
 	}
 	return fine("the newest row is of %s, %s ago", date(p.newest), days(age)).with(figures), nil
+}
+
+// checkAge looks how old the newest row of all is.
+func checkAge(_ context.Context, x *examination) (finding, error) {
+	end := x.dataEnd()
+	if end.IsZero() {
+		return wrong("retain import SOURCE FILE", "no source of events has rows"), nil
+	}
+	age := x.now.Sub(end)
+	figures := Figures{"age_days": figureOf(age.Hours() / 24)}
+	told := fmt.Sprintf("the newest row of all is of %s, %s ago", date(end), days(age))
+	switch {
+	case age > historicDays*day:
+		return fine("%s: a history that has ended, so cutoffs count from there", told).with(figures), nil
+	case age > staleDays*day:
+		return warn(fmt.Sprintf("import what came since %s: retain import SOURCE FILE", date(end)), "%s: scores are as of then", told).with(figures), nil
+	}
+	return fine("%s", told).with(figures), nil
 }
 
 func checkFuture(_ context.Context, x *examination, p *profile) (finding, error) {

@@ -34,9 +34,9 @@ func checkSetting(ctx context.Context, x *examination) (finding, error) {
 		}
 	}
 	if len(empty) > 0 {
-		mend := fmt.Sprintf("retain import %s FILE", empty[0])
+		mend := fmt.Sprintf("retain import %s FILE; or import usage and set churn.activity: [usage]", empty[0])
 		if b := x.busiest(); b != "" {
-			mend = fmt.Sprintf("set churn.activity: [%s] in retain.yaml, or fill it: %s", b, mend)
+			mend = fmt.Sprintf("set churn.activity: [%s] in retain.yaml, or fill it: retain import %s FILE", b, empty[0])
 		}
 		return wrong(mend, "churn.activity names %s, which has no rows: no label can be read", strings.Join(empty, ", ")), nil
 	}

@@ -72,21 +72,21 @@ func checkAnswers(ctx context.Context, x *examination, p *profile) (finding, err
 	if err != nil {
 		return finding{}, err
 	}
-	got, err := x.one(ctx, "SELECT toInt64(count()) AS customers, toInt64(countIf(answers > 0)) AS answering, toInt64(countIf(answers > 1)) AS again, toInt64(sum(answers)) AS answers "+
+	got, err := x.one(ctx, "SELECT toInt64(count()) AS customers, toInt64(countIf(answers > 0)) AS answering, toInt64(countIf(answers > 1)) AS again, toInt64(sum(answers)) AS answered "+
 		"FROM (SELECT customer_id, count(score) AS answers FROM "+rows+" GROUP BY customer_id)")
 	if err != nil {
 		return finding{}, err
 	}
-	rate := share(got["answers"], p.rows)
-	figures := Figures{"answers": figure(got["answers"]), "response_rate": figureOf(rate), "answering": figure(got["answering"]), "again": figure(got["again"])}
+	rate := share(got["answered"], p.rows)
+	figures := Figures{"answers": figure(got["answered"]), "response_rate": figureOf(rate), "answering": figure(got["answering"]), "again": figure(got["again"])}
 	switch {
-	case got["answers"] == 0:
+	case got["answered"] == 0:
 		return wrong("map the score: retain import surveys FILE --map score=COLUMN", "none of %s has a score", counted(p.rows, "survey")).with(figures), nil
 	case got["again"] == 0 && got["answering"] >= fewAnswers:
 		return warn("map customer_id to the customer and not to the answer; if nobody was ever asked twice, no change of a score can be learned",
-			"%s, one a customer: nobody answered twice, so there is no history of anybody", counted(got["answers"], "answer")).with(figures), nil
+			"%s, one a customer: nobody answered twice, so there is no history of anybody", counted(got["answered"], "answer")).with(figures), nil
 	}
-	told := fmt.Sprintf("%s by %s, %s of them more than once; response rate %s", counted(got["answers"], "answer"), counted(got["answering"], "customer"), count(got["again"]), percent(rate))
+	told := fmt.Sprintf("%s by %s, %s of them more than once; response rate %s", counted(got["answered"], "answer"), counted(got["answering"], "customer"), count(got["again"]), percent(rate))
 	if rate == 1 && p.rows >= fewAnswers {
 		told += ": invitations without an answer (score empty) are not in, so that who stays silent is not known"
 	}
