@@ -47,6 +47,9 @@ type frame struct {
 	Page     any
 }
 
+// parts are the files beside its own that a page is made of.
+var parts = map[string][]string{"customer": {"web/next.html", "web/trends.html", "web/timeline.html"}}
+
 // newConsole reads the embedded templates. Errors: a template that does not parse.
 func newConsole(o Options) (*console, error) {
 	c := &console{
@@ -54,7 +57,7 @@ func newConsole(o Options) (*console, error) {
 		version: o.Version, currency: o.Currency, staleAfter: o.StaleAfter,
 	}
 	for _, name := range []string{"list", "customer", "search", "signin", "error", "empty"} {
-		t, err := template.ParseFS(web, "web/frame.html", "web/"+name+".html")
+		t, err := template.ParseFS(web, append([]string{"web/frame.html", "web/" + name + ".html"}, parts[name]...)...)
 		if err != nil {
 			return nil, fmt.Errorf("read page %s: %w", name, err)
 		}

@@ -1,12 +1,17 @@
 package serving
 
 import (
+	"context"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"retain/features/timeline"
 	"retain/models"
 )
 
@@ -21,7 +26,17 @@ type customerView struct {
 	Band        string
 	Words       string // the probability as a frequency
 	Facts       []fact
+	Next        *nextView // what to do next; nil where nothing was decided
+	Usage, NPS  *trendView
 	Waterfall   *waterfall
+	Timeline    *timelineView
+}
+
+// trendView is a sparkline with its heading.
+type trendView struct {
+	Name, Figure, Note string
+	Chart              *sparkline // nil: there is nothing to draw
+	Empty              string     // why not
 }
 
 // fact is one figure with its name and, where the name is not enough, what it is.
@@ -54,15 +69,17 @@ func wordsOf(score *models.Score) statusWords {
 	return statusWords{score.Status, "The run gives this status and no score."}
 }
 
-// customerView answers GET /customers/{id}.
-func (s *Server) customerView(c *gin.Context) {
-	id := c.Param("id")
-	run, score, err := s.scoreOf(id)
+// customerView answers GET /customers/{id} with the query source and cursor, which are of its timeline.
+func (s *Server) customerView(c *gin.Context) { s.customerPage(c, c.Param("id")) }
+
+func (s *Server) customerPage(c *gin.Context, id string) {
+	ask, err := s.askTimeline(id, c.Query("source"), c.Query("cursor"))
 	if err != nil {
 		s.pageFailure(c, err)
 		return
 	}
-	v := customerView{ID: score.CustomerID, Run: s.runView(run), Scored: score.Status == models.StatusScored, Ring: "0"}
+	run, score := ask.run, ask.run.score(ask.row, s.now())
+	v := customerView{ID: id, Run: s.runView(run), Scored: score.Status == models.StatusScored, Ring: "0"}
 	if !v.Scored {
 		v.Status = wordsOf(&score)
 	}
@@ -74,8 +91,59 @@ func (s *Server) customerView(c *gin.Context) {
 		v.Band = *score.Band
 	}
 	v.Facts = s.facts(&score)
+	v.Next = s.nextView(c.Request.Context(), run, id)
 	v.Waterfall = newWaterfall(&score)
-	s.render(c, http.StatusOK, "customer", frame{Title: "Customer " + score.CustomerID, RunID: run.run.ID, Page: v})
+	if err := s.tellHistory(c.Request.Context(), ask, &v); err != nil {
+		s.pageFailure(c, err)
+		return
+	}
+	s.render(c, http.StatusOK, "customer", frame{Title: "Customer " + id, RunID: run.run.ID, Page: v})
+}
+
+// tellHistory fills in the sparklines and the timeline. Where the sources cannot be read the page says so and stands; only a cursor
+// that is none is an error.
+func (s *Server) tellHistory(ctx context.Context, ask timelineAsk, v *customerView) error {
+	ctx, cancel := context.WithTimeout(ctx, historyPatience)
+	defer cancel()
+	ask.query.Limit = timelineRows
+	var overview timeline.Overview
+	var failure error
+	var work sync.WaitGroup
+	work.Go(func() { overview, failure = s.options.History.Overview(ctx, ask.query.Customer, ask.query.Cutoff) })
+	events, next, err := s.events(ctx, ask)
+	work.Wait()
+	if errors.Is(err, errCursor) {
+		return err
+	}
+	if failure != nil {
+		s.log.ErrorContext(ctx, "customer overview cannot be read", "error", failure)
+	}
+	if err != nil || failure != nil {
+		v.Timeline = &timelineView{Cutoff: instant(ask.query.Cutoff), Failed: true}
+		return nil
+	}
+	v.Timeline = s.timelineView(ask, events, overview.Rows, next)
+	v.Usage, v.NPS = usageTrendView(overview.Usage), npsTrendView(overview, ask.query.Cutoff)
+	if len(overview.Rows) == 0 { // one card says that there is nothing, not three
+		v.Usage, v.NPS = nil, nil
+	}
+	return nil
+}
+
+func usageTrendView(weeks []timeline.Week) *trendView {
+	v := &trendView{Name: "Usage", Empty: "No use of the product is on record."}
+	if v.Chart = usageSparkline(weeks); v.Chart != nil {
+		v.Figure, v.Note = usageFigure(weeks)
+	}
+	return v
+}
+
+func npsTrendView(o timeline.Overview, cutoff time.Time) *trendView {
+	v := &trendView{Name: "NPS", Empty: "Nobody has asked this customer within two years."}
+	if v.Chart = npsSparkline(o.NPS, o.NPSFrom, cutoff); v.Chart != nil {
+		v.Figure, v.Note = npsFigure(o.NPS)
+	}
+	return v
 }
 
 // frequency says a probability as people count.
@@ -103,6 +171,9 @@ func (s *Server) facts(score *models.Score) []fact {
 			fact{"Expected value", money(score.ExpectedValue, s.options.Currency), "what the customer is still expected to bring"},
 			fact{"Rank", rank, "percentile; 100 is most at risk"},
 		)
+	}
+	if score.Stage != nil {
+		facts = append(facts, fact{"Stage", capital(*score.Stage), "of the customer's lifecycle"})
 	}
 	return append(facts,
 		fact{"Cutoff", instant(score.Cutoff), age(s.now().Sub(score.Cutoff)) + " ago; nothing later was used"},
@@ -133,6 +204,10 @@ func (s *Server) searchView(c *gin.Context) {
 		return
 	}
 	if _, ok := run.find(asked); ok {
+		if steps(asked) {
+			s.customerPage(c, asked)
+			return
+		}
 		c.Redirect(http.StatusSeeOther, customerPath(asked))
 		return
 	}

@@ -18,6 +18,7 @@ type Options struct {
 	Runs RunReader // required
 	Keys KeyStore  // required
 
+	Decisions  DecisionReader        // what to do next for customers; nil tells nothing
 	History    History               // what customer pages and timelines tell; nil tells nothing
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers in a registry of its own, which Gatherer then reads
@@ -73,7 +74,7 @@ func New(o Options) (*Server, error) {
 		options:  o,
 		log:      o.Logger,
 		now:      o.Now,
-		shelf:    newShelf(o.Runs, o.Now),
+		shelf:    newShelf(o.Runs, o.Decisions, o.Now),
 		keyring:  &keyring{store: o.Keys, now: o.Now},
 		sessions: newTickets(o.Now, o.SessionLength, maxSessions),
 		links:    newTickets(o.Now, linkLength, maxLinks),

@@ -80,21 +80,35 @@ func usageSparkline(weeks []timeline.Week) *sparkline {
 		}
 		c.Bars = append(c.Bars, bar)
 	}
-	c.Described = usageTrend(weeks) + "."
+	figure, note := usageFigure(weeks)
+	c.Described = figure + " " + note + "."
 	return c
 }
 
-// usageTrend compares the last four weeks with the four before.
-func usageTrend(weeks []timeline.Week) string {
+// usageFigure is the mean of the last four weeks, and how it compares with the four before.
+func usageFigure(weeks []timeline.Week) (figure, note string) {
 	now, told := meanUses(weeks, 0)
 	if !told {
-		return "usage of the last 4 weeks is missing"
+		return unknown, "usage of the last 4 weeks is missing"
 	}
-	words := rounded(now) + " a week in the last 4 weeks"
+	figure, note = rounded(now)+" a week", "uses, in the last 4 weeks"
 	if then, told := meanUses(weeks, 4); told {
-		words += ", " + rounded(then) + " in the 4 before"
+		note += "; " + rounded(then) + " in the 4 before"
 	}
-	return words
+	return figure, note
+}
+
+// npsFigure is the last answer, and how many there were.
+func npsFigure(answers []timeline.Answer) (figure, note string) {
+	figure, note = unknown, ""
+	answered := 0
+	for _, a := range answers {
+		if a.Score != nil {
+			answered++
+			figure, note = plain(a.Score), "last answer, on "+instant(a.At.UTC().Truncate(24*time.Hour))+"; "
+		}
+	}
+	return figure, note + count(answered) + " of " + count(len(answers)) + " invitations answered"
 }
 
 // meanUses is the mean over four weeks, back many weeks before the last one, leaving out those of outages and those before the customer came.
@@ -142,7 +156,7 @@ func npsSparkline(answers []timeline.Answer, from, until time.Time) *sparkline {
 		if a.Score != nil {
 			v := *a.Score
 			dot.Y = cent(92 - 76*math.Min(math.Max(v, 0), 10)/10)
-			dot.Score, dot.Band, dot.Shown = plain(&v), npsClass(v).band, answered <= shownScores
+			dot.Score, dot.Band, dot.Shown = plain(&v), npsGroupOf(v).band, answered <= shownScores
 			dot.Words = a.At.UTC().Format("2 January 2006") + ": " + dot.Score
 		}
 		if k > 0 {

@@ -69,24 +69,27 @@ func surveyWords(e timeline.Event) eventWords {
 	}
 	w := eventWords{Text: name + ": " + plain(&score), Quote: e.Text("comment"), Notes: notes(byWay(e))}
 	if e.Text("kind") == "nps" {
-		class := npsClass(score)
-		w.Text += ", " + class.name
-		w.Tone = class.tone
+		group := npsGroupOf(score)
+		w.Text += ", " + group.name
+		w.Tone = group.tone
 	}
 	return w
 }
 
-// npsClasses are those of the net promoter score.
-type npsClassOf struct{ name, tone, band string }
+// npsGroup is one of the three groups of the net promoter score.
+type npsGroup struct {
+	name, tone string
+	band       string // whose colour it has
+}
 
-func npsClass(score float64) npsClassOf {
+func npsGroupOf(score float64) npsGroup {
 	switch {
 	case score >= 9:
-		return npsClassOf{"a promoter", good, "low"}
+		return npsGroup{"a promoter", good, "low"}
 	case score >= 7:
-		return npsClassOf{"a passive", "", "medium"}
+		return npsGroup{"a passive", "", "medium"}
 	}
-	return npsClassOf{"a detractor", bad, "high"}
+	return npsGroup{"a detractor", bad, "high"}
 }
 
 func ticketWords(e timeline.Event) eventWords {

@@ -1,0 +1,150 @@
+package serving
+
+import (
+	"strconv"
+	"time"
+
+	"retain/models/actions"
+)
+
+// DecisionReader is the part of the decisions that the service needs.
+type DecisionReader interface {
+	// Decisions returns the next best action of a customer in the run in force; ok is false where none was decided.
+	Decisions(ctx context.Context, customer string) (answer actions.Answer, ok bool, err error)
+}
+
+// nextView is what to do next for a customer.
+type nextView struct {
+	Nothing    bool // to do nothing is the best
+	Held       bool // in the control group
+	Explored   bool // drawn, to learn what works
+	Decided    string
+	Chosen     proposalView
+	Others     []proposalView // the rest that is possible, by falling priority
+	Suppressed []suppressedView
+	Unit       string // of priorities, in words
+}
+
+// proposalView is an action that is possible.
+type proposalView struct {
+	Title, Channel string
+	When, Until    string
+	WhenStamp      string
+	Message        string
+	Priority       string // what it is worth, with its sign
+	Gain           string // the uplift in points
+	Chance         string // the propensity
+	Terms          []termView
+}
+
+// termView is one term of a priority.
+type termView struct{ Name, Figure, Note string }
+
+type suppressedView struct{ Title, Reason string }
+
+// nextView tells the decision of a customer; nil where there is none.
+func (s *Server) nextView(run *snapshot, id string) *nextView {
+	a, ok := s.decision(run, id)
+	if !ok {
+		return nil
+	}
+	v := &nextView{Held: a.Holdout, Explored: a.Explored, Decided: instant(a.Cutoff), Unit: "expected gain in " + s.options.Currency}
+	if a.Unit == actions.UnitCustomers {
+		v.Unit = "expected customers kept; costs are left out, because no value is known"
+	} else if s.options.Currency == "" {
+		v.Unit = "expected gain"
+	}
+	for k := range a.Actions {
+		p := s.proposalView(&a.Actions[k], a.Unit)
+		if a.Actions[k].Action == a.Chosen {
+			v.Chosen, v.Nothing = p, a.Chosen == actions.DoNothing
+		} else {
+			v.Others = append(v.Others, p)
+		}
+	}
+	for _, x := range a.Suppressed {
+		v.Suppressed = append(v.Suppressed, suppressedView{capital(spaced(x.Action)), x.Reason})
+	}
+	return v
+}
+
+func (s *Server) proposalView(p *actions.Proposal, unit string) proposalView {
+	v := proposalView{Title: titleOf(p), Chance: percent(&p.Propensity), Message: p.Message}
+	if p.Action == actions.DoNothing {
+		v.Priority = "0"
+		return v
+	}
+	v.Channel, v.Gain = channelName(p.Channel), points(p.Uplift)
+	if p.Moment != nil {
+		v.When, v.WhenStamp = p.Moment.UTC().Format("Monday, 2 January 2006, 15:04 UTC"), p.Moment.UTC().Format(time.RFC3339)
+	}
+	if p.ExpiresAt != nil {
+		v.Until = instant(*p.ExpiresAt)
+	}
+	source := p.UpliftSource
+	if source == "prior" {
+		source = "assumed beforehand, nothing is learned yet"
+	}
+	v.Terms = append(v.Terms, termView{"Chance to stay", v.Gain, source})
+	if unit == actions.UnitCustomers {
+		v.Priority = points(p.Priority)
+		v.Terms = append(v.Terms, termView{"Fatigue", points(-p.Fatigue), "from contacts so far"})
+		return v
+	}
+	v.Priority = gain(p.Priority, s.options.Currency)
+	if p.Value != nil {
+		v.Terms = append(v.Terms, termView{"Value", money(p.Value, s.options.Currency), "what the customer is worth" + lever(p.Lever)})
+	}
+	accepted := p.PAccept * p.Incentive
+	for _, t := range []struct {
+		name string
+		cost float64
+		note string
+	}{
+		{"Contact", p.ContactCost, "cost of reaching out"},
+		{"Incentive", accepted, money(&p.Incentive, s.options.Currency) + " if accepted, " + percent(&p.PAccept)},
+		{"Fatigue", p.Fatigue, "from contacts so far"},
+	} {
+		if t.cost != 0 {
+			v.Terms = append(v.Terms, termView{t.name, gain(-t.cost, s.options.Currency), t.note})
+		}
+	}
+	return v
+}
+
+// titleOf is an action's title, else its id in words.
+func titleOf(p *actions.Proposal) string {
+	if p.Title != "" {
+		return p.Title
+	}
+	return capital(spaced(p.Action))
+}
+
+// lever tells how much of the value an action moves, where that is not just all of it.
+func lever(v float64) string {
+	if v == 0 || v == 1 {
+		return ""
+	}
+	return ", × " + strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// points writes a change of a probability: +2.1 points.
+func points(v float64) string {
+	sign, size := "+", 100*v
+	if v < 0 {
+		sign, size = "−", -size
+	}
+	digits := 1
+	if size < 1 && size > 0 {
+		digits = 2
+	}
+	return sign + strconv.FormatFloat(size, 'f', digits, 64) + " points"
+}
+
+// gain writes an amount with its sign.
+func gain(v float64, currency string) string {
+	if v > 0 {
+		return "+" + money(&v, currency)
+	}
+	return money(&v, currency)
+}
