@@ -7,12 +7,6 @@ import (
 	"retain/models/actions"
 )
 
-// DecisionReader is the part of the decisions that the service needs.
-type DecisionReader interface {
-	// Decisions returns the next best action of a customer in the run in force; ok is false where none was decided.
-	Decisions(ctx context.Context, customer string) (answer actions.Answer, ok bool, err error)
-}
-
 // nextView is what to do next for a customer.
 type nextView struct {
 	Nothing    bool // to do nothing is the best

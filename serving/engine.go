@@ -48,6 +48,7 @@ func (s *Server) build() error {
 	s.registerAtRisk(api)
 	s.registerCustomers(api)
 	s.registerTimeline(api)
+	s.registerActions(api)
 	document(api.OpenAPI())
 	var err error
 	if s.openapi, err = json.MarshalIndent(api.OpenAPI(), "", "  "); err != nil {

@@ -61,6 +61,9 @@ func document(o *huma.OpenAPI) {
 		for field, words := range fieldDocs[name] {
 			describe(schema, field, words)
 		}
+		for field, words := range actionDocs[name] {
+			describe(schema, field, words)
+		}
 		if name == "Customer" {
 			for field, words := range scoreDocs {
 				describe(schema, field, words)

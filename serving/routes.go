@@ -26,6 +26,7 @@ var access = []route{
 	{method: http.MethodGet, path: "/v1/at-risk", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}/score", scope: ScopeScoresRead},
+	{method: http.MethodGet, path: "/v1/customers/{id}/next-best-actions", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}/timeline", scope: ScopeScoresRead},
 
 	{method: http.MethodGet, path: "/", scope: ScopeScoresRead, page: true},

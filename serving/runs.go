@@ -34,16 +34,17 @@ type held struct {
 
 // shelf holds the runs in memory and loads the one in force when it changes.
 type shelf struct {
-	reader RunReader
-	now    func() time.Time
+	reader    RunReader
+	decisions DecisionReader // nil: none are served
+	now       func() time.Time
 
 	held atomic.Pointer[held]
 	why  atomic.Pointer[string] // why nothing is held, for readyz; safe to tell
 	mu   sync.Mutex             // one load at a time
 }
 
-func newShelf(reader RunReader, now func() time.Time) *shelf {
-	s := &shelf{reader: reader, now: now}
+func newShelf(reader RunReader, decisions DecisionReader, now func() time.Time) *shelf {
+	s := &shelf{reader: reader, decisions: decisions, now: now}
 	s.held.Store(&held{})
 	s.explain("the run in force is not read yet")
 	return s
@@ -99,7 +100,12 @@ func (s *shelf) load(ctx context.Context, run models.Run) (*snapshot, error) {
 			return nil, err
 		}
 	}
-	return b.snapshot()
+	fresh, err := b.snapshot()
+	if err != nil || s.decisions == nil {
+		return fresh, err
+	}
+	fresh.decided, err = loadDecisions(ctx, s.decisions, fresh)
+	return fresh, err
 }
 
 func (s *shelf) explain(why string) { s.why.Store(&why) }

@@ -23,6 +23,8 @@ type snapshot struct {
 	headers  []header
 	changes  map[uint32][]models.Change // by row; nil or absent where a score has none
 
+	decided *decided // nil: the run has no decisions
+
 	byLoss        []uint32 // scored rows: loss falling, unknown last, then margin falling, then id
 	byProbability []uint32 // scored rows: probability falling, unknown last, then margin falling, then id
 	bands         []bandTotal
