@@ -36,6 +36,7 @@ type ScoreOptions struct {
 	Model   ServingModel // required
 	Cutoff  time.Time    // exclusive, UTC; required
 	Value   actions.ValueTerms
+	Decide  DecideOptions    // of the next best actions
 	Bands   *models.Bands    // nil: the artifact's
 	Warn    func(string)     // told what is odd about the input; nil discards
 	Now     func() time.Time // nil means time.Now
@@ -51,6 +52,7 @@ type ServingModel struct {
 
 // Score scores every customer who exists at the cutoff and makes the run visible by one row, last of all. A killed run leaves
 // the one before in force; the same inputs give the same run_id, and then the first run stays in force and is returned.
+// Next best actions are decided with it and written before it, so that no run is without them.
 // The artifact's catalogue, encoding and label specification compile the matrix, whatever the configuration says today.
 func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	if o.Now == nil {
@@ -81,6 +83,10 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 		return run, err
 	}
 	watch.lap("predict")
+	if err := s.prepare(ctx, store, in.X); err != nil {
+		return run, fmt.Errorf("decide: %w", err)
+	}
+	watch.lap("decide")
 	id := s.runID()
 	if before, err := o.DB.Run(ctx, id); err == nil {
 		return runOf(before), nil
@@ -95,6 +101,13 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	}
 	watch.lap("write")
 	watch.move("write", "reasons", s.explaining)
+	if err := s.deciding.draw(ctx, id); err != nil {
+		return run, fmt.Errorf("decide: %w", err)
+	}
+	if err := s.deciding.put(ctx, o.DB, o.Now()); err != nil {
+		return run, err
+	}
+	watch.lap("decide")
 
 	row := warehouse.RunRow{
 		RunID: id, Kind: KindChurn, Cutoff: o.Cutoff, Artifact: o.Model.Address, ModelName: a.Name, ModelVersion: uint32(o.Model.Version),
@@ -112,7 +125,7 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	if err != nil {
 		return run, err
 	}
-	return runOf(kept), o.DB.PruneRuns(ctx, KindChurn, id)
+	return runOf(kept), errors.Join(o.DB.PruneRuns(ctx, KindChurn, id), o.DB.PruneDecisions(ctx))
 }
 
 // emptyColumns names the features that no row has: they had values at training, or they would not be in the model.
@@ -138,6 +151,7 @@ type scoring struct {
 	percentile []int
 	value      []float64
 	bands      models.Bands
+	deciding   *deciding // set by prepare
 
 	contributions []float64 // of rows [explained, explained+explainBatch) of x
 	explained     int
@@ -204,6 +218,7 @@ func (s *scoring) runID() string {
 		binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
 		h.Write(b[:])
 	}
+	s.deciding.hash(h)
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 

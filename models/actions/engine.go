@@ -62,6 +62,11 @@ func (e *Engine) Used() []int {
 	return used
 }
 
+// ReadsAttributes tells whether any rule reads the attributes of customers.
+func (e *Engine) ReadsAttributes() bool {
+	return slices.ContainsFunc(e.rules, func(r *rule) bool { return r != nil && r.attributes })
+}
+
 // Rule says what an action needs, in words.
 func (c *Catalogue) Rule(i int) string {
 	if c.Actions[i].Eligibility == "" {

@@ -20,12 +20,13 @@ func (q QuietHours) Quiet(hour int) bool {
 	return hour >= q.From || hour < q.Until
 }
 
-// Moment is when to do an action that was decided at now: what answers the customer at once, everything else at the policy's
-// hour of the customer's clock on the first weekday where that lies not before now. Where the clock skips the hour (summer
-// time), it is the instant that the hour would have been. UTC.
-func (p *ContactPolicy) Moment(a *Action, zone *time.Location, now time.Time) time.Time {
-	if !a.withheld() {
-		return now.UTC()
+// NextMoment is when to do what the customer did not ask for, decided at now: at the policy's hour of the customer's clock on the
+// first weekday where that lies not before now. Where the clock skips the hour (summer time), it is the instant that the hour
+// would have been. An unknown time zone is UTC, as is the answer.
+func (p *ContactPolicy) NextMoment(timezone string, now time.Time) time.Time {
+	zone, err := time.LoadLocation(timezone)
+	if err != nil || timezone == "Local" {
+		zone = time.UTC
 	}
 	local := now.In(zone)
 	for day := 0; ; day++ {

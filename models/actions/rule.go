@@ -16,8 +16,9 @@ import (
 
 // rule is a compiled eligibility expression. It is safe for concurrent use.
 type rule struct {
-	program  cel.Program
-	features []string // that it names
+	program    cel.Program
+	features   []string // that it names
+	attributes bool     // it reads attributes
 }
 
 // Bounds of a rule. Loops are not part of the language here, so its cost is known before it runs.
@@ -65,7 +66,9 @@ func compileRule(env *cel.Env, text string) (r *rule, fault string) {
 	if err != nil {
 		return nil, err.Error()
 	}
-	return &rule{program, featuresOf(checked.NativeRep())}, ""
+	r = &rule{program: program}
+	r.note(checked.NativeRep())
+	return r, ""
 }
 
 // ruleFault is CEL's complaints in one line, each with its column.
@@ -91,18 +94,19 @@ func factNames() []string {
 	return names
 }
 
-// featuresOf lists the fields of f that a checked expression reads.
-func featuresOf(a *ast.AST) []string {
-	var names []string
+// note finds out what a checked expression reads.
+func (r *rule) note(a *ast.AST) {
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if e.Kind() != ast.SelectKind {
-			return
-		}
-		if s := e.AsSelect(); s.Operand().Kind() == ast.IdentKind && s.Operand().AsIdent() == "f" && !slices.Contains(names, s.FieldName()) {
-			names = append(names, s.FieldName())
+		switch e.Kind() {
+		case ast.IdentKind:
+			r.attributes = r.attributes || e.AsIdent() == "attributes"
+		case ast.SelectKind:
+			s := e.AsSelect()
+			if s.Operand().Kind() == ast.IdentKind && s.Operand().AsIdent() == "f" && !slices.Contains(r.features, s.FieldName()) {
+				r.features = append(r.features, s.FieldName())
+			}
 		}
 	}))
-	return names
 }
 
 // holds evaluates the rule; unknown is what it needed and is not known.

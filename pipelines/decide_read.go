@@ -1,0 +1,205 @@
+package pipelines
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"retain/features"
+	"retain/models/actions"
+)
+
+// historyKept is how many contacts of a customer are looked at, newest first: no cap reaches so far.
+const historyKept = 500
+
+// decideBatch customers are weighed at a time.
+const decideBatch = 8192
+
+// decideReader reads what rules and policy need beside features, in the population's order, as known at its cutoff.
+type decideReader struct {
+	store  *features.Store
+	p      *features.Population
+	engine *actions.Engine
+}
+
+// decideFacts is that, by customer of the population: some 50 bytes each. Texts are held once.
+type decideFacts struct {
+	word    *lexicon
+	zone    []uint16 // words
+	consent []uint16 // words: the refused keys, a line each
+	profile [4][]uint16
+	open    []uint16 // tickets
+	oldest  []float64
+	channel []uint16 // word: of the oldest open ticket
+
+	attributes []string // JSON; nil unless a rule reads them
+}
+
+// refused are the keys of consent that customer i has refused.
+func (f *decideFacts) refused(i int) []string {
+	if f.consent[i] == 0 {
+		return nil
+	}
+	return strings.Split(f.word.text(f.consent[i]), "\n")
+}
+
+// describe fills in what the customer's own row says.
+func (f *decideFacts) describe(i int, to *actions.Facts) error {
+	for k, text := range []*string{&to.LeadSource, &to.Segment, &to.Region, &to.Plan} {
+		*text = f.word.text(f.profile[k][i])
+	}
+	if f.attributes == nil || f.attributes[i] == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(f.attributes[i]), &to.Attributes); err != nil {
+		return fmt.Errorf("read attributes: %w", err)
+	}
+	return nil
+}
+
+// customers reads the profiles, with everything else left empty.
+func (r *decideReader) customers(ctx context.Context) (*decideFacts, error) {
+	n := len(r.p.Customer)
+	f := &decideFacts{word: newLexicon(), zone: make([]uint16, n), consent: make([]uint16, n), open: make([]uint16, n), oldest: make([]float64, n), channel: make([]uint16, n)}
+	for k := range f.profile {
+		f.profile[k] = make([]uint16, n)
+	}
+	for i := range f.oldest {
+		f.oldest[i] = math.NaN()
+	}
+	columns := []string{"timezone", "consent", "lead_source", "segment", "region", "plan"}
+	attributes := "''"
+	if r.engine.ReadsAttributes() {
+		columns = append(columns, "attributes")
+		attributes = "toJSONString(attributes)"
+		f.attributes = make([]string, n)
+	}
+	from, err := r.store.Versions(ctx, features.Customers, columns, r.p.Cutoff)
+	if err != nil {
+		return nil, err
+	}
+	query := `SELECT customer_id, timezone, arrayStringConcat(arraySort(arrayMap(k -> lower(k), mapKeys(mapFilter((k, v) -> NOT v, consent)))), '\n') AS refused,
+	lead_source, segment, region, plan, ` + attributes + ` AS attributes_json
+FROM ` + from + `
+ORDER BY customer_id`
+	at := cursor{ids: r.p.Customer}
+	for b, err := range r.store.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return nil, fmt.Errorf("read customers: %w", err)
+		}
+		zones, refused, json := b.Strings("timezone"), b.Strings("refused"), b.Strings("attributes_json")
+		profile := [4][]string{b.Strings("lead_source"), b.Strings("segment"), b.Strings("region"), b.Strings("plan")}
+		for k, id := range b.Strings("customer_id") {
+			i, ok := at.find(id)
+			if !ok {
+				continue
+			}
+			f.zone[i], f.consent[i] = f.word.code(zones[k]), f.word.code(refused[k])
+			for j := range profile {
+				f.profile[j][i] = f.word.code(profile[j][k])
+			}
+			if f.attributes != nil {
+				f.attributes[i] = json[k]
+			}
+		}
+	}
+	return f, nil
+}
+
+// tickets adds who has how many open tickets: without a solution, opened in the policy's days. Where no ticket was ever solved, the
+// source does not tell solutions, and nothing is open.
+func (r *decideReader) tickets(ctx context.Context, f *decideFacts) error {
+	from, err := r.store.Versions(ctx, features.Tickets, []string{"at", "ticket_id", "channel", "resolved_at"}, r.p.Cutoff)
+	if err != nil {
+		return err
+	}
+	since := r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.Policy.OpenTicketDays)
+	query := `SELECT customer_id, toUInt32(count()) AS open, min(at) AS first_at, argMin(channel, (at, ticket_id)) AS first_channel
+FROM ` + from + `
+WHERE isNull(resolved_at) AND at >= ` + instantSQL(since) + `
+	AND (SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE isNotNull(resolved_at) LIMIT 1)) > 0
+GROUP BY customer_id
+ORDER BY customer_id`
+	at := cursor{ids: r.p.Customer}
+	for b, err := range r.store.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return fmt.Errorf("read open tickets: %w", err)
+		}
+		open, first, channel := b.Int64s("open"), b.Times("first_at"), b.Strings("first_channel")
+		for k, id := range b.Strings("customer_id") {
+			i, ok := at.find(id)
+			if !ok {
+				continue
+			}
+			f.open[i] = uint16(min(open[k], math.MaxUint16))
+			f.oldest[i] = r.p.Cutoff.Sub(first[k]).Hours() / 24
+			f.channel[i] = f.word.code(channel[k])
+		}
+	}
+	return nil
+}
+
+// histories hands out the contacts of all customers, batch by batch: histories[k] is that of customer lo+k, newest first. A contact
+// is ignored when its outcome says so, or when it has none after 7 days where the source tells outcomes at all.
+func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, histories [][]actions.Contact)) error {
+	from, err := r.store.Versions(ctx, features.Contacts, []string{"at", "channel", "class", "action", "outcome"}, r.p.Cutoff)
+	if err != nil {
+		return err
+	}
+	since := r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.HistoryDays())
+	query := `SELECT customer_id, at, channel, lower(class) AS class, action,
+	multiIf(outcome != '', lower(outcome) = 'ignored', at < ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -7)) + `,
+		(SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE outcome != '' LIMIT 1)) > 0, 0) AS ignored
+FROM ` + from + `
+WHERE at >= ` + instantSQL(since) + `
+ORDER BY customer_id, at DESC, channel, class, action, ignored
+LIMIT ` + fmt.Sprint(historyKept) + ` BY customer_id`
+	at := cursor{ids: r.p.Customer}
+	lo, batch := 0, make([][]actions.Contact, min(decideBatch, len(r.p.Customer)))
+	next := func() {
+		take(lo, lo+len(batch), batch)
+		lo += len(batch)
+		batch = make([][]actions.Contact, min(decideBatch, len(r.p.Customer)-lo))
+	}
+	for b, err := range r.store.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return fmt.Errorf("read contacts: %w", err)
+		}
+		times, channel, class, action, ignored := b.Times("at"), b.Strings("channel"), b.Strings("class"), b.Strings("action"), b.Bools("ignored")
+		for k, id := range b.Strings("customer_id") {
+			i, ok := at.find(id)
+			if !ok {
+				continue
+			}
+			for i >= lo+len(batch) {
+				next()
+			}
+			batch[i-lo] = append(batch[i-lo], actions.Contact{At: times[k], Channel: channel[k], Class: actions.Class(class[k]), Action: action[k], Ignored: ignored[k]})
+		}
+	}
+	for lo < len(r.p.Customer) {
+		next()
+	}
+	return nil
+}
+
+// cursor finds ids that come in order in a sorted list.
+type cursor struct {
+	ids []string
+	i   int
+}
+
+func (c *cursor) find(id string) (int, bool) {
+	for c.i < len(c.ids) && c.ids[c.i] < id {
+		c.i++
+	}
+	return c.i, c.i < len(c.ids) && c.ids[c.i] == id
+}
+
+// instantSQL is an instant as a literal.
+func instantSQL(t time.Time) string {
+	return "toDateTime64('" + t.UTC().Format("2006-01-02 15:04:05.000") + "', 3, 'UTC')"
+}
