@@ -70,11 +70,11 @@ type BandsConfig struct {
 	Medium float64 `yaml:"medium"`
 }
 
-// ActionsConfig is read, so that a complete retain.yaml is accepted, and used from the next release on.
+// ActionsConfig says how next best actions are decided.
 type ActionsConfig struct {
-	Catalogue *string  `yaml:"catalogue"`
-	Holdout   *float64 `yaml:"holdout"`
-	Explore   bool     `yaml:"explore"`
+	Catalogue *string  `yaml:"catalogue"` // of actions; null is the one that is shipped
+	Holdout   *float64 `yaml:"holdout"`   // share of customers in the control group; null is 5 %, 20 % below 10,000 customers
+	Explore   bool     `yaml:"explore"`   // draw actions, so that what works can be learned; false: the greatest priority
 }
 
 // ServeConfig is the service's address.
@@ -148,6 +148,10 @@ func (c *Config) resolvePaths() {
 	if c.Features.Catalogue != nil && !filepath.IsAbs(*c.Features.Catalogue) {
 		resolved := filepath.Join(folder, *c.Features.Catalogue)
 		c.Features.Catalogue = &resolved
+	}
+	if c.Actions.Catalogue != nil && !filepath.IsAbs(*c.Actions.Catalogue) {
+		resolved := filepath.Join(folder, *c.Actions.Catalogue)
+		c.Actions.Catalogue = &resolved
 	}
 	c.Schedule.resolve(folder)
 }

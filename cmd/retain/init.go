@@ -50,7 +50,7 @@ func (a *app) configCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			c, err := loadConfig(a.configPath, a.environ)
 			if err == nil {
-				_, err = c.catalogue()
+				_, err = c.actionEngine() // and with it the catalogue of features
 			}
 			var wrong *usageError
 			if a.asJSON && errors.As(err, &wrong) {

@@ -79,7 +79,11 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 	case cutoff.After(watermark):
 		a.say(fmt.Sprintf("warning: the data are complete until %s only; what happened between then and the cutoff %s is not all known", watermark.Format(time.RFC3339), cutoff.Format(time.RFC3339)))
 	}
-	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: cutoff, Value: s.config.valueTerms(),
+	decide, err := s.config.decideOptions()
+	if err != nil {
+		return models.Run{}, err
+	}
+	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: cutoff, Value: s.config.valueTerms(), Decide: decide,
 		Warn: func(line string) { a.say("warning: " + line) }}
 	if b := s.config.Bands; b != nil {
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"retain/internal/warehouse"
 	"retain/models"
@@ -17,6 +18,7 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	var addr string
+	var withSchedule bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer scores and lists over HTTP, and the console in the browser",
@@ -39,16 +41,24 @@ func (a *app) serveCommand() *cobra.Command {
 				return fmt.Errorf("listen: %w; serve.addr or --addr names another address", err)
 			}
 			a.say("serving on http://" + listener.Addr().String() + "; `retain keys create --scopes scores:read` makes a key; stop with Ctrl-C")
-			return server.Run(cmd.Context(), listener)
+			if !withSchedule {
+				return server.Run(cmd.Context(), listener)
+			}
+			jobs, ctx := errgroup.WithContext(cmd.Context())
+			k := &keeper{app: a, config: s.config, command: "serve --with-schedule", how: holding, s: s}
+			jobs.Go(func() error { return server.Run(ctx, listener) })
+			jobs.Go(func() error { return k.keepSchedule(ctx, false) })
+			return errorsJoin(jobs.Wait(), k.close())
 		},
 	}
+	cmd.Flags().BoolVar(&withSchedule, "with-schedule", false, "run the jobs of the schedule, too")
 	cmd.Flags().StringVar(&addr, "addr", "", "address to listen on (default: serve.addr of the configuration)")
 	return cmd
 }
 
 // server is the HTTP service on the session's warehouse.
 func (s *session) server() (*serving.Server, error) {
-	o := serving.Options{Runs: runReader{s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version}
+	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version}
 	if s.config.Currency != nil {
 		o.Currency = *s.config.Currency
 	}
