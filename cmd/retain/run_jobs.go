@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"retain/features"
+	"retain/pipelines"
+	"retain/training"
+)
+
+// jobs are the jobs of the night on the keeper's warehouse. To add one: a line here and in pipelines.JobNames.
+func (a *app) jobs(k *keeper) []pipelines.Job {
+	s := k.s
+	return []pipelines.Job{
+		{Name: pipelines.JobImport, Plan: a.planImport(k)},
+		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTrain(s, k.command), Follow: followPromotion},
+		{Name: pipelines.JobSnapshot, Needs: []string{pipelines.JobImport}, Plan: a.planSnapshot(s)},
+		{Name: pipelines.JobScore, Needs: []string{pipelines.JobSnapshot}, Plan: a.planScore(s)},
+		{Name: pipelines.JobMonitor, Needs: []string{pipelines.JobScore}, Plan: a.planMonitor(s)},
+	}
+}
+
+// plan is the form of Job.Plan.
+type plan func(ctx context.Context, c pipelines.Call) (pipelines.Work, error)
+
+// planImport scans the watched folder.
+func (a *app) planImport(k *keeper) plan {
+	return func(context.Context, pipelines.Call) (pipelines.Work, error) {
+		c := k.config.Schedule.Import
+		if c.Folder == nil {
+			return pipelines.Work{Do: func(context.Context) (pipelines.Outcome, error) {
+				return pipelines.Outcome{Message: "no folder is watched: schedule.import.folder names one"}, nil
+			}}, nil
+		}
+		o := pipelines.ImportOptions{Rates: k.config.Rates}
+		if k.config.Currency != nil {
+			o.Currency = *k.config.Currency
+		}
+		files := k.runner("import of " + *c.Folder)
+		if k.how != holding {
+			files.Log = nil
+		}
+		watch := &pipelines.Watch{Folder: *c.Folder, Settle: c.Settle, Options: o, Runner: files}
+		return pipelines.Work{Do: watch.Scan}, nil
+	}
+}
+
+// planTrain trains on everything that is known.
+func (a *app) planTrain(s *session, command string) plan {
+	return func(context.Context, pipelines.Call) (pipelines.Work, error) {
+		o, err := a.trainingOptions(s, 1)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		o.Progress, o.Who = nil, "retain "+command
+		return pipelines.Work{Do: func(ctx context.Context) (pipelines.Outcome, error) {
+			report, err := training.Train(ctx, o)
+			if err != nil {
+				return pipelines.Outcome{}, err
+			}
+			state := "registered, not promoted"
+			if report.Promoted {
+				state = "promoted"
+			}
+			return pipelines.Outcome{Rows: int64(report.Rows), Report: report,
+				Message: fmt.Sprintf("%s v%d (%s): %s", report.Model.Name, report.Model.Version, report.Model.Family, state)}, nil
+		}}, nil
+	}
+}
+
+// followPromotion lets a new champion score at once.
+func followPromotion(e pipelines.Entry) []string {
+	var report struct {
+		Promoted bool `json:"promoted"`
+	}
+	if json.Unmarshal(e.Report, &report) != nil || !report.Promoted {
+		return nil
+	}
+	return []string{pipelines.JobSnapshot, pipelines.JobScore, pipelines.JobMonitor}
+}
+
+// planSnapshot keeps the features of the cutoff for the champion.
+func (a *app) planSnapshot(s *session) plan {
+	return func(ctx context.Context, c pipelines.Call) (pipelines.Work, error) {
+		champion, cutoff, err := s.scoringCutoff(ctx, c)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		return pipelines.SnapshotWork(ctx, s.store, champion.artifact, cutoff)
+	}
+}
+
+// planScore scores at the cutoff. The same model, configuration and rows give the same run, so they name the work.
+func (a *app) planScore(s *session) plan {
+	return func(ctx context.Context, c pipelines.Call) (pipelines.Work, error) {
+		champion, cutoff, err := s.scoringCutoff(ctx, c)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		digest, err := pipelines.InputDigest(ctx, s.store, cutoff)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		settings, err := json.Marshal([]any{s.config.Value, s.config.Bands, s.config.Actions, s.config.Currency, s.config.sources()})
+		if err != nil {
+			return pipelines.Work{}, fmt.Errorf("name the run: %w", err)
+		}
+		sum := sha256.Sum256(settings)
+		key := fmt.Sprintf("%s %s v%d input %s settings %s", cutoff.Format(time.RFC3339), champion.row.Name, champion.row.Version, digest, hex.EncodeToString(sum[:8]))
+		return pipelines.Work{Key: key, Cutoff: cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
+			run, err := a.score(ctx, s, cutoff)
+			if err != nil {
+				return pipelines.Outcome{}, err
+			}
+			return pipelines.Outcome{Rows: int64(run.Customers), Report: run,
+				Message: fmt.Sprintf("run %s: %d of %d customers scored by %s v%d", run.ID, run.Scored, run.Customers, run.Model.Name, run.Model.Version)}, nil
+		}}, nil
+	}
+}
+
+// planMonitor looks at the run in force.
+func (a *app) planMonitor(s *session) plan {
+	return func(_ context.Context, c pipelines.Call) (pipelines.Work, error) {
+		return pipelines.Work{Cutoff: c.Cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
+			return pipelines.Monitor(ctx, pipelines.MonitorOptions{DB: s.db, Sources: s.config.sources(), Now: c.Now, Cutoff: c.Cutoff})
+		}}, nil
+	}
+}
+
+// scoringCutoff is the champion and the cutoff asked for, by default the latest UTC midnight not after the call nor after the watermark.
+func (s *session) scoringCutoff(ctx context.Context, c pipelines.Call) (registered, time.Time, error) {
+	champion, err := s.champion(ctx)
+	if err != nil || !c.Cutoff.IsZero() {
+		return champion, c.Cutoff, err
+	}
+	spec := champion.artifact.Churn
+	spec.DataUntil = s.config.Churn.DataUntil
+	watermark, err := s.store.Watermark(ctx, spec)
+	if err != nil {
+		return champion, time.Time{}, err
+	}
+	if c.Now.Before(watermark) {
+		watermark = c.Now
+	}
+	return champion, watermark.UTC().Truncate(24 * time.Hour), nil
+}
+
+// permanent tells the errors that another attempt would meet again.
+func permanent(err error) bool {
+	var files *pipelines.WatchedFilesError
+	var untaught *training.DataError
+	var leak *training.LeakError
+	var empty *features.EmptySourceError
+	return isUsage(err) || errors.Is(err, errNoChampion) || errors.Is(err, pipelines.ErrNoRun) ||
+		errors.As(err, &files) || errors.As(err, &untaught) || errors.As(err, &leak) || errors.As(err, &empty)
+}
+
+// printMonitor tells the findings of the monitor.
+func printMonitor(w io.Writer, report json.RawMessage) {
+	var m pipelines.MonitorReport
+	if json.Unmarshal(report, &m) != nil {
+		return
+	}
+	table(w, func(line func(string, ...any)) {
+		for _, c := range m.Checks {
+			line("%s\t%s\t%s", c.Status, c.Name, c.Message)
+		}
+	})
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) scheduleCommand() *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "schedule",
+		Short: "Run the jobs at their times: import, train, snapshot, score, monitor",
+		Long: `Run the jobs of the schedule (schedule: in the configuration) at their times, in the foreground, until it is stopped. What was missed
+while nothing ran is caught up once at the start, a first training included. Other retain commands work beside it.
+
+Several schedulers on one warehouse do no harm: one runs each night, and another takes over should it die.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			config, err := loadConfig(a.configPath, a.environ)
+			if err != nil {
+				return err
+			}
+			k := &keeper{app: a, config: config, command: "schedule", how: holding}
+			if _, err := k.open(cmd.Context()); err != nil {
+				return err
+			}
+			defer func() { err = errorsJoin(err, k.close()) }()
+			return k.keepSchedule(cmd.Context(), once)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "run what is due now, then end: for a timer of the system's")
+	return cmd
+}
+
+// keepSchedule runs the configuration's schedule until ctx ends, or only what is due.
+func (k *keeper) keepSchedule(ctx context.Context, once bool) error {
+	schedule, err := k.config.Schedule.schedule(k.runner("retain " + k.command))
+	if err != nil {
+		return err
+	}
+	if once {
+		return schedule.CatchUp(ctx)
+	}
+	return schedule.Run(ctx)
+}
