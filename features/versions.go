@@ -65,7 +65,11 @@ func (s *Store) rows(ctx context.Context, r read) (string, error) {
 			return "", err
 		}
 	}
-	return rowsSQL(src, s.Sources[r.Source], r, corrected)
+	b, err := s.bind(ctx, src)
+	if err != nil {
+		return "", err
+	}
+	return rowsSQL(src, b, r, corrected)
 }
 
 // corrected tells whether any event of the source has more than one version.
@@ -77,7 +81,7 @@ func (s *Store) corrected(ctx context.Context, source string) (bool, error) {
 	return n > 0, nil
 }
 
-func rowsSQL(src source, b Binding, r read, corrected bool) (string, error) {
+func rowsSQL(src source, b bound, r read, corrected bool) (string, error) {
 	columns := []string{"customer_id"}
 	for _, c := range r.Columns {
 		if _, ok := src.column(c); !ok && !slices.Contains(clockColumns, c) {
@@ -89,7 +93,7 @@ func rowsSQL(src source, b Binding, r read, corrected bool) (string, error) {
 	}
 	selected := make([]string, len(columns))
 	for i, c := range columns {
-		selected[i] = knownExpr(src, b, c, r.Cutoff) + " AS " + quoteName(c)
+		selected[i] = knownExpr(src, b.Binding, c, r.Cutoff) + " AS " + quoteName(c)
 	}
 	list, t := strings.Join(selected, ", "), quoteInstant(r.Cutoff)
 	keys := r.Keys.where("r.customer_id")
@@ -106,7 +110,17 @@ func rowsSQL(src source, b Binding, r read, corrected bool) (string, error) {
 			" ORDER BY r.customer_id, " + newest + " LIMIT 1 BY r.customer_id) AS r WHERE " +
 			strings.ReplaceAll("(isNull(@) OR "+happened+")", "@", at) + ")", nil
 	}
-	if b.Table != "" && !b.Unique && len(src.Identity) > 0 && b.own(src, src.Identity[0]) != "" {
+	if b.Table != "" && !b.Unique && src.repeats() && b.identified(src) {
+		// The lines of one load that share an identity all count, equal ones once; a later load corrects them.
+		inner := "SELECT * FROM " + tableSQL(src, b) + " AS r WHERE r.ingested_at < " + t + keys
+		if b.has("ingested_at") {
+			inner += " AND (r." + quoteName(src.Identity[0]) + " = '' OR (r.customer_id, r.event_hash, r.ingested_at) IN (SELECT r.customer_id, r.event_hash, max(r.ingested_at) FROM " +
+				tableSQL(src, b) + " AS r WHERE r.ingested_at < " + t + keys + " GROUP BY r.customer_id, r.event_hash))"
+		}
+		return "(SELECT " + list + " FROM (" + inner + " ORDER BY r.customer_id, r.event_hash, r.row_hash LIMIT 1 BY r.customer_id, if(r." + quoteName(src.Identity[0]) +
+			" = '', r.row_number + 1, 0), r.event_hash, r.row_hash) AS r WHERE " + happened + ")", nil
+	}
+	if b.Table != "" && !b.Unique && !src.repeats() && b.identified(src) {
 		return "(SELECT " + list + " FROM (SELECT * FROM " + tableSQL(src, b) + " AS r WHERE r.ingested_at < " + t + keys +
 			" ORDER BY r.customer_id, r.event_hash, " + newest +
 			" LIMIT 1 BY r.customer_id, if(r." + quoteName(src.Identity[0]) + " = '', r.row_number + 1, 0), r.event_hash) AS r WHERE " + happened + ")", nil

@@ -1,0 +1,135 @@
+package features
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tableSQL is the source's table under its canonical names: the canonical table itself, or a subquery over the own one, whose values become
+// what an import of the same rows would hold.
+func tableSQL(src source, b bound) string {
+	if b.Table == "" {
+		return quoteName(src.Name)
+	}
+	var exprs, given []string
+	for _, c := range src.readable() {
+		if c.Name == "ingested_at" {
+			continue
+		}
+		exprs = append(exprs, b.expr(src, c)+" AS "+quoteName(c.Name))
+		if own, ok := b.columns[c.Name]; ok && c.Name != "customer_id" {
+			given = append(given, "ifNull(toString(o."+quoteName(own.name)+"), '')")
+		}
+	}
+	const epoch = "toDateTime64(0, 3, 'UTC')"
+	ingested, isMapped := "ifNull("+b.expr(src, sourceColumn{src.Time, instant, "Nullable(DateTime64(3, 'UTC'))"})+", "+epoch+")", "false"
+	if b.has("ingested_at") {
+		ingested, isMapped = b.expr(src, sourceColumn{"ingested_at", instant, "DateTime64(3, 'UTC')"}), "true"
+	}
+	content := "cityHash64(" + strings.Join(given, ", ") + ")"
+	if len(given) == 0 {
+		content = "toUInt64(0)"
+	}
+	identity := content
+	if b.identified(src) {
+		var parts []string
+		for _, c := range src.Identity {
+			column, _ := src.column(c)
+			parts = append(parts, "toString("+b.expr(src, column)+")")
+		}
+		identity = "cityHash64(" + strings.Join(parts, ", ") + ")"
+	}
+	exprs = append(exprs, ingested+" AS ingested_at", isMapped+" AS ingested_mapped", ingested+" AS imported_at",
+		identity+" AS event_hash", content+" AS row_hash", "rowNumberInAllBlocks() AS row_number")
+	// As on import, a row needs a customer_id and its time. A given ingested_at that is missing would let the row be known since ever.
+	where := []string{"ifNull(toString(o." + quoteName(b.columns["customer_id"].name) + "), '') != ''"}
+	if src.Name != Customers {
+		where = append(where, "isNotNull("+b.instantExpr(src, src.Time)+")")
+	}
+	if b.has("ingested_at") {
+		where = append(where, "isNotNull("+b.instantExpr(src, "ingested_at")+")")
+	}
+	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + quoteTable(b.Table) + " AS o WHERE " + strings.Join(where, " AND ") + ")"
+}
+
+// identified tells whether the own table names its events.
+func (b bound) identified(src source) bool {
+	return len(src.Identity) > 0 && b.has(src.Identity[0])
+}
+
+// expr is a canonical column of the type that the canonical table has, over a row named o.
+func (b bound) expr(src source, c sourceColumn) string {
+	own, ok := b.columns[c.Name]
+	if !ok {
+		switch {
+		case strings.HasPrefix(c.SQL, "Nullable"):
+			return "CAST(NULL, " + quoteText(c.SQL) + ")"
+		case strings.HasPrefix(c.SQL, "Map"):
+			return "CAST(map(), " + quoteText(c.SQL) + ")"
+		}
+		return "''"
+	}
+	o := "o." + quoteName(own.name)
+	bare, name := bareType(own.typ)
+	switch c.Type {
+	case text:
+		e := "ifNull(toString(" + o + "), '')"
+		if closedWords[src.Name+"."+c.Name] {
+			return "lower(trimBoth(" + e + "))"
+		}
+		return e
+	case instant:
+		if strings.HasPrefix(c.SQL, "Nullable") {
+			return "CAST(" + b.instantExpr(src, c.Name) + ", " + quoteText(c.SQL) + ")"
+		}
+		return "assumeNotNull(" + b.instantExpr(src, c.Name) + ")"
+	case fixedPoint:
+		scale := 4
+		if strings.HasSuffix(c.SQL, "3))") {
+			scale = 3
+		}
+		switch {
+		case ofKind(name, "Float*", "BFloat16"):
+			// A cast would cut: 1.005 is 1.00499… as a float. What is no number is missing, what does not fit is told.
+			most := fmt.Sprintf("1e%d", 18-scale)
+			return fmt.Sprintf("if(ifNull(NOT isFinite(%[1]s), true) OR %[2]s, NULL, reinterpret(toInt64(round(toFloat64(assumeNotNull(%[1]s)) * 1e%[3]d)), 'Decimal(18, %[3]d)'))",
+				o, b.throw(src, c.Name, "ifNull(isFinite("+o+") AND abs("+o+") >= "+most+", false)", "numbers beyond "+most), scale)
+		case strings.HasPrefix(bare, "Decimal"):
+			return "CAST(round(" + o + ", " + fmt.Sprint(scale) + "), " + quoteText(c.SQL) + ")"
+		}
+		return "CAST(" + o + ", " + quoteText(c.SQL) + ")"
+	case whole:
+		if ofKind(name, "Float*", "BFloat16") {
+			return "accurateCast(if(isFinite(" + o + "), " + o + ", NULL), " + quoteText(c.SQL) + ")"
+		}
+		return "accurateCast(" + o + ", " + quoteText(c.SQL) + ")" // a plain cast would wrap around
+	}
+	return "CAST(" + o + ", " + quoteText(c.SQL) + ")"
+}
+
+// closedWords are the columns with a closed vocabulary, which the importer writes in small letters.
+var closedWords = map[string]bool{"surveys.kind": true, "contacts.class": true}
+
+// instantExpr is an own column as a nullable DateTime64(3, 'UTC'), later digits cut off.
+func (b bound) instantExpr(src source, canonical string) string {
+	own, ok := b.columns[canonical]
+	if !ok {
+		return "NULL"
+	}
+	o := "o." + quoteName(own.name)
+	if _, name := bareType(own.typ); name != "String" {
+		return "toDateTime64(" + o + ", 3, 'UTC')"
+	}
+	t := "nullIf(toString(" + o + "), '')"
+	notTime := b.throw(src, canonical, "ifNull(NOT match("+t+", '^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]|$)'), false)", "texts that are no times such as 2024-05-31 23:59:59")
+	return "if(" + notTime + ", NULL, parseDateTime64BestEffort(" + t + ", 3, 'UTC'))"
+}
+
+// throw is false, or ends the statement with an error that names the mapping if the condition holds for a row.
+func (b bound) throw(src source, canonical, condition, what string) string {
+	message := fmt.Sprintf("sources.%s.columns.%s: %s.%s holds %s: give a view that makes them fit", src.Name, canonical, b.Table, b.columns[canonical].name, what)
+	return "throwIf(" + condition + ", " + quoteText(message) + ")"
+}
+
+// repeats tells whether several rows of one load may share an identity (contract.md §1): the lines of an order without a product.
+func (s source) repeats() bool { return s.Name == Purchases }
