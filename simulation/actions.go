@@ -68,7 +68,8 @@ func Actions() []string {
 	return slices.Clip(names)
 }
 
-// effect is what an action does to log h when it is taken.
+// effect is what an action does to log h when it is taken. The contact pressure of the action itself is part of it: only newsletters add to
+// pressure, so that an idle action does exactly nothing.
 func (w *World) effect(action int, m *modifiers) float64 {
 	switch {
 	case w.options.Effects == NoEffects || action == idleAction:
@@ -77,12 +78,4 @@ func (w *World) effect(action int, m *modifiers) float64 {
 		return proportionalEffect
 	}
 	return actions[action].effect(m)
-}
-
-// weight is what a contact adds to contact pressure.
-func (a *Action) weight() float64 {
-	if a.Class == "service" {
-		return .5
-	}
-	return 1
 }

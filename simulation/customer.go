@@ -24,7 +24,9 @@ type Customer struct {
 
 	path    path
 	outlook outlook
-	own     []int // features in use, by popularity
+	own     []int     // features in use, by popularity
+	users   []float64 // share of each user in the usage
+	busy    []float64 // the same of this week, added up
 }
 
 // Profile is the row of customers.

@@ -39,6 +39,9 @@ func (w *World) contactIn(r *rand.Rand, p *path, k *week, from, until int) {
 			w.approach(p, k, contact{day, action, false})
 		}
 	}
+	if e := w.everyone; e != nil && e.day >= from && e.day < until && p.cancelled == never {
+		w.approach(p, k, *e)
+	}
 	for range letters {
 		if day := from + r.IntN(until-from); day < w.quiet && p.cancelled == never {
 			p.contacts = append(p.contacts, contact{day, -1, false})
@@ -52,7 +55,6 @@ func (w *World) approach(p *path, k *week, c contact) {
 	p.contacts = append(p.contacts, c)
 	k.contactDay = c.day
 	k.contact = w.effect(c.action, p.modifiers(k, c.day))
-	k.letters += actions[c.action].weight()
 }
 
 // modifiers are what an action taken on a day meets.

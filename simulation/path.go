@@ -15,7 +15,7 @@ type week struct {
 	shockDay   int     // day of a price shock in this week; never = none
 	contactDay int     // day of the contact in this week whose effect counts; never = none
 	contact    float64 // its effect, which holds from its day on
-	letters    float64 // contact pressure that this week adds
+	letters    float64 // newsletters of this week: contact pressure from the next one on
 }
 
 const never = math.MaxInt32

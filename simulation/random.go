@@ -48,7 +48,11 @@ func poisson(r *rand.Rand, mean float64) int {
 	if mean > 30 {
 		return int(math.Max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64())))
 	}
-	limit := math.Exp(-mean)
+	return fewPoisson(r, math.Exp(-mean))
+}
+
+// fewPoisson draws a count by multiplication from the probability of none.
+func fewPoisson(r *rand.Rand, limit float64) int {
 	n := 0
 	for p := r.Float64(); p > limit; p *= r.Float64() {
 		n++

@@ -90,7 +90,7 @@ func drawTraits(r *rand.Rand) traits {
 		source:    pick(r, leadShares),
 		sensitive: r.Float64() < .4,
 		annual:    r.Float64() < annualShare,
-		autoRenew: r.Float64() < .6,
+		autoRenew: r.Float64() < .75,
 		discount:  r.Float64() < .3,
 	}
 	t.frailty = leadSources[t.source].frailty + leadSpread*r.NormFloat64()
@@ -98,7 +98,7 @@ func drawTraits(r *rand.Rand) traits {
 	t.breadth = min(2+poisson(r, 4), len(features))
 	t.shownAs = t.discount != (r.Float64() < .1)
 	t.cut = .10 + .15*r.Float64()
-	t.helpRate = .13 * math.Pow(float64(t.seats), .25) * math.Exp(.4*r.NormFloat64())
+	t.helpRate = .05 * math.Pow(float64(t.seats), .25) * math.Exp(.4*r.NormFloat64())
 	t.mailRate = .25 * math.Exp(.8*r.NormFloat64())
 	t.plan = planFor(t.seats)
 	t.region = pick(r, regionShares)

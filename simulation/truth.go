@@ -50,7 +50,7 @@ func (w *World) Truth(c *Customer, day int, l Label) (Truth, bool) {
 					shocks++
 				}
 			}
-			s.absorb(k.late+poisson(r, k.lateMean), shocks)
+			s.absorb(k.late+fewPoisson(r, k.noneLate), shocks)
 			s.step(r)
 		}
 		for a := range o.arms {
@@ -103,7 +103,7 @@ type outlook struct {
 type outlookWeek struct {
 	tenure, season float64
 	late           int     // late replies before the cutoff
-	lateMean       float64 // expected ones after it
+	noneLate       float64 // probability of none after it
 	shocks         int     // price shocks before the cutoff
 	chances        int     // anniversaries after it
 }
@@ -127,7 +127,7 @@ func (o *outlook) look(w *World, p *path, day int, l Label) {
 	for k := k0; 7*k < until; k++ {
 		ow := outlookWeek{tenure: float64(7*k-p.start) / 7, season: annualSeason(w.epoch + 7*k)}
 		from := max(7*k, day)
-		ow.lateMean = p.helpRate * lateShare * float64(7*k+7-from) / 7
+		ow.noneLate = math.Exp(-p.helpRate * lateShare * float64(7*k+7-from) / 7)
 		for d := from; d < 7*k+7; d++ {
 			if p.boundary(d-1) == d && p.anniversary(d) {
 				ow.chances++
@@ -166,8 +166,8 @@ func (o *outlook) contacts(w *World, p *path, day, k0 int) {
 			effect += k.contact
 		}
 		for _, c := range p.contacts {
-			if c.day >= from && c.day < day {
-				letters += c.weight()
+			if c.action < 0 && c.day >= from && c.day < day {
+				letters++
 			}
 		}
 		return late, shocks, effect, letters
@@ -192,27 +192,21 @@ func (o *outlook) contacts(w *World, p *path, day, k0 int) {
 		effect, pressure = effectKept*e, math.Exp(-1/pressureWeeks)*k.pressure+n
 	}
 	m := p.modifiers(&week{state: o.now}, day)
-	o.arm(0, pressure, effect, letters, 0, 0)
+	o.arm(0, pressure, effect, letters)
 	o.arms = 1
 	for a := range actions {
-		size, weight := w.effect(a, m), actions[a].weight()
-		o.arm(o.arms, pressure, effect, letters, size, weight)
 		o.armOf[a] = 0
-		for j := range o.weeks {
-			if o.factor[o.arms][j] != o.factor[0][j] {
-				o.armOf[a] = o.arms
-				o.arms++
-				break
-			}
+		if size := w.effect(a, m); size != 0 {
+			o.arm(o.arms, pressure, effect+size, letters)
+			o.armOf[a] = o.arms
+			o.arms++
 		}
 	}
 }
 
-// arm sets what multiplies the hazard in each week when an action of a size and a contact weight is taken at the cutoff.
-func (o *outlook) arm(a int, pressure, effect, letters, size, weight float64) {
+// arm sets what multiplies the hazard in each week: the effects of contacts, and the pressure of the newsletters before the cutoff.
+func (o *outlook) arm(a int, pressure, effect, letters float64) {
 	o.factor[a], o.stay[a] = o.factor[a][:0], o.stay[a][:0]
-	effect += size
-	letters += weight
 	for range o.weeks {
 		o.factor[a] = append(o.factor[a], math.Exp(effect+strain(pressure)))
 		o.stay[a] = append(o.stay[a], 0)
@@ -243,12 +237,4 @@ func logStay(h float64) float64 {
 		return -h * (1 + h*(.5+h/3)) / 7 // the first terms of log1p: the next one is below 1e-7
 	}
 	return math.Log1p(-math.Min(h, maxHazard)) / 7
-}
-
-// weight is what a contact adds to contact pressure.
-func (c contact) weight() float64 {
-	if c.action < 0 {
-		return 1
-	}
-	return actions[c.action].weight()
 }

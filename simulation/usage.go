@@ -10,7 +10,7 @@ var features = []string{
 	"dashboard", "search", "reports", "export", "alerts", "api", "automation", "integrations", "sharing", "forecast", "audit", "templates",
 }
 
-// Usage in a week is Poisson with a gamma mean: log rate 1.3 + .8 E + .4 log seats, shape 1.2.
+// Usage in a week is Poisson with a gamma mean: log rate 1.3 + .8 E + .4 log seats; every user has busy and idle weeks, of shape 1.2.
 const (
 	usageLog        = 1.3
 	usageEngagement = .8
@@ -36,13 +36,19 @@ func (w *World) use(c *Customer) {
 	c.own = append(c.own[:0], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 	rest := c.own[coreFeatures-1:]
 	r.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-	users := 1 + int(.7*float64(p.seats))
+	c.users = userShares(c.users, p.seats)
 	from, until := w.here(p)
 	rate := math.Exp(usageLog + usageSeats*math.Log(float64(p.seats)))
 	event := 0
 	for i := range p.weeks {
 		k := &p.weeks[i]
-		weekly := rate * math.Exp(usageEngagement*k.engagement) * gamma(r, usageShape) / usageShape
+		c.busy = c.busy[:0]
+		total := 0.
+		for _, share := range c.users {
+			total += share * gamma(r, usageShape) / usageShape
+			c.busy = append(c.busy, total)
+		}
+		weekly := rate * math.Exp(usageEngagement*k.engagement) * total
 		monday := 7 * (p.first + i)
 		for day := max(monday, from); day < min(monday+7, until); day++ {
 			mean := weekly * w.season[day] * w.workday(day) / 7
@@ -55,7 +61,7 @@ func (w *World) use(c *Customer) {
 			known := min(p.breadth, coreFeatures+(day-p.start)/(7*featureWeeks))
 			begin := len(c.Usage)
 			for range poisson(r, mean) {
-				w.session(c, r, session{day, users, known, k.engagement, k.pain})
+				w.session(c, r, session{day, known, k.engagement, k.pain})
 			}
 			if day == w.recordsOutage {
 				c.Usage = c.Usage[:begin]
@@ -66,20 +72,37 @@ func (w *World) use(c *Customer) {
 	}
 }
 
+// maxUsers bounds the users of a customer: beyond them seats are shared.
+const maxUsers = 24
+
+// userShares are the parts of the usage that come from each user on average; the first use it most.
+func userShares(shares []float64, seats int) []float64 {
+	n := min(1+int(.7*float64(seats)), maxUsers)
+	shares = shares[:0]
+	for i := range n {
+		shares = append(shares, math.Sqrt(float64(i+1)/float64(n))-math.Sqrt(float64(i)/float64(n)))
+	}
+	return shares
+}
+
 // session is what a use of the product depends on.
 type session struct {
-	day, users, features int
-	engagement, pain     float64
+	day, features    int
+	engagement, pain float64
 }
 
 // session appends one use, with what went wrong with its record.
 func (w *World) session(c *Customer, r *rand.Rand, s session) {
-	u := r.Float64()
+	u := r.Float64() * c.busy[len(c.busy)-1]
+	user := 0
+	for c.busy[user] < u {
+		user++
+	}
 	v := r.Float64()
 	at := w.ms(s.day) + (regionStart[c.path.region]+int64(9*3600*(r.Float64()+r.Float64())/2))*1000
 	row := Usage{
 		At:         at,
-		User:       int(u * u * float64(s.users)),
+		User:       user,
 		Feature:    features[c.own[int(v*v*float64(s.features))]],
 		Channel:    "web",
 		DurationMs: 1000 * int64(math.Min(30+math.Exp(5.6+.15*s.engagement+.8*r.NormFloat64()), 14_400)),

@@ -39,10 +39,11 @@ type Options struct {
 
 // World makes customers. It is immutable and safe for concurrent use.
 type World struct {
-	options Options
-	startMs int64 // first instant of the records
-	quiet   int   // day from which on nobody is contacted
-	epoch   int   // days from 1970 to the first day of the records
+	options  Options
+	startMs  int64    // first instant of the records
+	quiet    int      // day from which on nobody is contacted
+	everyone *contact // is done to everyone, whatever else is; nil outside tests
+	epoch    int      // days from 1970 to the first day of the records
 
 	productOutage int // day on which nearly nobody could use the product
 	recordsOutage int // day of which the usage records are lost
