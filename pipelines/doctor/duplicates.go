@@ -7,8 +7,8 @@ import (
 	"retain/features"
 )
 
-// sampled is the number of rows that duplicates are looked for in: of more, those of a keyed share of the customers or ids are read.
-const sampled = 2_000_000
+// sampled is the number of rows that are grouped or joined by customer or id: of more, those of a keyed share of the customers or ids are.
+const sampled = 1_000_000
 
 // sampleOf is the condition that keeps one in k values of an expression, and the k.
 func sampleOf(expression string, rows int64) (condition string, k int64) {
@@ -17,6 +17,14 @@ func sampleOf(expression string, rows int64) (condition string, k int64) {
 		return "1", 1
 	}
 	return fmt.Sprintf("cityHash64(%s) %% %d = 0", expression, k), k
+}
+
+// inSample begins a message whose counts are those of one in k customers.
+func inSample(k int64) string {
+	if k <= 1 {
+		return ""
+	}
+	return fmt.Sprintf("in 1 of %d customers, ", k)
 }
 
 const manyEqual = .10 // equal rows: real ones are that common only where rows are coarse
@@ -44,10 +52,7 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 	}
 	s, corrected := share(equal, n), share(fixes["events"], p.rows)
 	figures := Figures{"equal": figureOf(s), "corrected_events": figure(fixes["events"]), "versions": figure(fixes["versions"])}
-	told := fmt.Sprintf("%s of %s (%s) equal another one, and each counts", count(equal), counted(n, "row"), percent(s))
-	if k > 1 {
-		told = fmt.Sprintf("in 1 of %d customers ", k) + told
-	}
+	told := inSample(k) + fmt.Sprintf("%s of %s (%s) equal another one, and each counts", count(equal), counted(n, "row"), percent(s))
 	if corrected > strangeShare {
 		return warn(fmt.Sprintf("if %s names something else than the row, leave it out: rename that column of the file and import again", p.layout.id),
 			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
@@ -75,7 +80,7 @@ func (x *examination) repeats(ctx context.Context, p *profile, key string) (repe
 		return 0, 0, 0, err
 	}
 	condition, k := sampleOf("customer_id", p.rows)
-	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS read, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" GROUP BY customer_id, "+key+")")
+	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS read, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" GROUP BY cityHash64(customer_id, "+key+"))")
 	return got["repeated"], got["read"], k, err
 }
 
@@ -95,12 +100,12 @@ func (x *examination) ownDuplicates(ctx context.Context, p *profile) (finding, e
 	}
 	s := share(repeated, n)
 	figures := Figures{"repeated": figureOf(s)}
-	sample := ""
-	if k > 1 {
-		sample = fmt.Sprintf("in 1 of %d customers ", k)
-	}
-	told := fmt.Sprintf("%s%s of %s (%s) have the identity of another one", sample, count(repeated), counted(n, "row"), percent(s))
 	identity := p.layout.id != "" && p.missing[p.layout.id] < p.rows
+	as := "equal another one"
+	if identity {
+		as = "have the identity of another one"
+	}
+	told := inSample(k) + fmt.Sprintf("%s of %s (%s) %s", count(repeated), counted(n, "row"), percent(s), as)
 	switch {
 	case repeated > 0 && declared && identity:
 		return wrong(fmt.Sprintf("take sources.%s.unique out of retain.yaml, so that the newest version of each row is read", name), "%s, and unique: true is declared: they count twice", told).with(figures), nil
@@ -125,8 +130,8 @@ func checkSharedIDs(ctx context.Context, x *examination, p *profile) (finding, e
 		return finding{}, err
 	}
 	condition, k := sampleOf(id, p.rows)
-	got, err := x.one(ctx, "SELECT toInt64(count()) AS ids, toInt64(countIf(low != high)) AS shared FROM (SELECT min(customer_id) AS low, max(customer_id) AS high FROM "+rows+
-		" WHERE "+id+" != '' AND "+condition+" GROUP BY "+id+")")
+	got, err := x.one(ctx, "SELECT toInt64(count()) AS ids, toInt64(countIf(low != high)) AS shared FROM (SELECT min(cityHash64(customer_id)) AS low, max(cityHash64(customer_id)) AS high FROM "+rows+
+		" WHERE "+id+" != '' AND "+condition+" GROUP BY cityHash64("+id+"))")
 	if err != nil {
 		return finding{}, err
 	}

@@ -11,6 +11,7 @@ import (
 // joined is what a source tells when it is held against customers and subscriptions. Days are compared, not instants: a date is its midnight,
 // and must not lie before a registration at noon.
 type joined struct {
+	sample                  int64 // the counts are those of one in so many customers
 	customers, rows         int64 // with a customer_id
 	orphans, orphanRows     int64 // without a row in customers
 	created, beforeCreated  int64 // rows of customers with created_at; those before its day
@@ -29,7 +30,8 @@ func (x *examination) join(ctx context.Context, source string) (*joined, error) 
 	if err != nil {
 		return nil, err
 	}
-	begins, err := x.begins(ctx)
+	condition, k := sampleOf("customer_id", x.profile(source).rows)
+	begins, err := x.begins(ctx, condition)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ any(b.is_subscription) AS is_subscription,
 countIf(b.created_ms > 0 AND f.ms < b.created_ms) AS before_created,
 countIf(b.started_ms > 0 AND f.ms < b.started_ms) AS before_started,
 countIf(b.ended_ms > 0 AND f.ms >= b.ended_ms) AS after_ended
-FROM (SELECT customer_id, toUnixTimestamp64Milli(at) AS ms FROM `+rows+` WHERE customer_id != '') AS f
+FROM (SELECT customer_id, toUnixTimestamp64Milli(at) AS ms FROM `+rows+` WHERE customer_id != '' AND `+condition+`) AS f
 LEFT JOIN `+begins+` AS b ON b.customer_id = f.customer_id
 GROUP BY customer_id
 )`)
@@ -68,6 +70,7 @@ GROUP BY customer_id
 		return nil, err
 	}
 	j := &joined{
+		sample:    k,
 		customers: got["customers"], rows: got["n_rows"], orphans: got["orphans"], orphanRows: got["orphan_rows"],
 		created: got["created"], beforeCreated: got["before_created"], held: got["held"], beforeHeld: got["before_held"],
 		holders: got["holders"], beforeHolders: got["before_holders"], ended: got["ended"], afterEnded: got["after_ended"],
@@ -79,16 +82,16 @@ GROUP BY customer_id
 
 // begins yields one row for each id that customers or subscriptions know: known (1 = in customers), the first millisecond of the day of created_at
 // and of the first start, the first of the day after the last end where every period has ended before the data do, each 0 where there is none;
-// and is_subscription (1 = a subscription's id, as a customer's).
-func (x *examination) begins(ctx context.Context) (string, error) {
+// and is_subscription (1 = a subscription's id, as a customer's). Only ids that meet the condition on customer_id are there.
+func (x *examination) begins(ctx context.Context, condition string) (string, error) {
 	const dayOf = "intDiv(toUnixTimestamp64Milli(%s), 86400000) * 86400000"
 	customers, err := x.from(ctx, features.Customers, "created_at")
 	if err != nil {
 		return "", err
 	}
 	parts := []string{fmt.Sprintf(
-		"SELECT customer_id, toUInt8(1) AS known, ifNull("+dayOf+", 0) AS created_ms, toInt64(0) AS started_ms, toInt64(0) AS ended_ms, toUInt8(0) AS is_subscription FROM %s",
-		"created_at", customers)}
+		"SELECT customer_id, toUInt8(1) AS known, ifNull("+dayOf+", 0) AS created_ms, toInt64(0) AS started_ms, toInt64(0) AS ended_ms, toUInt8(0) AS is_subscription FROM %s WHERE %s",
+		"created_at", customers, condition)}
 	if x.profile(features.Subscriptions).rows > 0 {
 		periods, err := x.from(ctx, features.Subscriptions, "started_at", "subscription_id", "ends_at", "ended_at")
 		if err != nil {
@@ -96,8 +99,8 @@ func (x *examination) begins(ctx context.Context) (string, error) {
 		}
 		end := fmt.Sprintf("ifNull("+dayOf+" + 86400000, 4000000000000000)", "coalesce(ended_at, ends_at)")
 		parts = append(parts,
-			fmt.Sprintf("SELECT customer_id, 0, 0, min("+dayOf+"), max("+end+") AS e, 0 FROM %s GROUP BY customer_id", "started_at", periods),
-			"SELECT DISTINCT subscription_id, 0, 0, 0, 0, 1 FROM "+periods+" WHERE subscription_id != ''")
+			fmt.Sprintf("SELECT customer_id, 0, 0, min("+dayOf+"), max("+end+") AS e, 0 FROM %s WHERE %s GROUP BY customer_id", "started_at", periods, condition),
+			"SELECT DISTINCT subscription_id, 0, 0, 0, 0, 1 FROM "+periods+" WHERE subscription_id != '' AND "+strings.ReplaceAll(condition, "customer_id", "subscription_id"))
 	}
 	return fmt.Sprintf(`(SELECT
 customer_id,
@@ -132,10 +135,10 @@ func checkCustomers(ctx context.Context, x *examination, p *profile) (finding, e
 		return skip("%s; customers has no rows to hold them against", counted(j.customers, "customer")).with(figures), nil
 	}
 	orphans := share(j.orphans, j.customers)
-	told := fmt.Sprintf("%s of %s (%s) have no row in customers, and neither have %s of the rows", count(j.orphans), counted(j.customers, "customer"), percent(orphans), percent(share(j.orphanRows, j.rows)))
+	told := inSample(j.sample) + fmt.Sprintf("%s of %s (%s) have no row in customers, and neither have %s of the rows", count(j.orphans), counted(j.customers, "customer"), percent(orphans), percent(share(j.orphanRows, j.rows)))
 	switch {
 	case orphans == 0:
-		return fine("all of %s have a row in customers", counted(j.customers, "customer")).with(figures), nil
+		return fine("%sall of %s have a row in customers", inSample(j.sample), counted(j.customers, "customer")).with(figures), nil
 	case orphans > wrongShare:
 		return wrong(fmt.Sprintf("check that customer_id means the same in %s and in customers (--map customer_id=COLUMN), and that customers is complete", name), "%s", told).with(figures), nil
 	case orphans > strangeShare:
@@ -157,7 +160,7 @@ func checkBegin(ctx context.Context, x *examination, p *profile) (finding, error
 		s := share(n, of)
 		worst = max(worst, s)
 		if s > strangeShare {
-			told = append(told, fmt.Sprintf("%s of %s (%s) lie before the day %s", count(n), counted(of, "row"), percent(s), what))
+			told = append(told, inSample(j.sample)+fmt.Sprintf("%s of %s (%s) lie before the day %s", count(n), counted(of, "row"), percent(s), what))
 		}
 	}
 	tell(j.beforeCreated, j.created, "on which their customer was created")
@@ -167,7 +170,10 @@ func checkBegin(ctx context.Context, x *examination, p *profile) (finding, error
 	if j.created == 0 && (j.held == 0 || name != features.Usage) {
 		return skip("no customer of %s has a beginning that is known (created_at, or a subscription)", name), nil
 	}
-	mend := fmt.Sprintf("find out which of the two times is wrong; until then map no created_at, or leave the rows of %s before it out: tenure and first weeks cannot be learned from them", name)
+	mend := fmt.Sprintf("find out which of the two times is wrong; until then import customers without created_at, or leave the rows of %s before it out: tenure and first weeks mean nothing", name)
+	if share(j.beforeCreated, j.created) <= strangeShare {
+		mend = "check started_at of the subscriptions (--map started_at=COLUMN), and that the earlier ones are in: use of a service cannot precede it"
+	}
 	switch {
 	case worst > wrongShare:
 		return wrong(mend, "%s", strings.Join(told, "; ")).with(figures), nil
@@ -190,7 +196,7 @@ func checkEnd(ctx context.Context, x *examination, p *profile) (finding, error) 
 	}
 	s := share(j.afterEnded, j.ended)
 	figures := Figures{"rows": figure(j.ended), "after_end": figureOf(s)}
-	told := fmt.Sprintf("of %s by customers whose last subscription is over, %s (%s) came after its end", counted(j.ended, "row"), count(j.afterEnded), percent(s))
+	told := inSample(j.sample) + fmt.Sprintf("of %s by customers whose last subscription is over, %s (%s) came after its end", counted(j.ended, "row"), count(j.afterEnded), percent(s))
 	if s > goesOn && p.layout.name == features.Usage {
 		return warn("check ends_at and ended_at of the subscriptions: who goes on using the service has not left", "%s", told).with(figures), nil
 	}
@@ -212,6 +218,7 @@ func checkOwnSubscription(ctx context.Context, x *examination, p *profile) (find
 		return finding{}, err
 	}
 	for _, column := range []string{"user_id", "customer_id"} {
+		condition, _ := sampleOf(column, p.rows)
 		if column == "user_id" && p.missing["user_id"] == p.rows {
 			continue
 		}
@@ -219,11 +226,11 @@ func checkOwnSubscription(ctx context.Context, x *examination, p *profile) (find
 toInt64(count()) AS n,
 toInt64(countIf(s.started_ms > 0)) AS matched,
 toInt64(countIf(s.started_ms > 0 AND f.ms < s.started_ms)) AS early
-FROM (SELECT `+column+` AS id, toUnixTimestamp64Milli(at) AS ms FROM `+usage+` WHERE `+column+` != '') AS f
+FROM (SELECT `+column+` AS id, toUnixTimestamp64Milli(at) AS ms FROM `+usage+` WHERE `+column+` != '' AND `+condition+`) AS f
 LEFT JOIN (
 SELECT subscription_id, min(intDiv(toUnixTimestamp64Milli(started_at), 86400000) * 86400000) AS started_ms
 FROM `+periods+`
-WHERE subscription_id != ''
+WHERE subscription_id != '' AND `+strings.ReplaceAll(condition, column, "subscription_id")+`
 GROUP BY subscription_id
 ) AS s ON s.subscription_id = f.id`)
 		if err != nil {
@@ -255,6 +262,11 @@ func checkSilent(ctx context.Context, x *examination, _ *profile) (finding, erro
 	if err != nil {
 		return finding{}, err
 	}
+	var all int64
+	for _, source := range facts {
+		all += x.profile(source).rows
+	}
+	condition, k := sampleOf("customer_id", all)
 	var seen []string
 	for _, source := range facts {
 		if x.profile(source).rows == 0 {
@@ -264,18 +276,18 @@ func checkSilent(ctx context.Context, x *examination, _ *profile) (finding, erro
 		if err != nil {
 			return finding{}, err
 		}
-		seen = append(seen, "SELECT customer_id FROM "+rows)
+		seen = append(seen, "SELECT customer_id FROM "+rows+" WHERE "+condition)
 	}
 	if len(seen) == 0 {
 		return skip("no other source has rows"), nil
 	}
-	got, err := x.one(ctx, "SELECT toInt64(count()) AS n, toInt64(countIf(customer_id NOT IN (\n"+strings.Join(seen, "\nUNION ALL\n")+"\n))) AS silent FROM "+customers)
+	got, err := x.one(ctx, "SELECT toInt64(count()) AS n, toInt64(countIf(customer_id NOT IN (\n"+strings.Join(seen, "\nUNION ALL\n")+"\n))) AS silent FROM "+customers+" WHERE "+condition)
 	if err != nil {
 		return finding{}, err
 	}
 	s := share(got["silent"], got["n"])
 	figures := Figures{"customers": figure(got["n"]), "silent": figure(got["silent"])}
-	told := fmt.Sprintf("%s of %s (%s) have no row in any other source", count(got["silent"]), counted(got["n"], "customer"), percent(s))
+	told := inSample(k) + fmt.Sprintf("%s of %s (%s) have no row in any other source", count(got["silent"]), counted(got["n"], "customer"), percent(s))
 	if s > mostlySilent {
 		return warn("check that customer_id means the same in customers and in the other sources, and that these are complete", "%s", told).with(figures), nil
 	}

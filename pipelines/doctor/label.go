@@ -94,7 +94,7 @@ func checkCutoffs(ctx context.Context, x *examination) (finding, error) {
 	}
 	told := fmt.Sprintf("%s with known labels, %s to %s; a label is known after %d days", counted(int64(len(cutoffs)), "cutoff"), date(cutoffs[0]), date(cutoffs[len(cutoffs)-1]), x.Churn.MaturityDays())
 	if len(cutoffs) < fewCutoffs {
-		return warn("import older rows, or set snapshots.every: week: figures out of time need at least 5 cutoffs", "%s", told).with(figures), nil
+		return warn(x.more("import older rows"), "%s: figures out of time need at least %d", told, fewCutoffs).with(figures), nil
 	}
 	return fine("%s", told).with(figures), nil
 }
@@ -119,6 +119,14 @@ const (
 	nearlyAll    = .95
 	nearlyNobody = .002
 )
+
+// more is the step to more rows to learn from.
+func (x *examination) more(first string) string {
+	if x.Grid.Every == "week" {
+		return first
+	}
+	return first + ", or set snapshots.every: week"
+}
 
 // labelled is a cutoff with the labels of its eligible customers.
 type labelled struct {
@@ -205,7 +213,7 @@ func checkCoverage(ctx context.Context, x *examination) (finding, error) {
 		told += fmt.Sprintf("; base rate %s", percent(rate))
 	}
 	rarer := min(t.churned, t.stayed)
-	more := "import more history or more customers, or set snapshots.every: week"
+	more := x.more("import more history or more customers")
 	switch {
 	case rarer == 0 && t.missing < t.eligible:
 		return wrong(x.widen(), "%s: with one outcome only nothing can be learned", told).with(figures), nil
