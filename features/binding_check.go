@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -47,6 +48,12 @@ type bound struct {
 type ownColumn struct {
 	name string
 	typ  string // as ClickHouse describes it
+}
+
+// nullable tells whether its values may be missing: texts may be empty.
+func (c ownColumn) nullable() bool {
+	_, name := bareType(c.typ)
+	return name == "String" || strings.HasPrefix(c.typ, "Nullable(") || strings.HasPrefix(c.typ, "LowCardinality(Nullable(")
 }
 
 // has tells whether the table gives a canonical column.
@@ -165,9 +172,14 @@ func (b bound) match(src source, names []string, types map[string]string) (bound
 
 // readable is what an own table may give: customer_id, the source's columns, ingested_at.
 func (s source) readable() []sourceColumn {
-	out := append([]sourceColumn{{"customer_id", text, "String"}}, s.Columns...)
-	return append(out, sourceColumn{"ingested_at", instant, "DateTime64(3, 'UTC')"})
+	return slices.Concat([]sourceColumn{customerColumn}, s.Columns, []sourceColumn{ingestedColumn})
 }
+
+// What every source has beside its own columns.
+var (
+	customerColumn = sourceColumn{"customer_id", text, "String"}
+	ingestedColumn = sourceColumn{"ingested_at", instant, "DateTime64(3, 'UTC')"}
+)
 
 // bareType is a type without Nullable and LowCardinality, and its name without parameters.
 func bareType(typ string) (bare, name string) {

@@ -24,7 +24,7 @@ func tableSQL(src source, b bound) string {
 	const epoch = "toDateTime64(0, 3, 'UTC')"
 	ingested, isMapped := "ifNull("+b.expr(src, sourceColumn{src.Time, instant, "Nullable(DateTime64(3, 'UTC'))"})+", "+epoch+")", "false"
 	if b.has("ingested_at") {
-		ingested, isMapped = b.expr(src, sourceColumn{"ingested_at", instant, "DateTime64(3, 'UTC')"}), "true"
+		ingested, isMapped = b.expr(src, ingestedColumn), "true"
 	}
 	content := "cityHash64(" + strings.Join(given, ", ") + ")"
 	if len(given) == 0 {
@@ -42,12 +42,11 @@ func tableSQL(src source, b bound) string {
 	exprs = append(exprs, ingested+" AS ingested_at", isMapped+" AS ingested_mapped", ingested+" AS imported_at",
 		identity+" AS event_hash", content+" AS row_hash", "rowNumberInAllBlocks() AS row_number")
 	// As on import, a row needs a customer_id and its time. A given ingested_at that is missing would let the row be known since ever.
-	where := []string{"ifNull(toString(o." + quoteName(b.columns["customer_id"].name) + "), '') != ''"}
-	if src.Name != Customers {
-		where = append(where, "isNotNull("+b.instantExpr(src, src.Time)+")")
-	}
-	if b.has("ingested_at") {
-		where = append(where, "isNotNull("+b.instantExpr(src, "ingested_at")+")")
+	where := []string{b.expr(src, customerColumn) + " != ''"}
+	for _, clock := range []string{src.Time, "ingested_at"} {
+		if b.columns[clock].nullable() && (clock == "ingested_at" || src.Name != Customers) {
+			where = append(where, "isNotNull("+b.instantExpr(src, clock)+")")
+		}
 	}
 	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + quoteTable(b.Table) + " AS o WHERE " + strings.Join(where, " AND ") + ")"
 }
@@ -73,6 +72,9 @@ func (b bound) expr(src source, c sourceColumn) string {
 	bare, name := bareType(own.typ)
 	switch c.Type {
 	case text:
+		if own.typ == "String" && !closedWords[src.Name+"."+c.Name] {
+			return o // as it stands, so that conditions reach the keys of the table
+		}
 		e := "ifNull(toString(" + o + "), '')"
 		if closedWords[src.Name+"."+c.Name] {
 			return "lower(trimBoth(" + e + "))"
@@ -81,6 +83,9 @@ func (b bound) expr(src source, c sourceColumn) string {
 	case instant:
 		if strings.HasPrefix(c.SQL, "Nullable") {
 			return "CAST(" + b.instantExpr(src, c.Name) + ", " + quoteText(c.SQL) + ")"
+		}
+		if !own.nullable() {
+			return b.instantExpr(src, c.Name)
 		}
 		return "assumeNotNull(" + b.instantExpr(src, c.Name) + ")"
 	case fixedPoint:
@@ -117,6 +122,9 @@ func (b bound) instantExpr(src source, canonical string) string {
 		return "NULL"
 	}
 	o := "o." + quoteName(own.name)
+	if own.typ == "DateTime64(3, 'UTC')" {
+		return o
+	}
 	if _, name := bareType(own.typ); name != "String" {
 		return "toDateTime64(" + o + ", 3, 'UTC')"
 	}

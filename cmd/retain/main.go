@@ -76,7 +76,8 @@ func usagef(format string, args ...any) error {
 func isUsage(err error) bool {
 	var mine *usageError
 	var trainings *training.UsageError
-	return errors.As(err, &mine) || errors.As(err, &trainings) || errors.Is(err, pipelines.ErrImportOptions)
+	var binding *features.BindingError
+	return errors.As(err, &mine) || errors.As(err, &trainings) || errors.As(err, &binding) || errors.Is(err, pipelines.ErrImportOptions)
 }
 
 // explainedError tells an error in other words, and keeps what it was.
