@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"retain/internal/warehouse"
 	"retain/pipelines"
+	"retain/simulation"
 	"retain/testdata/cdnow"
 )
 
@@ -24,6 +27,23 @@ type demoSet struct {
 
 // demoSets are all of them, the default first.
 var demoSets = []demoSet{
+	{
+		name: "world",
+		config: `# A made-up software company whose true risks are known (retain simulate): 3,000 customers, 18 months, all eight sources.
+warehouse:
+  url: embedded:./world
+currency: USD
+churn:
+  setting: contractual          # customers have subscriptions: one has left whose paid time ended
+  grace_days: 30                # a period that starts so soon after the last one continues it
+  horizon_days: 91              # in the next 13 weeks
+serve:
+  addr: 127.0.0.1:8080
+`,
+		label:  "whose paid time ended in the 91 days after each month's first",
+		others: "never bought, have left, or have cancelled already",
+		load:   loadWorld,
+	},
 	{
 		name: "cdnow",
 		config: `# CDNOW, an online music shop: 23,570 customers who first bought early in 1997, 69,659 purchases until 1998-06-30.
@@ -61,6 +81,36 @@ func demoSetNames() string {
 		names[i] = s.name
 	}
 	return strings.Join(names, ", ")
+}
+
+// The demo's world: the same for everyone.
+const (
+	demoCustomers = 3000
+	demoDays      = 548 // 18 months
+	demoSeed      = 1
+)
+
+func loadWorld(ctx context.Context, d *demo, s *session) (loaded any, news bool, err error) {
+	world, err := simulation.New(simulation.Options{Customers: demoCustomers, Days: demoDays, Seed: demoSeed})
+	if err != nil {
+		return nil, false, err
+	}
+	err = d.do("Simulate a software company (made up; `retain demo --dataset cdnow` shows real data)", func() (string, error) {
+		report, err := pipelines.Simulate(ctx, pipelines.SimulateOptions{Warehouse: s.db, World: world, Churn: s.config.Churn})
+		if errors.Is(err, warehouse.ErrSourcesHoldRows) {
+			return "it is there already", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		loaded, news = report, true
+		var rows uint64
+		for _, n := range report.Rows {
+			rows += n
+		}
+		return fmt.Sprintf("%s customers, %s rows in %d sources, %s to %s", count(report.Customers), count(rows), len(report.Rows), day(report.FirstAt), day(report.EndAt)), nil
+	})
+	return loaded, news, err
 }
 
 func loadCDNOW(ctx context.Context, d *demo, s *session) (loaded any, news bool, err error) {
