@@ -167,8 +167,9 @@ func rawRecencyColumn(x *features.Matrix, c features.ChurnSpec) string {
 
 // recencyNames are the catalogue's names of the days since the last row of a source.
 var recencyNames = map[string]string{
-	"usage":     "usage_recency_days",
-	"purchases": "purchase_recency_days",
+	"usage":       "usage_recency_days",
+	"purchases":   "purchase_recency_days",
+	"touchpoints": "touchpoint_recency_days",
 }
 
 // daysToEnd is the catalogue's name of the days to which the running period is paid.
