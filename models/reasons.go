@@ -31,6 +31,30 @@ func (a *Artifact) Reasons(top int, x *features.Matrix, i int, contributions []f
 	return append(out, Reason{Feature: OtherReason, Text: "everything else together", Contribution: rest, Direction: Direction(rest)})
 }
 
+// MainReason is the one to tell where there is room for one: the strongest that raises the risk and that somebody can do something about,
+// else the strongest that raises it, else the strongest. nil when there is none but "other".
+func MainReason(reasons []Reason) *Reason {
+	var raising, strongest *Reason
+	for k := range reasons {
+		r := &reasons[k]
+		switch {
+		case r.Feature == OtherReason:
+			continue
+		case r.Contribution > 0 && r.Actionable:
+			return r
+		case r.Contribution > 0 && raising == nil:
+			raising = r
+		}
+		if strongest == nil {
+			strongest = r
+		}
+	}
+	if raising != nil {
+		return raising
+	}
+	return strongest
+}
+
 // Contribution is one feature's part of a margin: base and the contributions of all features add up to it.
 type Contribution struct {
 	Feature      string   `json:"feature"`

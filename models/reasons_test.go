@@ -87,3 +87,28 @@ func TestMedians(t *testing.T) {
 		t.Errorf("medians %v", got)
 	}
 }
+
+func TestMainReasonPrefersWhatCanBeActedOn(t *testing.T) {
+	up := models.Reason{Feature: "tenure", Contribution: .9}
+	lever := models.Reason{Feature: "late_replies", Contribution: .2, Actionable: true}
+	down := models.Reason{Feature: "usage", Contribution: -1, Actionable: true}
+	other := models.Reason{Feature: models.OtherReason, Contribution: 3}
+	for _, c := range []struct {
+		name    string
+		reasons []models.Reason
+		want    string
+	}{
+		{"one that can be acted on, though another is stronger", []models.Reason{down, up, lever, other}, "late_replies"},
+		{"one that raises the risk, where none can be acted on", []models.Reason{down, up, other}, "tenure"},
+		{"the strongest, where none raises it", []models.Reason{down, other}, "usage"},
+		{"none but other", []models.Reason{other}, ""},
+	} {
+		got := ""
+		if r := models.MainReason(c.reasons); r != nil {
+			got = r.Feature
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

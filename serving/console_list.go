@@ -150,28 +150,10 @@ func (s *Server) rowView(run *snapshot, i uint32, now time.Time) rowView {
 	if score.Percentile != nil {
 		row.Percentile = strconv.Itoa(*score.Percentile)
 	}
-	if top := topReason(score.Reasons); top != nil {
+	if top := models.MainReason(score.Reasons); top != nil {
 		row.Reason, row.Up = top.Text, top.Contribution > 0
 	}
 	return row
-}
-
-// topReason is the strongest reason that raises the risk, else the strongest; nil when there is none but other.
-func topReason(reasons []models.Reason) *models.Reason {
-	var top *models.Reason
-	for k := range reasons {
-		r := &reasons[k]
-		if r.Feature == "other" {
-			continue
-		}
-		if r.Contribution > 0 {
-			return r
-		}
-		if top == nil {
-			top = r
-		}
-	}
-	return top
 }
 
 // listAddress is the address of a list's first page.

@@ -66,15 +66,10 @@ func bar(v *float64) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", 10-full)
 }
 
-// topReason is the text of the first reason that raises the risk, else of the first.
-func topReason(s models.Score) string {
-	for _, r := range s.Reasons {
-		if r.Direction == "up" && r.Feature != "other" {
-			return r.Text
-		}
-	}
-	if len(s.Reasons) > 0 {
-		return s.Reasons[0].Text
+// mainReason is the text of the reason to tell where there is room for one.
+func mainReason(s models.Score) string {
+	if r := models.MainReason(s.Reasons); r != nil {
+		return r.Text
 	}
 	return ""
 }

@@ -153,7 +153,7 @@ func printAtRisk(w io.Writer, run models.Run, customers []models.Score, total in
 	table(w, func(line func(string, ...any)) {
 		line("customer\tchurn probability\t\tband\tvalue\tat stake\twhy")
 		for _, s := range customers {
-			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", short(s.CustomerID), percent(s.ChurnProbability), bar(s.ChurnProbability), *s.Band, amount(s.ExpectedValue), amount(s.ExpectedLoss), topReason(s))
+			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", short(s.CustomerID), percent(s.ChurnProbability), bar(s.ChurnProbability), *s.Band, amount(s.ExpectedValue), amount(s.ExpectedLoss), mainReason(s))
 		}
 	})
 }
