@@ -89,7 +89,7 @@ func scoreShop(w *warehouse.Warehouse, m ServingModel, cutoff, now time.Time) Sc
 // openShop fills a warehouse with days of the shop and trains a champion.
 func openShop(t *testing.T, w *warehouse.Warehouse, days int) ServingModel {
 	t.Helper()
-	s := shop{customers: 150, seed: 7}
+	s := shop{customers: 60, seed: 7}
 	if _, err := Import(t.Context(), ImportOptions{Warehouse: w, Source: "purchases", Path: "-", Stdin: bytes.NewReader(s.csv(0, days))}); err != nil {
 		t.Fatal(err)
 	}

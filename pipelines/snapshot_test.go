@@ -71,7 +71,7 @@ func TestSnapshotIsWhatIsComputed(t *testing.T) {
 	if again, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff)); err != nil || again.ID != first.ID {
 		t.Errorf("without its columns: run %s (%v), want %s", again.ID, err, first.ID)
 	}
-	late := "customer_id,at,order_id,amount\nc001,2025-05-01 10:00:00,late,7\n"
+	late := "customer_id,at,order_id,amount\nc001,2025-07-18 10:00:00,late,7\n"
 	if _, err := Import(t.Context(), ImportOptions{Warehouse: w, Source: "purchases", Path: "-", Stdin: bytes.NewReader([]byte(late))}); err != nil {
 		t.Fatal(err)
 	}
