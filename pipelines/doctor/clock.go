@@ -19,24 +19,34 @@ const (
 	night       = 3.5   // the hour around which people are quiet, by their own clock
 )
 
-// rhythm is the middle of the six hours in a row that have the fewest rows, and their share.
+// rhythm is the middle of the six hours in a row that have the fewest rows, and their share. Of several such runs, as in a day with long silence, it is
+// the mean one on the dial.
 func rhythm(hours [24]int64) (middle float64, low float64) {
 	var all int64
 	for _, n := range hours {
 		all += n
 	}
-	best, start := int64(math.MaxInt64), 0
+	best := int64(math.MaxInt64)
+	var x, y float64
 	for h := range hours {
 		var n int64
 		for k := range quietHours {
 			n += hours[(h+k)%24]
 		}
 		if n < best {
-			best, start = n, h
+			best, x, y = n, 0, 0
+		}
+		if n == best {
+			angle := float64(h) * math.Pi / 12
+			x, y = x+math.Cos(angle), y+math.Sin(angle)
 		}
 	}
-	return math.Mod(float64(start)+quietHours/2, 24), share(best, all)
+	start := math.Round(math.Atan2(y, x)*120/math.Pi) / 10 // tenths of an hour, so that the last bits of the sines do not tell
+	return math.Mod(start+24+quietHours/2, 24), share(best, all)
 }
+
+// hour writes a time of the day as a whole hour.
+func hour(h float64) string { return fmt.Sprintf("%02d", int(math.Round(h+24))%24) }
 
 // behindUTC is how many hours the people are behind UTC who are quiet around the hour, in (-12, 12]; below 0 they are ahead.
 func behindUTC(middle float64) float64 {
@@ -66,7 +76,7 @@ func checkClock(ctx context.Context, x *examination, p *profile) (finding, error
 	if low > quietShare || p.layout.name == features.Contacts || p.layout.name == features.Subscriptions {
 		return fine("times have an hour, and the day no clear rhythm (the quietest six hours hold %s of the rows)", percent(low)).with(figures), nil
 	}
-	quiet := fmt.Sprintf("the quietest six hours are %02.0f to %02.0f UTC (%s of the rows)", math.Mod(middle+21, 24), math.Mod(middle+3, 24), percent(low))
+	quiet := fmt.Sprintf("the quietest six hours are %s to %s UTC (%s of the rows)", hour(middle-quietHours/2), hour(middle+quietHours/2), percent(low))
 	local, n, err := x.localRhythm(ctx, p)
 	if err != nil {
 		return finding{}, err
@@ -75,13 +85,13 @@ func checkClock(ctx context.Context, x *examination, p *profile) (finding, error
 		figures["quiet_middle_local_hour"] = figureOf(local)
 		off := behindUTC(local)
 		if math.Abs(off) > 4 && math.Abs(behindUTC(middle)) < 2.5 {
-			return warn(mend, "%s, but by customers.timezone they lie around %02.0f o'clock local time: the times look local and not UTC", quiet, math.Floor(local)).with(figures), nil
+			return warn(mend, "%s, but by customers.timezone they lie around %s o'clock local time: the times look local and not UTC", quiet, hour(local)).with(figures), nil
 		}
-		return fine("%s, around %02.0f o'clock by customers.timezone", quiet, math.Floor(local)).with(figures), nil
+		return fine("%s, around %s o'clock by customers.timezone", quiet, hour(local)).with(figures), nil
 	}
 	hours := behindUTC(middle)
 	if hours > 9.25 && hours < 11.5 {
-		return warn(mend, "%s, as if all customers lived %.0f hours behind UTC, where next to nobody lives: the times look shifted", quiet, hours).with(figures), nil
+		return warn(mend, "%s, as if all customers lived %s behind UTC, where next to nobody lives: the times look shifted", quiet, counted(int64(math.Round(hours)), "hour")).with(figures), nil
 	}
 	return fine("%s, as for customers %s", quiet, offset(hours)).with(figures), nil
 }

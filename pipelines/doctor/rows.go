@@ -45,7 +45,7 @@ func checkFreshness(_ context.Context, x *examination, p *profile) (finding, err
 	gap := p.last.Sub(p.first).Hours() / 24 / float64(p.dated) // days between rows, on average
 	name := p.layout.name
 	switch {
-	case behind > time.Duration(p.layout.pause)*day && behind.Hours()/24 > 20*gap:
+	case name != features.Customers && behind > time.Duration(p.layout.pause)*day && behind.Hours()/24 > 20*gap:
 		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", date(p.newest), name),
 			"the newest row is of %s, %s before the newest of the other sources", date(p.newest), days(behind)).with(figures), nil
 	case behind >= day:
