@@ -9,7 +9,7 @@ import (
 )
 
 // timelineRows is how many events a page shows.
-const timelineRows = 100
+const timelineRows = 60
 
 // timelineView is the timeline of a customer's page.
 type timelineView struct {
@@ -79,7 +79,7 @@ func (s *Server) timelineView(ask timelineAsk, events []timeline.Event, rows []t
 		at := e.At.UTC()
 		day := at.Truncate(24 * time.Hour)
 		if n := len(v.Days); n == 0 || v.Days[n-1].Stamp != day.Format(time.DateOnly) {
-			v.Days = append(v.Days, dayView{Name: day.Format("Monday, 2 January 2006"), Stamp: day.Format(time.DateOnly), Ago: before(day, cutoff)})
+			v.Days = append(v.Days, dayView{Name: day.Format("Mon 2 January 2006"), Stamp: day.Format(time.DateOnly), Ago: before(day, cutoff)})
 		}
 		line := eventView{Stamp: at.Format(time.RFC3339), Source: e.Source, Label: sourceLabels[e.Source], Words: s.words(e)}
 		if e.Source != "usage" && !at.Equal(day) { // the instant of a sum says little
@@ -108,13 +108,13 @@ func before(day, cutoff time.Time) string {
 	case n < 1:
 		return "the day of the cutoff"
 	case n == 1:
-		return "the day before the cutoff"
+		return "1 day before"
 	case n < 60:
-		return count(n) + " days before the cutoff"
+		return count(n) + " days before"
 	case n < 730:
-		return count(n/30) + " months before the cutoff"
+		return count(n/30) + " months before"
 	default:
-		return count(n/365) + " years before the cutoff"
+		return count(n/365) + " years before"
 	}
 }
 

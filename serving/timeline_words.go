@@ -222,8 +222,12 @@ func purchaseWords(e timeline.Event, currency string) eventWords {
 
 func contactWords(e timeline.Event) eventWords {
 	w := eventWords{Text: "Contacted"}
-	if action := e.Text("action"); action != "" {
+	campaign := called("campaign", e.Text("campaign"))
+	switch action := e.Text("action"); {
+	case action != "":
 		w.Text += ": " + spaced(action)
+	case campaign != "":
+		w.Text, campaign = w.Text+": "+e.Text("campaign"), ""
 	}
 	outcome := "no outcome known"
 	if o := e.Text("outcome"); o != "" {
@@ -232,7 +236,7 @@ func contactWords(e timeline.Event) eventWords {
 			outcome += " after " + age(at.Sub(e.At))
 		}
 	}
-	w.Notes = notes(outcome, byWay(e), spaced(e.Text("class")), called("campaign", e.Text("campaign")))
+	w.Notes = notes(outcome, byWay(e), spaced(e.Text("class")), campaign)
 	return w
 }
 
