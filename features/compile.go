@@ -17,13 +17,15 @@ const noValue = "CAST(NULL, 'Nullable(Float64)')"
 // compiler turns entries into one statement at one cutoff: the eligible customers LEFT JOIN one aggregated subquery per scan.
 // Every value is a Nullable(Float64), NULL = missing, over the aliases of the subqueries.
 type compiler struct {
-	store  *Store
-	cutoff time.Time
-	now    int64            // the cutoff in Unix milliseconds
-	first  map[string]int64 // source → its first row before the cutoff, ms; a source without rows has no key
-	span   map[string]int   // source → the farthest that a window reaches back, in days
-	silent map[string]bool  // derived columns, as source.column, for which nothing is recorded
-	scans  []*scan
+	store   *Store
+	cutoff  time.Time
+	now     int64               // the cutoff in Unix milliseconds
+	first   map[string]int64    // source → its first row before the cutoff, ms; a source without rows has no key
+	span    map[string]int      // source → the farthest that a window reaches back, in days
+	silent  map[string]bool     // derived columns, as source.column, for which nothing is recorded
+	levels  map[string][]string // text columns, as source.column, of few values: these in order
+	periods []string            // columns of subscriptions that are compared with the period before
+	scans   []*scan
 }
 
 // scan is one pass over a source: one row per customer with the aggregates that some entries need.
@@ -48,9 +50,12 @@ func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entr
 		c.widen(e.Measure)
 	}
 	for source, days := range c.span {
-		if first, ok := c.first[source]; ok && first >= c.now-int64(days)*dayMS {
-			c.span[source] = 0 // the windows cover all of history: one pass serves both
+		if first, ok := c.first[source]; ok && c.now-first <= 2*int64(days)*dayMS {
+			c.span[source] = 0 // the windows cover most of history: one pass serves both
 		}
+	}
+	if c.levels, err = s.codedColumns(ctx, cutoff, entries); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -59,6 +64,9 @@ func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entr
 func (c *compiler) widen(m Measure) {
 	if m.Window > 0 && !m.Current {
 		c.span[m.Source] = max(c.span[m.Source], m.Window+m.Offset)
+	}
+	if n := forms[m.Form]; n.periods && n.column != noColumn && !slices.Contains(c.periods, m.Column) {
+		c.periods = append(c.periods, m.Column)
 	}
 	if m.Form == Change && m.Of != nil {
 		before := *m.Of
@@ -97,7 +105,8 @@ func (s *Store) firstRows(ctx context.Context, cutoff time.Time) (map[string]int
 	return first, nil
 }
 
-// aggregate adds an aggregate to the scan that serves it and names its column; columns are what it reads.
+// aggregate adds an aggregate, or an expression over local ones, to the scan that serves it and names its column; columns are what it
+// reads. What can be reduced to a number is reduced here: arrays are dear to join.
 func (c *compiler) aggregate(source string, span int, expr string, columns ...string) string {
 	i := slices.IndexFunc(c.scans, func(s *scan) bool { return s.source == source && s.span == span })
 	if i < 0 {
@@ -120,6 +129,12 @@ func (c *compiler) aggregate(source string, span int, expr string, columns ...st
 		k = len(s.aggregates) - 1
 	}
 	return fmt.Sprintf("s%d.a%d", i, k)
+}
+
+// local names a column of a scan as other aggregates of the same scan know it.
+func local(column string) string {
+	_, name, _ := strings.Cut(column, ".")
+	return name
 }
 
 func (s *scan) read(column string) {
@@ -172,7 +187,7 @@ func (c *compiler) statement(ctx context.Context, entries []Entry, table string,
 			return "", err
 		}
 		alias := "s" + strconv.Itoa(i)
-		fmt.Fprintf(&b, "LEFT JOIN %s AS %s ON %s.customer_id = p.customer_id\n", sub, alias, alias)
+		fmt.Fprintf(&b, "LEFT ANY JOIN %s AS %s ON %s.customer_id = p.customer_id\n", sub, alias, alias)
 	}
 	b.WriteString("WHERE 1" + keys.where("p.customer_id") + "\nORDER BY p.customer_id\nSETTINGS join_use_nulls = 0")
 	return b.String(), nil

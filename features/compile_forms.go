@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// maskDays is the width of the bit mask in which active days are counted; longer windows count distinct days.
-const maskDays = 128
-
 // value is the SQL of a measure, scaled, as Nullable(Float64).
 func (c *compiler) value(m Measure) string {
 	v := c.unscaled(m)
@@ -161,9 +158,9 @@ func (c *compiler) overRows(m Measure) string {
 	switch m.Form {
 	case Count:
 		if column == "" {
-			return float(agg(when("count", "", cond)))
+			return float(c.rows(m))
 		}
-		return float(agg(when("uniqExact", column, and(cond, column+" != ''"))) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
+		return float(agg(when("uniqExact", hashed(column), and(cond, column+" != ''"))) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
 	case Sum:
 		return "ifNull(" + float(agg(when("sum", c.number(m.Source, m.Column), cond))) + ", 0)"
 	case Mean:
@@ -171,32 +168,27 @@ func (c *compiler) overRows(m Measure) string {
 	case Max, Min:
 		return float(agg(when(string(m.Form)+"OrNull", "toFloat64("+column+")", cond)))
 	case Distinct:
-		if m.Life > 0 {
-			return c.inLife(c.firstDays(m), m.Life)
-		}
-		if m.Window == 0 && len(m.Where) == 0 && !m.Current {
-			return float("length(" + c.firstDays(m) + ")")
-		}
-		return float(agg(when("uniqExact", column, and(cond, column+" != ''"))))
+		return c.distinct(m)
 	case ActiveDays:
-		return c.activeDays(m, cond, span, columns)
+		return c.activeDays(m)
 	case DaysSinceLast:
 		return sinceDays(when("maxOrNull", ms, cond))
 	case DaysSince1st:
 		return sinceDays(when("minOrNull", ms, cond))
 	case DaysSinceNew:
-		return fmt.Sprintf("if(empty(%[1]s), NULL, %[2]s)", c.firstDays(m), float("arrayMin("+c.firstDays(m)+")"))
+		first := local(c.firstDays(m))
+		return agg(fmt.Sprintf("if(empty(%[1]s), NULL, %[2]s)", first, float("arrayMin("+first+")")))
 	case NewValues:
-		return float(fmt.Sprintf("arrayCount(d -> d < %d, %s)", m.Window, c.firstDays(m)))
+		return float(c.aggregate(m.Source, 0, fmt.Sprintf("arrayCount(d -> d < %d, %s)", m.Window, local(c.firstDays(m))), m.Column))
 	case LongestGap:
 		gaps := fmt.Sprintf("arrayMax(arrayDifference(arraySort(arrayPushBack(%s, toInt64(%d)))))", when("groupArray", ms, cond), c.now-int64(m.Offset)*dayMS)
 		return agg("if("+when("count", "", cond)+" = 0, NULL, "+gaps+")") + " / " + strconv.Itoa(dayMS)
 	case IntervalMean:
-		return meanInterval(c.days(m, cond, span, columns), 2)
+		return agg(meanInterval(c.days(m), 2))
 	case IntervalSD:
-		return sdInterval(c.days(m, cond, span, columns))
+		return agg(sdInterval(c.days(m)))
 	case Overdue:
-		return "(" + sinceDays(when("maxOrNull", ms, cond)) + ") / " + meanInterval(c.days(m, cond, span, columns), 3)
+		return "(" + sinceDays(when("maxOrNull", ms, cond)) + ") / " + agg(meanInterval(c.days(m), 3))
 	case Last:
 		columns = append(columns, "row_hash")
 		return agg(when("argMaxOrNull", "assumeNotNull(toFloat64("+column+")), "+newestKey, and(cond, c.known(m.Source, m.Column))))
@@ -207,14 +199,14 @@ func (c *compiler) overRows(m Measure) string {
 	case Median:
 		return agg("quantileExactInclusiveOrNullIf(0.5)(assumeNotNull(toFloat64(" + column + ")), " + and(cond, c.known(m.Source, m.Column)) + ")")
 	case Entropy:
-		return agg(entropy(when("groupArray", "cityHash64("+column+")", and(cond, column+" != ''")), when("count", "", and(cond, column+" != ''"))))
+		return c.entropy(m)
 	case Slope:
 		return c.slope(m, column, cond, span, columns)
 	case DecayedSum:
 		weight := fmt.Sprintf("toInt64(exp((%s - %d) / %s) * 1073741824)", ms, c.now, strconv.FormatFloat(m.Tau*dayMS, 'f', -1, 64))
 		return float(agg(when("sum", weight, cond))) + " / 1073741824"
 	case ScaledRate:
-		return fmt.Sprintf("%s * 28 / least(greatest(%s, 7), %d)", float(agg(when("count", "", cond))), c.tenure(), m.Window)
+		return fmt.Sprintf("%s * 28 / least(greatest(%s, 7), %d)", float(c.rows(m)), c.tenure(), m.Window)
 	case Share:
 		return c.share(m)
 	case RenewalChange, RenewalDiff, RenewalDecay, RenewalsUp, RenewalsDown:
@@ -259,60 +251,6 @@ func (c *compiler) share(m Measure) string {
 		return "ifNull(" + float(c.aggregate(m.Source, span, when("sum", c.number(m.Source, m.Column), cond), columns...)) + ", 0)"
 	}
 	return sum(cond) + " / nullIf(" + sum(total) + ", 0)"
-}
-
-func (c *compiler) activeDays(m Measure, cond string, span int, columns []string) string {
-	if m.Life > 0 {
-		return c.inLife(c.days(m, cond, span, columns), m.Life)
-	}
-	if m.Current || m.Window == 0 || m.Window+m.Offset > maskDays {
-		return float(c.aggregate(m.Source, span, when("uniqExact", c.daysAgo(), cond), columns...))
-	}
-	// One mask serves every window: bit x is a row x days before the cutoff.
-	all := m
-	all.Window, all.Offset = maskDays, 0
-	cond, _, _ = c.condition(all)
-	mask := c.aggregate(m.Source, span, when("groupBitOr", "bitShiftLeft(toUInt128(1), toUInt8(least("+c.daysAgo()+", 127)))", cond), columns...)
-	return fmt.Sprintf("toFloat64(bitCount(bitAnd(bitShiftRight(%s, %d), bitShiftLeft(toUInt128(1), %d) - 1)))", mask, m.Offset, m.Window)
-}
-
-// days is the array of the distinct days before the cutoff with a row, ascending.
-func (c *compiler) days(m Measure, cond string, span int, columns []string) string {
-	return c.aggregate(m.Source, span, "arrayCompact(arraySort("+when("groupArray", "toInt32("+c.daysAgo()+")", cond)+"))", columns...)
-}
-
-// firstDays is the array of the first day, before the cutoff, of each value of a text column over all of history. Rows are packed
-// as 47 bits of the value's hash over 16 of the day, so that sorting brings each value's first day to its front: a third of the
-// cost of grouping by customer and value.
-func (c *compiler) firstDays(m Measure) string {
-	column := c.operand(m.Source, m.Column)
-	packed := fmt.Sprintf("bitOr(bitShiftLeft(cityHash64(%s) %% 140737488355328, 16), toUInt64(least(%s, 65535)))", column, c.daysAgo())
-	return c.aggregate(m.Source, 0, "arrayMap(v -> toInt32(v % 65536), arrayCompact(v -> bitShiftRight(v, 16), arrayReverseSort("+
-		when("groupArray", packed, column+" != ''")+")))", m.Column)
-}
-
-// inLife counts the days (before the cutoff) that lie in the first days of life.
-func (c *compiler) inLife(days string, life int) string {
-	return fmt.Sprintf("toFloat64(arrayCount(d -> d > intDiv(%d - %s, %d) - %d, %s))", c.now-1, born, dayMS, life, days)
-}
-
-func meanInterval(days string, atLeast int) string {
-	return fmt.Sprintf("if(length(%[1]s) < %[2]d, NULL, (%[1]s[-1] - %[1]s[1]) / (toInt64(length(%[1]s)) - 1))", days, atLeast)
-}
-
-// sdInterval sums integers, and so does not depend on their order.
-func sdInterval(days string) string {
-	gaps := "arrayPopFront(arrayDifference(" + days + "))"
-	n := "(toFloat64(length(" + days + ")) - 1)"
-	span := "toFloat64(" + days + "[-1] - " + days + "[1])"
-	squares := "toFloat64(arraySum(g -> toInt64(g) * toInt64(g), " + gaps + "))"
-	return fmt.Sprintf("if(length(%s) < 3, NULL, sqrt(greatest(%s - %s * %s / %s, 0) / (%s - 1)))", days, squares, span, span, n, n)
-}
-
-// entropy is log n - Σ c·log c / n, the inner sum by running counts; sorted, so that its rounding does not depend on threads.
-func entropy(values, n string) string {
-	return fmt.Sprintf("if(%[2]s = 0, NULL, greatest(log(%[2]s) - arraySum(k -> k * log(k) - if(k > 1, (k - 1) * log(k - 1), 0), "+
-		"arraySort(arrayEnumerateUniq(%[1]s))) / %[2]s, 0))", values, n)
 }
 
 // slope weighs part j = 0..k-1 (oldest first) by 2j-(k-1), an integer; Σ(j-mean)² = k(k²-1)/12.

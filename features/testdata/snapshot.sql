@@ -1,16 +1,16 @@
-WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a1, toInt64(9223372036854775807)), ifNull(s3.a6, toInt64(9223372036854775807)), ifNull(s2.a5, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
+WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a2, toInt64(9223372036854775807)), ifNull(s3.a8, toInt64(9223372036854775807)), ifNull(s2.a5, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
 SELECT
     p.customer_id AS customer_id,
     toFloat32(ifNull((ifNull(toFloat64(s0.a0), 0)) * 0.016666666666666666, nan)) AS `usage_minutes_sum_28d`,
-    toFloat32(ifNull(toFloat64(bitCount(bitAnd(bitShiftRight(s0.a1, 0), bitShiftLeft(toUInt128(1), 28) - 1))), nan)) AS `usage_active_days_28d`,
-    toFloat32(ifNull(if(ifNull(_born <= 1684972800000, false), arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(toFloat64(s0.a3) - nullIf(toFloat64(s0.a2), 0)) / nullIf(toFloat64(s0.a2), 0)])[1], NULL), nan)) AS `usage_sessions_change_28d`,
-    toFloat32(ifNull(s0.a4, nan)) AS `usage_features_entropy_84d`,
-    toFloat32(ifNull(toFloat64(arrayCount(d -> d < 28, s1.a0)), nan)) AS `usage_features_new_28d`,
-    toFloat32(ifNull((toFloat64(s0.a5)) / nullIf(toFloat64(s2.a0), 0), nan)) AS `usage_users_per_seat_28d`,
+    toFloat32(ifNull(toFloat64(s0.a2), nan)) AS `usage_active_days_28d`,
+    toFloat32(ifNull(if(ifNull(_born <= 1684972800000, false), arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(toFloat64(s0.a4) - nullIf(toFloat64(s0.a3), 0)) / nullIf(toFloat64(s0.a3), 0)])[1], NULL), nan)) AS `usage_sessions_change_28d`,
+    toFloat32(ifNull(s0.a5, nan)) AS `usage_features_entropy_84d`,
+    toFloat32(ifNull(toFloat64(s1.a1), nan)) AS `usage_features_new_28d`,
+    toFloat32(ifNull((toFloat64(s0.a6)) / nullIf(toFloat64(s2.a0), 0), nan)) AS `usage_users_per_seat_28d`,
     toFloat32(ifNull((1689811200000 - s3.a0) / 86400000, nan)) AS `purchase_recency_days`,
     toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a1 + s3.a2)), nan)) AS `purchase_count_365d`,
-    toFloat32(ifNull(if(length(s3.a3) < 3, NULL, sqrt(greatest(toFloat64(arraySum(g -> toInt64(g) * toInt64(g), arrayPopFront(arrayDifference(s3.a3)))) - toFloat64(s3.a3[-1] - s3.a3[1]) * toFloat64(s3.a3[-1] - s3.a3[1]) / (toFloat64(length(s3.a3)) - 1), 0) / ((toFloat64(length(s3.a3)) - 1) - 1))), nan)) AS `purchase_interval_sd_days`,
-    toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a4) / nullIf(toFloat64(s3.a5), 0)), nan)) AS `purchase_returned_share_365d`,
+    toFloat32(ifNull(s3.a5, nan)) AS `purchase_interval_sd_days`,
+    toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a6) / nullIf(toFloat64(s3.a7), 0)), nan)) AS `purchase_returned_share_365d`,
     s2.a1 AS `subscription_plan_last`,
     toFloat32(ifNull(arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(arraySort(r -> r.2, s2.a2)[-1].3 - nullIf(arraySort(r -> r.2, s2.a2)[-1].4, 0)) / nullIf(arraySort(r -> r.2, s2.a2)[-1].4, 0)])[1], nan)) AS `subscription_mrr_renewal_change`,
     toFloat32(ifNull(arraySort(r -> r.2, s2.a3)[-1].3 - arraySort(r -> r.2, s2.a3)[-1].4, nan)) AS `subscription_discount_renewal_difference`,
@@ -19,27 +19,29 @@ SELECT
     toFloat32(ifNull((1689811200000 - _born) / 86400000, nan)) AS `profile_tenure_days`,
     s4.a0 AS `profile_region`
 FROM `eligible` AS p
-LEFT JOIN (
+LEFT ANY JOIN (
     SELECT
         customer_id,
         sumIf(`duration_s`, toUnixTimestamp64Milli(at) >= 1687392000000) AS a0,
         groupBitOrIf(bitShiftLeft(toUInt128(1), toUInt8(least(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 127))), toUnixTimestamp64Milli(at) >= 1678752000000) AS a1,
-        countIf(toUnixTimestamp64Milli(at) >= 1684972800000 AND toUnixTimestamp64Milli(at) < 1687392000000) AS a2,
-        countIf(toUnixTimestamp64Milli(at) >= 1687392000000) AS a3,
-        if(countIf(`feature` != '') = 0, NULL, greatest(log(countIf(`feature` != '')) - arraySum(k -> k * log(k) - if(k > 1, (k - 1) * log(k - 1), 0), arraySort(arrayEnumerateUniq(groupArrayIf(cityHash64(`feature`), `feature` != '')))) / countIf(`feature` != ''), 0)) AS a4,
-        uniqExactIf(`user_id`, toUnixTimestamp64Milli(at) >= 1687392000000 AND `user_id` != '') AS a5
+        bitCount(bitAnd(bitShiftRight(a1, 0), bitShiftLeft(toUInt128(1), 28) - 1)) AS a2,
+        countIf(toUnixTimestamp64Milli(at) >= 1684972800000 AND toUnixTimestamp64Milli(at) < 1687392000000) AS a3,
+        countIf(toUnixTimestamp64Milli(at) >= 1687392000000) AS a4,
+        if(countIf(`feature` != '') = 0, NULL, greatest(log(countIf(`feature` != '')) - arraySum(k -> k * log(k) - if(k > 1, (k - 1) * log(k - 1), 0), arraySort(arrayEnumerateUniq(groupArrayIf(cityHash64(`feature`), `feature` != '')))) / countIf(`feature` != ''), 0)) AS a5,
+        uniqExactIf(cityHash64(`user_id`), toUnixTimestamp64Milli(at) >= 1687392000000 AND `user_id` != '') AS a6
     FROM (SELECT r.`customer_id` AS `customer_id`, r.`duration_s` AS `duration_s`, r.`feature` AS `feature`, r.`user_id` AS `user_id`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.`at` >= toDateTime64('2023-04-27 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`duration_s` AS `duration_s`, r.`feature` AS `feature`, r.`user_id` AS `user_id`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.`at` >= toDateTime64('2023-04-27 00:00:00.000', 3, 'UTC'))
     GROUP BY customer_id
 ) AS s0 ON s0.customer_id = p.customer_id
-LEFT JOIN (
+LEFT ANY JOIN (
     SELECT
         customer_id,
-        arrayMap(v -> toInt32(v % 65536), arrayCompact(v -> bitShiftRight(v, 16), arrayReverseSort(groupArrayIf(bitOr(bitShiftLeft(cityHash64(`feature`) % 140737488355328, 16), toUInt64(least(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 65535))), `feature` != '')))) AS a0,
-        minOrNull(toUnixTimestamp64Milli(at)) AS a1
+        arrayMap(v -> toInt32(v % 65536), arrayCompact(v -> bitShiftRight(v, 16), arrayReverseSort(groupArrayIf(bitOr(bitShiftLeft(cityHash64(`feature`) % 140737488355328, 16), toUInt64(least(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 65534))), `feature` != '')))) AS a0,
+        arrayCount(d -> d < 28, a0) AS a1,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a2
     FROM (SELECT r.`customer_id` AS `customer_id`, r.`feature` AS `feature`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`feature` AS `feature`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'))
     GROUP BY customer_id
 ) AS s1 ON s1.customer_id = p.customer_id
-LEFT JOIN (
+LEFT ANY JOIN (
     SELECT
         customer_id,
         maxOrNullIf(toFloat64(`seats`), ifNull(ifNull(ended_at, ends_at) >= toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), true)) AS a0,
@@ -51,20 +53,22 @@ LEFT JOIN (
     FROM (SELECT r.`customer_id` AS `customer_id`, if(r.`ended_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), r.`ended_at`, NULL) AS `ended_at`, if(r.ingested_mapped OR ifNull(r.billing_days, 0) = 0 OR ifNull(r.`ends_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), false), r.`ends_at`, r.started_at + toIntervalDay(greatest(toInt64(r.billing_days), 1) * (intDiv(dateDiff('millisecond', r.started_at, toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC')), greatest(toInt64(r.billing_days), 1) * 86400000) + 1))) AS `ends_at`, r.`seats` AS `seats`, r.`plan` AS `plan`, r.`row_hash` AS `row_hash`, r.`subscription_id` AS `subscription_id`, r.`mrr` AS `mrr`, r.`list_mrr` AS `list_mrr`, r.`started_at` AS `at` FROM `subscriptions` AS r WHERE r.`started_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\')
     GROUP BY customer_id
 ) AS s2 ON s2.customer_id = p.customer_id
-LEFT JOIN (
+LEFT ANY JOIN (
     SELECT
         customer_id,
         maxOrNull(toUnixTimestamp64Milli(at)) AS a0,
-        uniqExactIf(`order_id`, toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` != '') AS a1,
+        uniqExactIf(cityHash64(`order_id`), toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` != '') AS a1,
         countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` = '') AS a2,
-        arrayCompact(arraySort(groupArray(toInt32(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000))))) AS a3,
-        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND ifNull(`returned`, false) = true) AS a4,
-        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND isNotNull(`returned`)) AS a5,
-        minOrNull(toUnixTimestamp64Milli(at)) AS a6
+        groupBitOrResample(0, 3, 1)(bitShiftLeft(toUInt64(1), toUInt8(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000) % 64)), toUInt16(intDiv(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 64))) AS a3,
+        arrayFlatten(arrayMap((w, i) -> arrayMap(b -> toInt32(64 * (toInt64(i) - 1) + b), bitPositionsToArray(w)), a3, arrayEnumerate(a3))) AS a4,
+        if(length(a4) < 3, NULL, sqrt(greatest(toFloat64(arraySum(g -> toInt64(g) * toInt64(g), arrayPopFront(arrayDifference(a4)))) - toFloat64(a4[-1] - a4[1]) * toFloat64(a4[-1] - a4[1]) / (toFloat64(length(a4)) - 1), 0) / ((toFloat64(length(a4)) - 1) - 1))) AS a5,
+        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND ifNull(`returned`, false) = true) AS a6,
+        countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND isNotNull(`returned`)) AS a7,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a8
     FROM (SELECT r.`customer_id` AS `customer_id`, r.`order_id` AS `order_id`, if(r.ingested_mapped, r.`returned`, NULL) AS `returned`, r.`at` AS `at` FROM `purchases` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\')
     GROUP BY customer_id
 ) AS s3 ON s3.customer_id = p.customer_id
-LEFT JOIN (
+LEFT ANY JOIN (
     SELECT
         customer_id,
         any(toString(`region`)) AS a0,
