@@ -34,10 +34,12 @@ func (e *Engine) obstacle(i int, c *Customer, history []Contact, now time.Time) 
 		return ""
 	}
 	if c.Status == models.StatusOptedOut || c.Status == models.StatusErased {
-		return "status: " + c.Status
+		return "status: " + standing(c.Status, c.StatusCode)
 	}
 	if r := e.rules[i]; r != nil {
 		switch ok, unknown := r.holds(&c.Facts); {
+		case unknown != "" && c.Status != models.StatusScored:
+			return "status: " + standing(c.Status, c.StatusCode)
 		case unknown != "":
 			return "rule: " + unknown + " is not known"
 		case !ok:
@@ -49,6 +51,14 @@ func (e *Engine) obstacle(i int, c *Customer, history []Contact, now time.Time) 
 	}
 	reason, _ := e.Catalogue.Allows(i, c.Contactable, history, now)
 	return reason
+}
+
+// standing is a status with its code.
+func standing(status, code string) string {
+	if code == "" {
+		return status
+	}
+	return status + ", " + code
 }
 
 // Used lists the places in Features of those that rules name, each once, in order.
