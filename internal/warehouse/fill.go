@@ -20,7 +20,7 @@ var ErrSourcesHoldRows = errors.New("the sources hold rows already")
 // fillSource names a fill in the journal of imports, where it stands for all sources.
 const fillSource = "*"
 
-// A feed's rows are sent in so many pieces of this size: one part per partition each.
+// A feed's rows are sent after so many, or bytes of their values: each piece makes one part per partition.
 const (
 	fillRows  = 1_000_000
 	fillBytes = 256 << 20
@@ -285,22 +285,11 @@ func (f *Fill) Commit(ctx context.Context, replace bool) (rows map[string]uint64
 	return rows, errors.Join(f.journal.end(ctx, importDone), f.w.dropImport(ctx, f.id))
 }
 
-// exchangeFilled puts the filled tables in the places of the sources, those that are not there yet. The comment of a table tells which fill it came from.
+// exchangeFilled puts the filled tables in the places of the sources, those that are not there yet.
 func (w *Warehouse) exchangeFilled(ctx context.Context, id string) error {
 	for _, source := range ImportSources {
 		for _, table := range source.tables() {
-			filled := importTable(id, table)
-			var left, done uint64
-			err := w.Conn().QueryRow(ctx, `SELECT countIf(name = {filled:String}), countIf(name = {table:String} AND comment = {id:String})
-				FROM system.tables WHERE database = currentDatabase()`,
-				clickhouse.Named("filled", filled), clickhouse.Named("table", table), clickhouse.Named("id", id)).Scan(&left, &done)
-			if err == nil && left == 1 && done == 0 {
-				// A view follows its table's name, so it goes first.
-				if err = w.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+importTable(id, table+"_view")+" SYNC"); err == nil {
-					err = w.Conn().Exec(ctx, fmt.Sprintf("EXCHANGE TABLES %s AND %s", table, filled))
-				}
-			}
-			if err != nil {
+			if err := w.exchange(ctx, id, table); err != nil {
 				return fmt.Errorf("replace %s: %w", table, err)
 			}
 		}
@@ -313,6 +302,22 @@ func (w *Warehouse) exchangeFilled(ctx context.Context, id string) error {
 		}
 	}
 	return nil
+}
+
+// exchange puts one filled table in its place, unless it is there already: the comment that names the fill moves with the rows.
+func (w *Warehouse) exchange(ctx context.Context, id, table string) error {
+	filled := importTable(id, table)
+	var waits uint64
+	err := w.Conn().QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {filled:String} AND comment = {id:String}",
+		clickhouse.Named("filled", filled), clickhouse.Named("id", id)).Scan(&waits)
+	if err != nil || waits == 0 {
+		return err
+	}
+	// A view follows its table's name, so it goes first.
+	if err := w.Conn().Exec(ctx, "DROP TABLE IF EXISTS "+importTable(id, table+"_view")+" SYNC"); err != nil {
+		return err
+	}
+	return w.Conn().Exec(ctx, fmt.Sprintf("EXCHANGE TABLES %s AND %s", table, filled))
 }
 
 // recoverFill settles a fill whose process died.
