@@ -69,7 +69,6 @@ func (b bound) expr(src source, c sourceColumn) string {
 		return "''"
 	}
 	o := "o." + quoteName(own.name)
-	bare, name := bareType(own.typ)
 	switch c.Type {
 	case text:
 		if own.typ == "String" && !closedWords[src.Name+"."+c.Name] {
@@ -88,28 +87,45 @@ func (b bound) expr(src source, c sourceColumn) string {
 			return b.instantExpr(src, c.Name)
 		}
 		return "assumeNotNull(" + b.instantExpr(src, c.Name) + ")"
-	case fixedPoint:
-		scale := 4
-		if strings.HasSuffix(c.SQL, "3))") {
-			scale = 3
-		}
-		switch {
-		case ofKind(name, "Float*", "BFloat16"):
-			// A cast would cut: 1.005 is 1.00499… as a float. What is no number is missing, what does not fit is told.
-			most := fmt.Sprintf("1e%d", 18-scale)
-			return fmt.Sprintf("if(ifNull(NOT isFinite(%[1]s), true) OR %[2]s, NULL, reinterpret(toInt64(round(toFloat64(assumeNotNull(%[1]s)) * 1e%[3]d)), 'Decimal(18, %[3]d)'))",
-				o, b.throw(src, c.Name, "ifNull(isFinite("+o+") AND abs("+o+") >= "+most+", false)", "numbers beyond "+most), scale)
-		case strings.HasPrefix(bare, "Decimal"):
-			return "CAST(round(" + o + ", " + fmt.Sprint(scale) + "), " + quoteText(c.SQL) + ")"
-		}
-		return "CAST(" + o + ", " + quoteText(c.SQL) + ")"
-	case whole:
-		if ofKind(name, "Float*", "BFloat16") {
-			return "accurateCast(if(isFinite(" + o + "), " + o + ", NULL), " + quoteText(c.SQL) + ")"
-		}
-		return "accurateCast(" + o + ", " + quoteText(c.SQL) + ")" // a plain cast would wrap around
+	case fixedPoint, whole:
+		return b.numberExpr(src, c, o, own.typ)
 	}
 	return "CAST(" + o + ", " + quoteText(c.SQL) + ")"
+}
+
+// numberExpr is an own number. The value below a NULL is replaced before any cast, since casts look at it.
+func (b bound) numberExpr(src source, c sourceColumn, o, typ string) string {
+	bare, name := bareType(typ)
+	float := ofKind(name, "Float*", "BFloat16")
+	present := "isNotNull(" + o + ")"
+	if float {
+		present = "ifNull(isFinite(" + o + "), false)" // what is no number is missing
+	}
+	held := "if(" + present + ", ifNull(" + o + ", 0), 0)"
+	plain := strings.TrimSuffix(strings.TrimPrefix(c.SQL, "Nullable("), ")")
+	var value string
+	switch {
+	case c.Type == whole:
+		value = "accurateCast(" + held + ", " + quoteText(plain) + ")" // a plain cast would wrap around
+	case float:
+		// A cast would cut: 1.005 is 1.00499… as a float.
+		scale := decimalScale(plain)
+		most := fmt.Sprintf("1e%d", 18-scale)
+		value = fmt.Sprintf("if(%s, NULL, reinterpret(toInt64(round(toFloat64(%s) * 1e%[3]d)), 'Decimal(18, %[3]d)'))",
+			b.throw(src, c.Name, "abs("+held+") >= "+most, "numbers beyond "+most), held, scale)
+	case strings.HasPrefix(bare, "Decimal"):
+		value = fmt.Sprintf("CAST(round(%s, %d), %s)", held, decimalScale(plain), quoteText(plain))
+	default:
+		value = "CAST(" + held + ", " + quoteText(plain) + ")"
+	}
+	return "if(" + present + ", " + value + ", NULL)"
+}
+
+// decimalScale is s of Decimal(18, s).
+func decimalScale(typ string) int {
+	var scale int
+	_, _ = fmt.Sscanf(typ, "Decimal(18, %d)", &scale) // the types stand in source.go
+	return scale
 }
 
 // closedWords are the columns with a closed vocabulary, which the importer writes in small letters.
@@ -128,9 +144,10 @@ func (b bound) instantExpr(src source, canonical string) string {
 	if _, name := bareType(own.typ); name != "String" {
 		return "toDateTime64(" + o + ", 3, 'UTC')"
 	}
-	t := "nullIf(toString(" + o + "), '')"
-	notTime := b.throw(src, canonical, "ifNull(NOT match("+t+", '^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]|$)'), false)", "texts that are no times such as 2024-05-31 23:59:59")
-	return "if(" + notTime + ", NULL, parseDateTime64BestEffort(" + t + ", 3, 'UTC'))"
+	t := "ifNull(toString(" + o + "), '')"
+	parsed := "parseDateTime64BestEffortOrNull(" + t + ", 3, 'UTC')" // the form without OrNull fails on what lies below a NULL
+	bad := t + " != '' AND (NOT match(" + t + ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]|$)') OR isNull(" + parsed + "))"
+	return "if(" + b.throw(src, canonical, bad, "texts that are no times such as 2024-05-31 23:59:59") + ", NULL, " + parsed + ")"
 }
 
 // throw is false, or ends the statement with an error that names the mapping if the condition holds for a row.

@@ -184,3 +184,10 @@ func TestImportAtomicAllSources(t *testing.T) {
 	}
 	im.same("SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_')")
 }
+
+// A missing number leaves nothing behind that a user's own cast could trip over.
+func TestImportMissingCasts(t *testing.T) {
+	im := newImporter(t)
+	im.must("f.csv", "customer_id,at,quantity,amount\na,2024-01-01,,\nb,2024-01-01,1.5,\n", ImportOptions{Source: "purchases"})
+	im.same("SELECT CAST(quantity AS Nullable(Decimal(12, 6))), CAST(amount AS Nullable(Decimal(38, 20))) FROM purchases ORDER BY customer_id", "(NULL,NULL)", "(1.5,NULL)")
+}

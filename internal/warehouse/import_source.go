@@ -212,11 +212,13 @@ func (c ImportColumn) stagedType() string {
 // expression turns the staged column into its type in the source.
 func (c ImportColumn) expression() string {
 	missing := fmt.Sprintf("%s = toInt64(%d)", c.Name, int64(ImportNull))
+	// A column keeps a value below each NULL, and a later cast looks at it: it must be one that every cast takes.
+	held := fmt.Sprintf("if(%s, toInt64(0), %s)", missing, c.Name)
 	switch c.Kind {
 	case ImportInstant:
-		return fmt.Sprintf("if(%s, NULL, fromUnixTimestamp64Milli(%s, 'UTC'))", missing, c.Name)
+		return fmt.Sprintf("if(%s, NULL, fromUnixTimestamp64Milli(%s, 'UTC'))", missing, held)
 	case ImportFixed:
-		return fmt.Sprintf("if(%s, NULL, reinterpret(%s, 'Decimal(18, %d)'))", missing, c.Name, c.Scale)
+		return fmt.Sprintf("if(%s, NULL, reinterpret(%s, 'Decimal(18, %d)'))", missing, held, c.Scale)
 	case ImportWhole, ImportFlag:
 		return fmt.Sprintf("if(%s, NULL, %s)", missing, c.Name)
 	case ImportTexts, ImportFlags:
