@@ -44,15 +44,18 @@ func (t *Timeline) Overview(ctx context.Context, customer string, cutoff time.Ti
 		}
 		return nil
 	})
-	work.Go(func() error {
-		byCustomer, err := t.UsageWeeks(ctx, []string{customer}, cutoff, trendWeeks)
-		if o.Usage = byCustomer[customer]; o.Usage != nil {
-			out = t.outageDays(ctx, cutoff)
+	work.Go(func() (err error) {
+		if o.Usage, err = t.usageWeeks(ctx, customer, cutoff); err != nil {
+			return fmt.Errorf("read weeks of usage: %w", err)
 		}
-		return err
+		out = t.outageDays(ctx, cutoff)
+		return nil
 	})
 	if err := work.Wait(); err != nil {
 		return timeline.Overview{}, impersonal(err)
+	}
+	if !slices.ContainsFunc(o.Rows, func(r timeline.Rows) bool { return r.Source == features.Usage }) {
+		o.Usage = nil
 	}
 	for k := range o.Usage {
 		w := &o.Usage[k]
@@ -89,47 +92,35 @@ func (t *Timeline) answers(ctx context.Context, customer string, from, cutoff ti
 	return answers, nil
 }
 
-// UsageWeeks reads the use of some customers in one statement: for each that has any row of usage known at the cutoff, in all of
-// history, the last weeks before the cutoff, oldest first. Outages are not looked at.
-func (t *Timeline) UsageWeeks(ctx context.Context, customers []string, cutoff time.Time, weeks int) (map[string][]timeline.Week, error) {
-	versions, err := t.Store.VersionsOf(ctx, features.Usage, []string{"at", "feature", "duration_s"}, cutoff, customers...)
+// usageWeeks sums up the use in each of the weeks before the cutoff, oldest first, without looking at outages.
+func (t *Timeline) usageWeeks(ctx context.Context, customer string, cutoff time.Time) ([]timeline.Week, error) {
+	versions, err := t.Store.VersionsOf(ctx, features.Usage, []string{"at", "feature", "duration_s"}, cutoff, customer)
 	if err != nil {
-		return nil, fmt.Errorf("read weeks of usage: %w", err)
+		return nil, err
 	}
-	byCustomer := map[string][]timeline.Week{}
-	params := clickhouse.Parameters{"cutoff": warehouse.Instant(cutoff), "weeks": strconv.Itoa(weeks)}
-	for b, err := range t.Store.DB.Blocks(ctx, `SELECT customer_id, least(intDiv(dateDiff('millisecond', at, {cutoff:DateTime64(3, 'UTC')}) - 1, 604800000), {weeks:Int64}) AS back,
+	weeks := make([]timeline.Week, trendWeeks)
+	for k := range weeks {
+		weeks[k].From = cutoff.Add(-time.Duration(trendWeeks-k) * week)
+	}
+	params := clickhouse.Parameters{"cutoff": warehouse.Instant(cutoff), "from": warehouse.Instant(weeks[0].From)}
+	for b, err := range t.Store.DB.Blocks(ctx, `SELECT intDiv(dateDiff('millisecond', at, {cutoff:DateTime64(3, 'UTC')}) - 1, 604800000) AS back,
 			count() AS uses, toFloat64(sum(duration_s)) / 60 AS minutes, uniqExactIf(feature, feature != '') AS features
-		FROM `+versions+` GROUP BY customer_id, back ORDER BY customer_id, back`, params) {
+		FROM `+versions+`
+		WHERE at >= {from:DateTime64(3, 'UTC')}
+		GROUP BY back`, params) {
 		if err != nil {
-			return nil, impersonal(fmt.Errorf("read weeks of usage: %w", err))
+			return nil, err
 		}
-		back, uses, minutes, kinds := b.Int64s("back"), b.UInt64s("uses"), b.Float64s("minutes"), b.UInt64s("features")
-		for i, id := range b.Strings("customer_id") {
-			row := byCustomer[id]
-			if row == nil {
-				row = emptyWeeks(cutoff, weeks)
-				byCustomer[id] = row
-			}
-			if back[i] >= int64(weeks) {
-				continue // before the weeks asked for: it tells only that the customer has usage
-			}
-			w := &row[weeks-1-int(back[i])]
+		uses, minutes, kinds := b.UInt64s("uses"), b.Float64s("minutes"), b.UInt64s("features")
+		for i, back := range b.Int64s("back") {
+			w := &weeks[trendWeeks-1-back]
 			w.Uses, w.Features = int(uses[i]), int(kinds[i])
-			if minutes[i] > 0 {
+			if minutes[i] > 0 { // NaN where durations are not known
 				w.Minutes = minutes[i]
 			}
 		}
 	}
-	return byCustomer, nil
-}
-
-func emptyWeeks(cutoff time.Time, weeks int) []timeline.Week {
-	row := make([]timeline.Week, weeks)
-	for k := range row {
-		row[k].From = cutoff.Add(-time.Duration(weeks-k) * week)
-	}
-	return row
+	return weeks, nil
 }
 
 // outageMemory holds the outage days of the cutoff that was asked for last: they are the same for every customer.

@@ -38,6 +38,7 @@ type listView struct {
 	First    string // address of the first page, "" on it
 	Next     string // address of the next page, "" on the last
 	Filtered bool
+	Decided  bool // the run says what to do next
 }
 
 // bandView is a band's card; its address shows the band alone, or all again when it is shown already.
@@ -56,6 +57,8 @@ type rowView struct {
 	Band        string
 	Reason      string
 	Up          bool
+	Next        string // title of the action to take, nothingNow, or "" where nothing was decided
+	Idle        bool   // nothing is to be done now
 	Loss, Value string
 	Percentile  string
 }
@@ -100,7 +103,7 @@ func (s *Server) listed(page listPage, after int) listView {
 	run, now := page.run, s.now()
 	v := listView{
 		Run: s.runView(run), Band: page.list.Band, Sort: page.list.Sort, Total: count(page.total),
-		Newer: s.shelf.held.Load().current != run, Filtered: !page.list.all(),
+		Decided: run.decided != nil, Newer: s.shelf.held.Load().current != run, Filtered: !page.list.all(),
 		Range: count(after+min(1, len(page.rows))) + "–" + count(after+len(page.rows)) + " of " + count(page.total),
 	}
 	if page.list.MinValue != nil {
@@ -136,8 +139,9 @@ func (s *Server) listed(page listPage, after int) listView {
 
 func (s *Server) rowView(run *snapshot, i uint32, now time.Time) rowView {
 	score := run.score(i, now)
+	next := run.nextTitle(i)
 	row := rowView{
-		ID: score.CustomerID, Address: customerPath(score.CustomerID),
+		ID: score.CustomerID, Address: customerPath(score.CustomerID), Next: next, Idle: next == nothingNow,
 		Probability: percent(score.ChurnProbability), Width: "0%", Percentile: unknown,
 		Loss: money(score.ExpectedLoss, s.options.Currency), Value: money(score.ExpectedValue, s.options.Currency),
 	}

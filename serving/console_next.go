@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -9,9 +10,10 @@ import (
 
 // nextView is what to do next for a customer.
 type nextView struct {
-	Nothing    bool // to do nothing is the best
-	Held       bool // in the control group
-	Explored   bool // drawn, to learn what works
+	Nothing    bool   // to do nothing was chosen
+	Because    string // why nothing, where that can be told
+	Held       bool   // in the control group
+	Explored   bool   // drawn, to learn what works
 	Decided    string
 	Chosen     proposalView
 	Others     []proposalView // the rest that is possible, by falling priority
@@ -36,6 +38,23 @@ type termView struct{ Name, Figure, Note string }
 
 type suppressedView struct{ Title, Reason string }
 
+// nextTitle is the title of the action that was chosen for row i; "" where none was decided, nothingNow for do_nothing.
+func (s *snapshot) nextTitle(i uint32) string {
+	if s.decided == nil {
+		return ""
+	}
+	chosen := s.decided.words[s.decided.rows[i].chosen]
+	if chosen == actions.DoNothing {
+		return nothingNow
+	}
+	if k := s.decided.shared.Catalogue.Index(chosen); k >= 0 {
+		return s.decided.shared.Catalogue.Actions[k].Title
+	}
+	return capital(spaced(chosen))
+}
+
+const nothingNow = "nothing now"
+
 // nextView tells the decision of a customer; nil where there is none.
 func (s *Server) nextView(run *snapshot, id string) *nextView {
 	a, ok := s.decision(run, id)
@@ -55,6 +74,16 @@ func (s *Server) nextView(run *snapshot, id string) *nextView {
 		} else {
 			v.Others = append(v.Others, p)
 		}
+	}
+	positive := slices.ContainsFunc(a.Actions, func(p actions.Proposal) bool { return p.Priority > 0 })
+	switch {
+	case !v.Nothing:
+	case a.Holdout:
+		v.Because = "This customer is in this quarter’s control group: no marketing and no help that was not asked for, so that the effect on the others can be measured."
+	case len(v.Others) == 0:
+		v.Because = "No action of the catalogue is possible now; the reasons stand below."
+	case !positive:
+		v.Because = "No action that is possible is expected to bring more than it costs."
 	}
 	for _, x := range a.Suppressed {
 		v.Suppressed = append(v.Suppressed, suppressedView{capital(spaced(x.Action)), x.Reason})

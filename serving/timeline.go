@@ -22,8 +22,6 @@ type History interface {
 	Events(ctx context.Context, q timeline.Query) ([]timeline.Event, *timeline.Place, error)
 	// Overview returns how much there is of each source and what the sparklines show.
 	Overview(ctx context.Context, customer string, cutoff time.Time) (timeline.Overview, error)
-	// UsageWeeks returns the weeks of usage before the cutoff, oldest first, of those customers that have any.
-	UsageWeeks(ctx context.Context, customers []string, cutoff time.Time, weeks int) (map[string][]timeline.Week, error)
 }
 
 // noHistory is the History of a service that was given none.
@@ -35,10 +33,6 @@ func (noHistory) Events(context.Context, timeline.Query) ([]timeline.Event, *tim
 
 func (noHistory) Overview(context.Context, string, time.Time) (timeline.Overview, error) {
 	return timeline.Overview{}, nil
-}
-
-func (noHistory) UsageWeeks(context.Context, []string, time.Time, int) (map[string][]timeline.Week, error) {
-	return nil, nil
 }
 
 // historyPatience bounds the reads of one page; without an answer the page stands without what they would have told.
