@@ -39,7 +39,9 @@ func both(worlds ...func(*testing.T, *warehouse.Warehouse)) func(*testing.T, *wa
 // id makes n customers c0, c1, …; ago is an instant so many days before the worlds are looked at.
 const id = "concat('c', toString(number))"
 
-func ago(days string) string { return "toDateTime64('2026-01-01 00:00:00', 3, 'UTC') - toIntervalDay(" + days + ")" }
+func ago(days string) string {
+	return "toDateTime64('2026-01-01 00:00:00', 3, 'UTC') - toIntervalDay(" + days + ")"
+}
 
 var alarms = []alarm{
 	{

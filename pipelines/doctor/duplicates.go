@@ -42,7 +42,7 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 		return fine("%s of %s; the newest that was known at a cutoff holds", counted(got["n"], "version"), counted(got["ids"], "customer")).
 			with(Figures{"versions": figure(got["n"]), "customers": figure(got["ids"])}), nil
 	}
-	equal, n, k, err := x.repeats(ctx, p, "at, row_hash")
+	equal, n, k, err := x.repeats(ctx, p, "at, row_hash", "1")
 	if err != nil {
 		return finding{}, err
 	}
@@ -73,14 +73,18 @@ func orID(id string) string {
 	return id
 }
 
-// repeats counts the rows beyond the first of each customer and key, in a sample of one in k customers of n rows.
-func (x *examination) repeats(ctx context.Context, p *profile, key string) (repeated, n, k int64, err error) {
-	rows, err := x.from(ctx, p.layout.name, "at", "event_hash", "row_hash")
+// repeats counts the rows beyond the first of each customer and key, among those that meet a condition, in a sample of one in k customers of n rows.
+func (x *examination) repeats(ctx context.Context, p *profile, key, among string) (repeated, n, k int64, err error) {
+	columns := []string{"at", "event_hash", "row_hash"}
+	if p.layout.id != "" {
+		columns = append(columns, p.layout.id)
+	}
+	rows, err := x.from(ctx, p.layout.name, columns...)
 	if err != nil {
 		return 0, 0, 0, err
 	}
 	condition, k := sampleOf("customer_id", p.rows)
-	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS read, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" GROUP BY cityHash64(customer_id, "+key+"))")
+	got, err := x.one(ctx, "SELECT toInt64(sum(n)) AS read, toInt64(sum(n - 1)) AS repeated FROM (SELECT count() AS n FROM "+rows+" WHERE "+condition+" AND "+among+" GROUP BY cityHash64(customer_id, "+key+"))")
 	return got["repeated"], got["read"], k, err
 }
 
@@ -94,23 +98,26 @@ func (x *examination) ownDuplicates(ctx context.Context, p *profile) (finding, e
 	if name == features.Customers {
 		return fine("read with one row a customer, the newest that was known at a cutoff"), nil
 	}
-	repeated, n, k, err := x.repeats(ctx, p, "event_hash")
+	identity := p.layout.id != "" && p.missing[p.layout.id] < p.rows
+	key, among, as, read := "row_hash", "1", "equal another one", ""
+	switch {
+	case identity && name == features.Purchases: // the lines of an order share its id, and each counts
+		key, among, read = "event_hash, row_hash", p.layout.id+" != ''", "equal lines of an order are read once"
+	case identity:
+		key, among, as, read = "event_hash", p.layout.id+" != ''", "have the identity of another one", "the newest version of each is read"
+	}
+	repeated, n, k, err := x.repeats(ctx, p, key, among)
 	if err != nil {
 		return finding{}, err
 	}
 	s := share(repeated, n)
 	figures := Figures{"repeated": figureOf(s)}
-	identity := p.layout.id != "" && p.missing[p.layout.id] < p.rows
-	as := "equal another one"
-	if identity {
-		as = "have the identity of another one"
-	}
 	told := inSample(k) + fmt.Sprintf("%s of %s (%s) %s", count(repeated), counted(n, "row"), percent(s), as)
 	switch {
 	case repeated > 0 && declared && identity:
-		return wrong(fmt.Sprintf("take sources.%s.unique out of retain.yaml, so that the newest version of each row is read", name), "%s, and unique: true is declared: they count twice", told).with(figures), nil
+		return wrong(fmt.Sprintf("take sources.%s.unique out of retain.yaml, so that %s", name, read), "%s, and unique: true is declared: they count twice", told).with(figures), nil
 	case repeated > 0 && identity:
-		return fine("%s: the newest version of each is read", told).with(figures), nil
+		return fine("%s: %s", told, read).with(figures), nil
 	case s > manyEqual:
 		return warn(fmt.Sprintf("map the id of a row: sources.%s.columns.%s", name, orID(p.layout.id)), "%s, and each counts", told).with(figures), nil
 	case declared || !identity:

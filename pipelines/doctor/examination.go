@@ -132,6 +132,15 @@ func (x *examination) each(ctx context.Context, query string, f func(b *warehous
 // millis writes an instant as milliseconds since 1970.
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
+// quoteTable writes the name of your own table, "table" or "database.table", as an identifier of SQL.
+func quoteTable(name string) string {
+	parts := strings.SplitN(name, ".", 2)
+	for i, p := range parts {
+		parts[i] = "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(p) + "`"
+	}
+	return strings.Join(parts, ".")
+}
+
 // quote writes a text as a literal of SQL.
 func quote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
@@ -144,6 +153,10 @@ const memoryLimit = 241
 func mendOf(err error, source string) string {
 	if source == "" {
 		return "run `retain config check`, then look at the message"
+	}
+	var binding *features.BindingError
+	if errors.As(err, &binding) {
+		return "correct sources." + source + " in retain.yaml"
 	}
 	var exception *clickhouse.Exception
 	if errors.As(err, &exception) && exception.Code == memoryLimit {

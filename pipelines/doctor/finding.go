@@ -82,7 +82,7 @@ func days(d time.Duration) string { return counted(int64(math.Round(d.Hours()/24
 // firstLine shortens what an engine has to say.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	const longest = 400
+	const longest = 600
 	if len(line) > longest {
 		line = strings.ToValidUTF8(line[:longest], "") + "…"
 	}

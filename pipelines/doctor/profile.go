@@ -21,7 +21,6 @@ type profile struct {
 	future   int64     // after now
 	mapped   int64     // with an ingested_at of their own
 	foreseen int64     // of those, later than their ingested_at
-	nameless int64     // without a customer_id
 	midnight int64     // at 00:00:00.000
 	hours    [24]int64 // by the hour of UTC
 	clocks   []int64   // the clock times there are, milliseconds of the day, while no hour has more than one; else nil
@@ -40,7 +39,7 @@ func (x *examination) readProfile(ctx context.Context, l layout) (*profile, erro
 	now := millis(x.now)
 	counts := []string{
 		"count() AS n", "countIf(ingested_mapped) AS mapped", "countIf(" + ms + " > " + now + ") AS future",
-		"countIf(ingested_mapped AND at > ingested_at) AS foreseen", "countIf(customer_id = '') AS nameless", "countIf(" + clock + " = 0) AS midnight",
+		"countIf(ingested_mapped AND at > ingested_at) AS foreseen", "countIf(" + clock + " = 0) AS midnight",
 	}
 	for i, c := range l.columns {
 		counts = append(counts, "countIf("+missingSQL(c)+") AS missing_"+strconv.Itoa(i))
@@ -66,7 +65,6 @@ func (x *examination) readProfile(ctx context.Context, l layout) (*profile, erro
 		n := get("n")
 		p.rows += n
 		p.mapped += get("mapped")
-		p.nameless += get("nameless")
 		for k, c := range l.columns {
 			p.missing[c.Name] += get("missing_" + strconv.Itoa(k))
 		}

@@ -18,11 +18,18 @@ func absent(l layout, x *examination) finding {
 	return skip("no rows; features of %s drop out of training (`retain import %s FILE` fills it)", l.name, l.name)
 }
 
-func checkRows(_ context.Context, _ *examination, p *profile) (finding, error) {
-	figures := Figures{"rows": figure(p.rows), "dated": figure(p.dated), "nameless": figure(p.nameless)}
-	if p.nameless > 0 {
-		return warn(fmt.Sprintf("let a view leave them out, and name it in sources.%s.table", p.layout.name),
-			"%s of %s have no customer_id and belong to nobody", count(p.nameless), counted(p.rows, "row")).with(figures), nil
+func checkRows(ctx context.Context, x *examination, p *profile) (finding, error) {
+	figures := Figures{"rows": figure(p.rows), "dated": figure(p.dated)}
+	if table := x.Store.Sources[p.layout.name].Table; table != "" && p.layout.name != features.Customers {
+		got, err := x.one(ctx, "SELECT toInt64(count()) AS n FROM "+quoteTable(table))
+		if err != nil {
+			return finding{}, err
+		}
+		figures["left_out"] = figure(got["n"] - p.rows)
+		if out := got["n"] - p.rows; out > 0 {
+			return warn(fmt.Sprintf("find out whose they are; else let a view leave them out, and name it in sources.%s.table", p.layout.name),
+				"%s of %s of %s have no customer_id or no time, and are left out", count(out), counted(got["n"], "row"), table).with(figures), nil
+		}
 	}
 	if p.dated == 0 {
 		return fine("%s, none with %s", counted(p.rows, "row"), p.layout.time).with(figures), nil
