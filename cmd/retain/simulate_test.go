@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"retain/pipelines"
+)
+
+func TestSimulate(t *testing.T) {
+	t.Chdir(t.TempDir())
+	small := []string{"simulate", "--customers", "40", "--days", "200", "--seed", "2"}
+	got := retain(t, "", append(small, "--truth", "truth.csv")...)
+	if got.code != exitDone {
+		t.Fatalf("exit %d: %s", got.code, got.stderr)
+	}
+	for _, part := range []string{"40 customers from 2025-12-13 to 2026-07-01", "touchpoints", "setting: contractual", "horizon_days: 91", "truth.csv"} {
+		if !strings.Contains(got.stdout, part) {
+			t.Errorf("the report does not say %q:\n%s", part, got.stdout)
+		}
+	}
+	file, err := os.Open("truth.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	lines, err := csv.NewReader(file).ReadAll()
+	if err != nil || len(lines) < 100 || lines[1][1] != "2026-01-01T00:00:00Z" {
+		t.Errorf("the truth has %d lines (%v), the first %v", len(lines), err, lines[:2])
+	}
+
+	if got := retain(t, "", small...); got.code != exitFailed || !strings.Contains(got.stderr, "--force") {
+		t.Errorf("the second time: exit %d, %s; want 1 and the way on", got.code, got.stderr)
+	}
+	if err := os.WriteFile("retain.yaml", []byte("churn: {setting: contractual, grace_days: 30, gap_days: 0, horizon_days: 91}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got = retain(t, "", append(small, "--force", "--json", "--effects", "none")...)
+	if got.code != exitDone {
+		t.Fatalf("exit %d: %s", got.code, got.stderr)
+	}
+	var report pipelines.SimulateReport
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
+		t.Fatalf("%v: %s", err, got.stdout)
+	}
+	if report.Customers != 40 || report.Rows["customers"] != 40 || report.Rows["usage"] == 0 || report.Truth != nil || report.BaseRate == nil {
+		t.Errorf("report %+v", report)
+	}
+	got = retain(t, "", append(small, "--force")...)
+	if strings.Contains(got.stdout, "retain.yaml") {
+		t.Errorf("the configuration is as it should be, and still: %s", got.stdout)
+	}
+}
+
+func TestSimulateWrongUsage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no number", []string{"--days", "200", "--seed", "1"}, "--customers"},
+		{"nobody", []string{"--customers", "0", "--days", "200", "--seed", "1"}, "customers: 0"},
+		{"no time", []string{"--customers", "5", "--days", "3", "--seed", "1"}, "days: 3"},
+		{"unknown effects", []string{"--customers", "5", "--days", "200", "--seed", "1", "--effects", "huge"}, "huge"},
+		{"end amid a day", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "2026-01-01T12:00:00Z"}, "midnight"},
+		{"no instant", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "soon"}, "--end"},
+	} {
+		if got := retain(t, "", append([]string{"simulate"}, c.args...)...); got.code != exitUsage || !strings.Contains(got.stderr, c.want) {
+			t.Errorf("%s: exit %d, %s; want %d and %q", c.name, got.code, got.stderr, exitUsage, c.want)
+		}
+	}
+	if names := listDir(t, "."); len(names) > 0 {
+		t.Errorf("wrong usage left %v behind", names)
+	}
+}
