@@ -122,6 +122,14 @@ func (d *Days) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML reads what UnmarshalText does, and leaves the rest of the document to be read when it cannot.
+func (d *Days) UnmarshalYAML(node *yaml.Node) error {
+	if err := d.UnmarshalText([]byte(node.Value)); err != nil {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", node.Line, err)}}
+	}
+	return nil
+}
+
 // MarshalText writes whole days as 7d, anything else as time.Duration does.
 func (d Days) MarshalText() ([]byte, error) {
 	length := time.Duration(d)

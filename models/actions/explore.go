@@ -17,7 +17,7 @@ var nodes, nodeWeights = func() (x, w []float64) {
 }()
 
 const (
-	reach    = 4 // arms whose mean plus so many sd lies below the best mean are not drawn
+	reach    = 4 // arms that lie so many sd (of the difference) below the best, or below nothing, are not drawn: P < 4e-5
 	tail     = 8 // sd beyond which a normal density is taken for 0
 	floorMax = .01
 	floorSum = .05
@@ -31,9 +31,11 @@ func Propensities(dst []float64, arms []Arm) (nothing float64) {
 	if len(arms) == 0 {
 		return 1
 	}
-	best, largest := 0.0, 0.0
+	best, largest := Arm{}, 0.0
 	for _, a := range arms {
-		best = max(best, a.Mean)
+		if a.Mean > best.Mean {
+			best = a
+		}
 		largest = max(largest, math.Abs(a.Mean), a.SD)
 	}
 	least := max(leastSD*largest, math.SmallestNonzeroFloat32)
@@ -43,11 +45,10 @@ func Propensities(dst []float64, arms []Arm) (nothing float64) {
 	for k, a := range arms {
 		a.SD = max(a.SD, least)
 		dst[k] = 0
-		if a.Mean+reach*a.SD < best {
-			continue
-		}
-		near, place = append(near, a), append(place, k)
 		nothing *= normalCDF(-a.Mean / a.SD)
+		if a.Mean+reach*a.SD >= 0 && best.Mean-a.Mean <= reach*math.Hypot(a.SD, best.SD) {
+			near, place = append(near, a), append(place, k)
+		}
 	}
 	var sum float64
 	for k, a := range near {

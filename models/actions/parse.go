@@ -121,14 +121,15 @@ func (p *parser) read(top *yaml.Node) error {
 		Policy  yaml.Node   `yaml:"policy"`
 		Actions []yaml.Node `yaml:"actions"`
 	}
-	p.keys(top, reflect.TypeOf(file), "")
+	if !p.keys(top, reflect.TypeOf(file), "") {
+		return nil
+	}
 	p.decode(top, &file, "")
 	c := p.engine.Catalogue
 	if c.Version = file.Version; c.Version != catalogueVersion {
 		p.wrong(lineOf(top, "version"), "", "version is %d; this program reads version: %d", c.Version, catalogueVersion)
 	}
-	if file.Policy.Kind != 0 {
-		p.keys(&file.Policy, reflect.TypeFor[ContactPolicy](), "")
+	if file.Policy.Kind != 0 && p.keys(&file.Policy, reflect.TypeFor[ContactPolicy](), "") {
 		p.decode(&file.Policy, &c.Policy, "")
 	}
 	p.checkPolicy(lineOf(top, "policy"))
@@ -146,7 +147,10 @@ func (p *parser) read(top *yaml.Node) error {
 	for i := range file.Actions {
 		node, a := &file.Actions[i], &c.Actions[i]
 		*a = Action{Lever: 1, ExpiresAfter: Days(7 * 24 * time.Hour)}
-		p.keys(node, reflect.TypeFor[Action](), textOf(node, "id"))
+		if !p.keys(node, reflect.TypeFor[Action](), textOf(node, "id")) {
+			a.ID = textOf(node, "id")
+			continue
+		}
 		p.decode(node, a, textOf(node, "id"))
 		if first, ok := seen[a.ID]; ok {
 			p.wrong(lineOf(node, "id"), a.ID, "the id is taken by the action of line %d", first)
@@ -186,10 +190,11 @@ func (p *parser) decode(node *yaml.Node, into any, action string) {
 	}
 }
 
-// keys tells the keys of a mapping that the struct does not have, and those that are there twice.
-func (p *parser) keys(node *yaml.Node, of reflect.Type, action string) {
+// keys tells the keys of a mapping that the struct does not have, and those that are there twice; with those it cannot be decoded.
+func (p *parser) keys(node *yaml.Node, of reflect.Type, action string) (decodable bool) {
+	decodable = true
 	if node.Kind != yaml.MappingNode {
-		return
+		return true
 	}
 	fields := map[string]reflect.Type{}
 	for i := range of.NumField() {
@@ -201,6 +206,7 @@ func (p *parser) keys(node *yaml.Node, of reflect.Type, action string) {
 		key, value := node.Content[i], node.Content[i+1]
 		if seen[key.Value] {
 			p.wrong(key.Line, action, "key %s is there twice", key.Value)
+			decodable = false
 		}
 		seen[key.Value] = true
 		field, ok := fields[key.Value]
@@ -208,13 +214,14 @@ func (p *parser) keys(node *yaml.Node, of reflect.Type, action string) {
 		case !ok:
 			p.wrong(key.Line, action, "unknown key %s; known here: %s", key.Value, strings.Join(sortedKeys(fields), ", "))
 		case field.Kind() == reflect.Struct && field != reflect.TypeFor[yaml.Node]():
-			p.keys(value, field, action)
+			decodable = p.keys(value, field, action) && decodable
 		case field.Kind() == reflect.Slice && field.Elem().Kind() == reflect.Struct && field.Elem() != reflect.TypeFor[yaml.Node]():
 			for _, item := range value.Content {
-				p.keys(item, field.Elem(), action)
+				decodable = p.keys(item, field.Elem(), action) && decodable
 			}
 		}
 	}
+	return decodable
 }
 
 // lineOf is the line of a key, else of the mapping.
