@@ -21,12 +21,12 @@ import (
 type knownWorld struct {
 	customers, seed int
 
-	rows                  int
-	baseRate              float64
-	trueAUC, modelAUC     float64
-	linearAUC, boostAUC   float64 // pooled over the test cutoffs of the tournament
-	bestAUC               float64 // of a single column
-	bestColumn            string
+	rows                   int
+	baseRate               float64
+	trueAUC, modelAUC      float64
+	linearAUC, boostAUC    float64 // pooled over the test cutoffs of the tournament
+	bestAUC                float64 // of a single column
+	bestColumn             string
 	constant, model, truth float64 // log losses
 }
 
