@@ -144,6 +144,7 @@ func killChild(t *testing.T, house, file, word string, wait time.Duration) {
 
 // TestMain runs the tests, or, started by childCommand, is the process that TestImportKilled kills.
 func TestMain(m *testing.M) {
+	childMain()
 	house := os.Getenv("RETAIN_TEST_HOUSE")
 	if house == "" {
 		warehousetest.Main(m)
