@@ -14,9 +14,14 @@ import (
 )
 
 // serveTown serves a plausible run on a port of this machine and returns its address. Without customers there is no run.
-func serveTown(t *testing.T, customers []models.Score) (s *service, base string) {
+func serveTown(t *testing.T, customers []models.Score, changes ...func(*serving.Options)) (s *service, base string) {
 	t.Helper()
-	s = start(t, func(o *serving.Options) { o.Logger = nil; o.PollEvery = 20 * time.Millisecond })
+	s = start(t, func(o *serving.Options) {
+		o.Logger, o.PollEvery = nil, 20*time.Millisecond
+		for _, change := range changes {
+			change(o)
+		}
+	})
 	if customers != nil {
 		s.runs.set("9f2c61d07be4", cutoff, customers)
 	}
