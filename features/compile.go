@@ -80,31 +80,6 @@ func (c *compiler) widen(m Measure) {
 	}
 }
 
-// firstRows is the instant, in ms, of the first row of every source as known at the cutoff; customers counts as having rows from
-// the beginning of time.
-func (s *Store) firstRows(ctx context.Context, cutoff time.Time) (map[string]int64, error) {
-	first := map[string]int64{}
-	for _, src := range sources {
-		rows, err := s.Versions(ctx, src.Name, []string{"at"}, cutoff)
-		if err != nil {
-			return nil, err
-		}
-		at := "ifNull(toUnixTimestamp64Milli(min(at)), 0)"
-		if src.Name == Customers {
-			at = "toInt64(0)"
-		}
-		var n uint64
-		var ms int64
-		if err := s.DB.Conn().QueryRow(ctx, "SELECT count() AS n, "+at+" AS ms FROM "+rows).Scan(&n, &ms); err != nil {
-			return nil, fmt.Errorf("first row of %s: %w", src.Name, err)
-		}
-		if n > 0 {
-			first[src.Name] = ms
-		}
-	}
-	return first, nil
-}
-
 // aggregate adds an aggregate, or an expression over local ones, to the scan that serves it and names its column; columns are what it
 // reads. What can be reduced to a number is reduced here: arrays are dear to join.
 func (c *compiler) aggregate(source string, span int, expr string, columns ...string) string {

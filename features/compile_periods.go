@@ -2,37 +2,57 @@ package features
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // renewal compiles the forms that compare a period with the one before it of the same subscription. Both are looked for in all of
 // history: a window is that of the later one's start.
 func (c *compiler) renewal(m Measure) string {
-	renewals := c.renewals(m)
-	newest := "arraySort(r -> r.2, " + renewals + ")[-1]" // without any, its values are NULL
+	renewals, value, before := c.renewals(m.Column)
+	reduce := func(expr string) string {
+		return c.aggregate(m.Source, 0, expr, "subscription_id", "row_hash", m.Column)
+	}
+	newest := func() string { // without any, its values are NULL
+		return local(reduce("arraySort(r -> r.2, " + renewals + ")[-1]"))
+	}
 	switch m.Form {
 	case RenewalChange:
-		return relative(newest+".3", newest+".4")
+		r := newest()
+		return reduce(relative(r+value, r+before))
 	case RenewalDiff:
-		return newest + ".3 - " + newest + ".4"
+		r := newest()
+		return reduce(r + value + " - " + r + before)
 	case RenewalDecay:
 		weight := fmt.Sprintf("exp((r.1 - %d) / %s)", c.now, strconv.FormatFloat(m.Tau*dayMS, 'f', -1, 64))
-		return fmt.Sprintf("arraySum(r -> ifNull(%s, 0) * %s, %s)", relative("r.3", "r.4"), weight, renewals)
+		return reduce(fmt.Sprintf("arraySum(r -> ifNull(%s, 0) * %s, %s)", relative("r"+value, "r"+before), weight, renewals))
 	}
 	beyond := ">"
 	if m.Form == RenewalsDown {
 		beyond = "<"
 	}
-	return float(fmt.Sprintf("arrayCount(r -> ifNull(r.3 %s r.4, false)%s, %s)", beyond, c.inWindow(m, "r.1"), renewals))
+	return float(reduce(fmt.Sprintf("arrayCount(r -> ifNull(r%s %s r%s, false)%s, %s)", value, beyond, before, c.inWindow(m, "r.1"), renewals)))
 }
 
-// renewals is the array of (start in ms, newestKey, value of the column, value in the period before) of the periods that follow
-// one of the same subscription. Periods without a subscription_id are taken for one subscription.
-func (c *compiler) renewals(m Measure) string {
-	periods := fmt.Sprintf("arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), %s, toFloat64(%s))))",
-		newestKey, c.number(m.Source, m.Column))
-	pairs := fmt.Sprintf("arrayMap((p, q) -> (q.2, q.3, q.4, p.4, p.1 = q.1), arrayPopBack(%[1]s), arrayPopFront(%[1]s))", periods)
-	return c.aggregate(m.Source, 0, "arrayFilter(r -> r.5, "+pairs+")", "subscription_id", "row_hash", m.Column)
+// renewals names the array of (start in ms, newestKey, and of each compared column the value and that in the period before) of the periods
+// that follow one of the same subscription, and says where column stands in it. Periods without a subscription_id are taken for one
+// subscription. The periods are sorted once for all columns.
+func (c *compiler) renewals(column string) (array, value, before string) {
+	reads := []string{"subscription_id", "row_hash"}
+	var values, pairs []string
+	for i, name := range c.periods {
+		reads = append(reads, name)
+		values = append(values, "toFloat64("+c.number(Subscriptions, name)+")")
+		pairs = append(pairs, fmt.Sprintf("q.%[1]d, p.%[1]d", i+4))
+	}
+	periods := local(c.aggregate(Subscriptions, 0, fmt.Sprintf("arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), %s, %s)))",
+		newestKey, strings.Join(values, ", ")), reads...))
+	all := local(c.aggregate(Subscriptions, 0, fmt.Sprintf("arrayMap((p, q) -> (q.2, q.3, %s, p.1 = q.1), arrayPopBack(%[2]s), arrayPopFront(%[2]s))",
+		strings.Join(pairs, ", "), periods), reads...))
+	at := 3 + 2*slices.Index(c.periods, column)
+	return local(c.aggregate(Subscriptions, 0, fmt.Sprintf("arrayFilter(r -> r.%d, %s)", 3+2*len(c.periods), all), reads...)),
+		"." + strconv.Itoa(at), "." + strconv.Itoa(at+1)
 }
 
 // returns counts the starts at which no earlier period runs: over all starts (-1) and ends (+1) in order, a start before an end of

@@ -2,14 +2,23 @@ package features
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"golang.org/x/sync/errgroup"
 )
 
-// rangeRows is how many eligible customers one statement serves: about half a gigabyte for the default catalogue.
-const rangeRows = 125_000
+// rangeRows is how many eligible customers one statement serves. Two statements run at once: together they take less than half a gigabyte
+// for the default catalogue.
+const (
+	rangeRows    = 62_500
+	rangesAtOnce = 2
+)
 
 // Snapshot computes the vectors of p's eligible customers at its cutoff, in the order of p.Eligible(): X has a column per entry
 // of c, float32, NaN = missing; a categorical column carries the levels that occur, sorted by bytes. Every read is bounded by the
@@ -32,7 +41,15 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 		return nil, err
 	}
 	customers := p.Eligible()
-	r := newSnapshotReader(c.Entries, len(customers))
+	r := newSnapshotReader(c.Entries, customers)
+	rows = evenRange(len(customers), rows)
+	// Statements side by side share the cores: one thread each costs less than two that must be merged.
+	settings := clickhouse.Settings{}
+	if len(customers) > rows {
+		settings["max_threads"] = max(runtime.GOMAXPROCS(0)/rangesAtOnce, 1)
+	}
+	group, running := errgroup.WithContext(clickhouse.Context(ctx, clickhouse.WithSettings(settings)))
+	group.SetLimit(rangesAtOnce)
 	for lo := 0; lo < len(customers); lo += rows {
 		hi := min(lo+rows, len(customers))
 		var keys keyRange
@@ -44,55 +61,69 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 		}
 		query, err := compiler.statement(ctx, c.Entries, p.Table, keys)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, group.Wait())
 		}
-		if err := r.read(ctx, s, query, customers[:hi]); err != nil {
-			return nil, err
-		}
+		group.Go(func() error { return r.read(running, s, query, lo, hi) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return &Snapshot{Cutoff: p.Cutoff, Customer: customers, X: r.matrix()}, nil
 }
 
-// snapshotReader gathers the blocks of the statements.
-type snapshotReader struct {
-	entries []Entry
-	rows    int
-	x       [][]float32
-	text    [][]string
+// minRangeRows is from how many customers on a second statement is worth its planning.
+const minRangeRows = 10_000
+
+// evenRange is how many of n customers a statement serves, at most so many: equal shares that keep all statements that run at once busy.
+func evenRange(n, most int) int {
+	ranges := (n + most - 1) / most
+	if n >= minRangeRows || ranges > 1 {
+		ranges = (ranges + rangesAtOnce - 1) / rangesAtOnce * rangesAtOnce
+	}
+	return (n + ranges - 1) / max(ranges, 1)
 }
 
-func newSnapshotReader(entries []Entry, customers int) *snapshotReader {
-	r := &snapshotReader{entries: entries, text: make([][]string, len(entries)), x: make([][]float32, len(entries))}
+// snapshotReader gathers the blocks of the statements, each in the rows of its range.
+type snapshotReader struct {
+	entries   []Entry
+	customers []string
+	x         [][]float32
+	text      [][]string
+}
+
+func newSnapshotReader(entries []Entry, customers []string) *snapshotReader {
+	r := &snapshotReader{entries: entries, customers: customers, text: make([][]string, len(entries)), x: make([][]float32, len(entries))}
 	for j, e := range entries {
 		if e.Kind() == Categorical {
-			r.text[j] = make([]string, 0, customers)
+			r.text[j] = make([]string, len(customers))
 		} else {
-			r.x[j] = make([]float32, 0, customers)
+			r.x[j] = make([]float32, len(customers))
 		}
 	}
 	return r
 }
 
-func (r *snapshotReader) read(ctx context.Context, s *Store, query string, customers []string) error {
+// read runs the statement of the customers [lo, hi).
+func (r *snapshotReader) read(ctx context.Context, s *Store, query string, lo, hi int) error {
 	for block, err := range s.DB.Blocks(ctx, query, nil) {
 		if err != nil {
 			return err
 		}
 		ids := block.Strings("customer_id")
-		if r.rows+len(ids) > len(customers) || !slices.Equal(ids, customers[r.rows:r.rows+len(ids)]) {
-			return fmt.Errorf("the rows from %d on are not the eligible customers in order", r.rows)
+		if len(ids) > hi-lo || !slices.Equal(ids, r.customers[lo:lo+len(ids)]) {
+			return fmt.Errorf("the rows from %d on are not the eligible customers in order", lo)
 		}
-		r.rows += len(ids)
 		for j, e := range r.entries {
 			if e.Kind() == Categorical {
-				r.text[j] = append(r.text[j], block.Strings(e.Name)...)
+				copy(r.text[j][lo:], block.Strings(e.Name))
 			} else {
-				r.x[j] = append(r.x[j], block.Float32s(e.Name)...)
+				copy(r.x[j][lo:], block.Float32s(e.Name))
 			}
 		}
+		lo += len(ids)
 	}
-	if r.rows != len(customers) {
-		return fmt.Errorf("%d rows for %d eligible customers", r.rows, len(customers))
+	if lo != hi {
+		return fmt.Errorf("%d rows for %d eligible customers", len(r.customers)-hi+lo, len(r.customers))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a2, toInt64(9223372036854775807)), ifNull(s3.a8, toInt64(9223372036854775807)), ifNull(s2.a5, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
+WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a2, toInt64(9223372036854775807)), ifNull(s3.a8, toInt64(9223372036854775807)), ifNull(s2.a10, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
 SELECT
     p.customer_id AS customer_id,
     toFloat32(ifNull((ifNull(toFloat64(s0.a0), 0)) * 0.016666666666666666, nan)) AS `usage_minutes_sum_28d`,
@@ -12,10 +12,10 @@ SELECT
     toFloat32(ifNull(s3.a5, nan)) AS `purchase_interval_sd_days`,
     toFloat32(ifNull(if(ifNull(_born <= 1658275200000, false), NULL, toFloat64(s3.a6) / nullIf(toFloat64(s3.a7), 0)), nan)) AS `purchase_returned_share_365d`,
     s2.a1 AS `subscription_plan_last`,
-    toFloat32(ifNull(arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(arraySort(r -> r.2, s2.a2)[-1].3 - nullIf(arraySort(r -> r.2, s2.a2)[-1].4, 0)) / nullIf(arraySort(r -> r.2, s2.a2)[-1].4, 0)])[1], nan)) AS `subscription_mrr_renewal_change`,
-    toFloat32(ifNull(arraySort(r -> r.2, s2.a3)[-1].3 - arraySort(r -> r.2, s2.a3)[-1].4, nan)) AS `subscription_discount_renewal_difference`,
-    toFloat32(ifNull(toFloat64(arrayCount(r -> ifNull(r.3 > r.4, false) AND r.1 >= 1674259200000 AND r.1 < 1689811200000, s2.a2)), nan)) AS `subscription_upgrades_count_180d`,
-    toFloat32(ifNull(toFloat64(s2.a4), nan)) AS `subscription_returns_count`,
+    toFloat32(ifNull(s2.a6, nan)) AS `subscription_mrr_renewal_change`,
+    toFloat32(ifNull(s2.a7, nan)) AS `subscription_discount_renewal_difference`,
+    toFloat32(ifNull(toFloat64(s2.a8), nan)) AS `subscription_upgrades_count_180d`,
+    toFloat32(ifNull(toFloat64(s2.a9), nan)) AS `subscription_returns_count`,
     toFloat32(ifNull((1689811200000 - _born) / 86400000, nan)) AS `profile_tenure_days`,
     s4.a0 AS `profile_region`
 FROM `eligible` AS p
@@ -46,10 +46,15 @@ LEFT ANY JOIN (
         customer_id,
         maxOrNullIf(toFloat64(`seats`), ifNull(ifNull(ended_at, ends_at) >= toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), true)) AS a0,
         argMaxIf(toString(`plan`), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, ifNull(ifNull(ended_at, ends_at) >= toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), true) AND `plan` != '') AS a1,
-        arrayFilter(r -> r.5, arrayMap((p, q) -> (q.2, q.3, q.4, p.4, p.1 = q.1), arrayPopBack(arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, toFloat64(`mrr`))))), arrayPopFront(arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, toFloat64(`mrr`))))))) AS a2,
-        arrayFilter(r -> r.5, arrayMap((p, q) -> (q.2, q.3, q.4, p.4, p.1 = q.1), arrayPopBack(arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, toFloat64((if(ifNull(list_mrr, 0) > 0, toDecimal128(1 - toFloat64(mrr) / toFloat64(if(ifNull(list_mrr, 0) > 0, assumeNotNull(list_mrr), 1)), 10), NULL))))))), arrayPopFront(arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, toFloat64((if(ifNull(list_mrr, 0) > 0, toDecimal128(1 - toFloat64(mrr) / toFloat64(if(ifNull(list_mrr, 0) > 0, assumeNotNull(list_mrr), 1)), 10), NULL))))))))) AS a3,
-        arrayCount((e, running) -> e.2 = -1 AND running = 1, arrayPopFront(arraySort(arrayConcat(groupArray((toUnixTimestamp64Milli(at), toInt8(-1))), groupArray((greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))), toInt8(1)))))), arrayPopFront(arrayCumSum(e -> -e.2, arraySort(arrayConcat(groupArray((toUnixTimestamp64Milli(at), toInt8(-1))), groupArray((greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))), toInt8(1)))))))) AS a4,
-        minOrNull(toUnixTimestamp64Milli(at)) AS a5
+        arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304, toFloat64(`mrr`), toFloat64((if(ifNull(list_mrr, 0) > 0, toDecimal128(1 - toFloat64(mrr) / toFloat64(if(ifNull(list_mrr, 0) > 0, assumeNotNull(list_mrr), 1)), 10), NULL)))))) AS a2,
+        arrayMap((p, q) -> (q.2, q.3, q.4, p.4, q.5, p.5, p.1 = q.1), arrayPopBack(a2), arrayPopFront(a2)) AS a3,
+        arrayFilter(r -> r.7, a3) AS a4,
+        arraySort(r -> r.2, a4)[-1] AS a5,
+        arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(a5.3 - nullIf(a5.4, 0)) / nullIf(a5.4, 0)])[1] AS a6,
+        a5.5 - a5.6 AS a7,
+        arrayCount(r -> ifNull(r.3 > r.4, false) AND r.1 >= 1674259200000 AND r.1 < 1689811200000, a4) AS a8,
+        arrayCount((e, running) -> e.2 = -1 AND running = 1, arrayPopFront(arraySort(arrayConcat(groupArray((toUnixTimestamp64Milli(at), toInt8(-1))), groupArray((greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))), toInt8(1)))))), arrayPopFront(arrayCumSum(e -> -e.2, arraySort(arrayConcat(groupArray((toUnixTimestamp64Milli(at), toInt8(-1))), groupArray((greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))), toInt8(1)))))))) AS a9,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a10
     FROM (SELECT r.`customer_id` AS `customer_id`, if(r.`ended_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), r.`ended_at`, NULL) AS `ended_at`, if(r.ingested_mapped OR ifNull(r.billing_days, 0) = 0 OR ifNull(r.`ends_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), false), r.`ends_at`, r.started_at + toIntervalDay(greatest(toInt64(r.billing_days), 1) * (intDiv(dateDiff('millisecond', r.started_at, toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC')), greatest(toInt64(r.billing_days), 1) * 86400000) + 1))) AS `ends_at`, r.`seats` AS `seats`, r.`plan` AS `plan`, r.`row_hash` AS `row_hash`, r.`subscription_id` AS `subscription_id`, r.`mrr` AS `mrr`, r.`list_mrr` AS `list_mrr`, r.`started_at` AS `at` FROM `subscriptions` AS r WHERE r.`started_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\')
     GROUP BY customer_id
 ) AS s2 ON s2.customer_id = p.customer_id
