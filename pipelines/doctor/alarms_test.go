@@ -132,6 +132,14 @@ var alarms = []alarm{
 		Error, "customer_id is the id of a subscription in 100 of 100 customers, and of no customer: 100 % of the rows belong to nobody", "--map customer_id=SUBSCRIPTION",
 	},
 	{
+		"prospects", "touchpoints.customers", both(put("customers", 50, fields{"customer_id": id}), put("touchpoints", 100, fields{"customer_id": id, "at": "$"})), nil,
+		OK, "50 of 100 customers have a row in customers; the others are prospects", "",
+	},
+	{
+		"no names of zones", "customers.timezones", put("customers", 100, fields{"customer_id": id, "timezone": "['Europe/Berlin', 'CET+1', ''][1 + number % 3]"}), nil,
+		Warning, "33 of 67 customers with a timezone have one that is no name of a zone: CET+1", "Europe/Berlin",
+	},
+	{
 		"facts before the customer", "tickets.begin", both(
 			put("customers", 100, fields{"customer_id": id, "created_at": "$ + toIntervalDay(50) + toIntervalHour(12)"}), put("tickets", 100, fields{"customer_id": id, "at": "$ + toIntervalDay(number)"})), nil,
 		Error, "50 of 100 rows (50.0 %) lie before the day on which their customer was created", "without created_at",
@@ -265,5 +273,22 @@ func TestAlarms(t *testing.T) {
 				t.Errorf("mend %q, want %q in it", got.Mend, c.mend)
 			}
 		})
+	}
+}
+
+// Of more than a million rows those of a keyed share of the customers are read.
+func TestSamples(t *testing.T) {
+	db := openWorld(t)
+	fill(t, db, "usage", 1_200_000, fields{"customer_id": "concat('c', toString(number % 300000))", "at": "$ + toIntervalSecond(number % 600000)", "event_id": "toString(number)", "row_hash": "number % 600000"})
+	fill(t, db, "customers", 300_000, fields{"customer_id": id, "where": "number % 10 != 0"})
+	for check, part := range map[string]string{
+		"usage.duplicates": "(50.0 %) equal another one, and each counts",
+		"usage.customers":  "(10.0 %) have no row in customers, and neither have 10.0 % of the rows",
+		"usage.ids":        "0 % belong to several customers",
+	} {
+		got := checkOf(t, optionsOf(db), check)
+		if !strings.HasPrefix(got.Message, "in a sample of ") || !strings.Contains(got.Message, part) {
+			t.Errorf("%s: %s", check, got.Message)
+		}
 	}
 }

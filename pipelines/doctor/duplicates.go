@@ -19,12 +19,12 @@ func sampleOf(expression string, rows int64) (condition string, k int64) {
 	return fmt.Sprintf("cityHash64(%s) %% %d = 0", expression, k), k
 }
 
-// inSample begins a message whose counts are those of one in k customers.
+// inSample begins a message whose counts are those of one in k customers; it is empty if that is all of them.
 func inSample(k int64) string {
 	if k <= 1 {
 		return ""
 	}
-	return fmt.Sprintf("in 1 of %d customers, ", k)
+	return fmt.Sprintf("in a sample of 1 in %d customers: ", k)
 }
 
 const manyEqual = .10 // equal rows: real ones are that common only where rows are coarse

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -19,7 +18,6 @@ func TestAHealthyWorldHasNoAlarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range report.Checks {
-		fmt.Printf("%s %s: %s\n", c.Status, c.Name, c.Message)
 		if c.Status != OK {
 			t.Errorf("%s is %s: %s", c.Name, c.Status, c.Message)
 		}

@@ -55,6 +55,9 @@ var facts = []string{
 	features.Usage, features.Purchases, features.Subscriptions, features.Surveys, features.Tickets, features.Contacts, features.Touchpoints,
 }
 
+// began are the facts that cannot precede the customer: one visits and asks before one is.
+var began = []string{features.Usage, features.Purchases, features.Subscriptions, features.Surveys, features.Tickets, features.Contacts}
+
 // identified are the sources of events that have an id.
 var identified = []string{features.Usage, features.Purchases, features.Subscriptions, features.Tickets, features.Contacts}
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"retain/features"
 	"retain/internal/warehouse"
@@ -91,6 +92,36 @@ func checkAnswers(ctx context.Context, x *examination, p *profile) (finding, err
 		told += ": invitations without an answer (score empty) are not in, so that who stays silent is not known"
 	}
 	return fine("%s", told).with(figures), nil
+}
+
+// checkTimezones looks whether customers.timezone holds names of time zones: the right moment and quiet hours go by them.
+func checkTimezones(ctx context.Context, x *examination, p *profile) (finding, error) {
+	if p.missing["timezone"] == p.rows {
+		return skip("no customer has a timezone: all are contacted by the clock of UTC"), nil
+	}
+	rows, err := x.from(ctx, features.Customers, "timezone")
+	if err != nil {
+		return finding{}, err
+	}
+	var zones, customers, lost int64
+	var unknown []string
+	err = x.each(ctx, "SELECT toString(timezone) AS zone, toInt64(count()) AS n FROM "+rows+" WHERE timezone != '' GROUP BY zone ORDER BY n DESC, zone LIMIT 2000", func(b *warehouse.Block, i int) {
+		zones++
+		customers += b.Int64s("n")[i]
+		if _, err := time.LoadLocation(b.Strings("zone")[i]); err != nil {
+			unknown = append(unknown, b.Strings("zone")[i])
+			lost += b.Int64s("n")[i]
+		}
+	})
+	if err != nil {
+		return finding{}, err
+	}
+	figures := Figures{"zones": figure(zones), "unknown": figure(lost)}
+	if lost > 0 {
+		return warn("write them as Europe/Berlin or UTC: retain import customers FILE --map timezone=COLUMN",
+			"%s of %s with a timezone have one that is no name of a zone: %s", count(lost), counted(customers, "customer"), listOf(unknown)).with(figures), nil
+	}
+	return fine("%s of %s", counted(zones, "zone"), counted(customers, "customer")).with(figures), nil
 }
 
 func checkCurrency(ctx context.Context, x *examination, p *profile) (finding, error) {
