@@ -42,7 +42,14 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 			if err := checkImport(o); err != nil { // before a warehouse is made for nothing
 				return err
 			}
-			s, err := a.open(cmd.Context(), "import "+o.Source, writing)
+			config, err := loadConfig(a.configPath, a.environ)
+			if err != nil {
+				return err
+			}
+			if table := config.Sources[o.Source].Table; table != "" {
+				return usagef("sources.%s.table: %s is read from %s, so that an import would not be seen; take the mapping out, or insert into that table", o.Source, o.Source, table)
+			}
+			s, err := a.openWith(cmd.Context(), config, "import "+o.Source, writing)
 			if err != nil {
 				return err
 			}

@@ -47,10 +47,13 @@ func (a *app) configCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Tell every problem of the configuration at once",
 		Args:  exactly(),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(a.configPath, a.environ)
 			if err == nil {
 				_, err = c.actionEngine() // and with it the catalogue of features
+			}
+			if err == nil {
+				err = a.checkTables(cmd.Context(), c)
 			}
 			var wrong *usageError
 			if a.asJSON && errors.As(err, &wrong) {
