@@ -47,14 +47,14 @@ func TestCustomerInABrowser(t *testing.T) {
 	if empty := ask(b, chromedp.Evaluate[int](`[...document.querySelectorAll("a,button,summary")].filter(e => !e.textContent.trim() && !e.getAttribute("aria-label")).length`)); empty != 0 {
 		t.Errorf("%d controls without a name", empty)
 	}
-	if got := b.text(".next h2"); got != "Call to save the customer" {
+	if got := b.text(".advice h2"); got != "Call to save the customer" {
 		t.Errorf("what to do next: %q", got)
 	}
 	if inside := ask(b, chromedp.Evaluate[bool](`[...document.querySelectorAll(".spark")].every(v => { const o = v.getBoundingClientRect(); return [...v.querySelectorAll("rect,circle")].every(e => { const r = e.getBoundingClientRect(); return r.left >= o.left - 1 && r.right <= o.right + 1 && r.bottom <= o.bottom + 1 && r.top >= o.top - 1 }) })`)); !inside {
 		t.Error("a bar or dot lies outside its drawing")
 	}
 	b.shot("customer-history")
-	b.do(chromedp.Click(chromedp.CSS(".next .fold:last-of-type summary")))
+	b.do(chromedp.Click(chromedp.CSS(".advice .fold:last-of-type summary")))
 	if got := b.text(".held-back"); !strings.Contains(got, "contacted with it 9 days ago") {
 		t.Errorf("the fold holds %q", got)
 	}
@@ -76,7 +76,7 @@ func TestCustomerInABrowser(t *testing.T) {
 		t.Errorf("%d older events, want %d", rows, len(h.events)-60)
 	}
 	b.click(`.timeline .pager a`)
-	if got := b.text(`.day h3`); !strings.HasPrefix(got, "Sat 28 February 2026") {
+	if got := b.text(`.day h3`); !strings.HasPrefix(got, "Sat 28 Feb 2026") {
 		t.Errorf("the newest day is %q", got)
 	}
 
@@ -88,7 +88,7 @@ func TestCustomerInABrowser(t *testing.T) {
 	b.open("/")
 	b.shot("next-steps-phone")
 	b.open("/customers/C-100007")
-	b.do(chromedp.Click(chromedp.CSS(".next .fold summary")))
+	b.do(chromedp.Click(chromedp.CSS(".advice .fold summary")))
 	b.shot("customer-history-phone")
 	b.desktop()
 

@@ -145,7 +145,7 @@ func TestCustomerPageTellsEverything(t *testing.T) {
 	for _, part := range []string{
 		"What was known on 1 March 2026, and so all that the model saw",
 		"All Surveys 3 Support 1 Subscription 3 Purchases 3 Contacts 1 Touchpoints 3 Usage 1,412 Profile 1",
-		"Sat 28 February 2026 1 day before", "12 uses on 4 days week from 23 February 2026 · 48 min · dash board, export and reports · 2 users · 1 error",
+		"Sat 28 Feb 2026 1 day before", "12 uses on 4 days week from 23 February 2026 · 48 min · dash board, export and reports · 2 users · 1 error",
 		"Ticket resolved: billing satisfaction 2 · reopened twice · escalated · after 3 days · e-mail · priority high · ticket T-77",
 		"Contacted: save call accepted after 24 hours · phone · service · campaign spring",
 		"First reply to ticket: billing after 1 hour · phone · ticket T-77", "Ticket opened: billing",
@@ -157,7 +157,7 @@ func TestCustomerPageTellsEverything(t *testing.T) {
 		"Entered as a customer lead source fair · segment SMB",
 		"NPS 6 last answer, on 21 February 2026; 2 of 3 invitations answered", "a week uses, in the last 4 weeks",
 		"What to do next", "By phone on Monday, 2 March 2026, 10:00 UTC · holds until 9 March 2026",
-		"Also possible 2", "Show features not tried yet", "Not possible now 2", "Discount cooldown: contacted with it 9 days ago", "Drawn with a chance of 70%",
+		"Also possible 2", "Show features not tried yet in the product", "Not possible now 2", "Discount cooldown: contacted with it 9 days ago", "Drawn with a chance of 70%",
 	} {
 		if !strings.Contains(strings.ReplaceAll(text, "\u00a0", " "), part) {
 			t.Errorf("the page lacks %q", part)

@@ -47,6 +47,16 @@ type eventView struct {
 // quoteView is what a customer said, shortened when it is long.
 type quoteView struct{ Short, Whole string } // Whole is "" when Short is all
 
+// maxBrief is how many characters of a topic, a product or a campaign a line shows: longer ones are a mistake upstream.
+const maxBrief = 120
+
+func brief(text string) string {
+	if letters := []rune(text); len(letters) > maxBrief {
+		return string(letters[:maxBrief]) + "…"
+	}
+	return text
+}
+
 // shortQuote is how many characters of a comment stand open.
 const shortQuote = 240
 
@@ -79,11 +89,15 @@ func (s *Server) timelineView(ask timelineAsk, events []timeline.Event, rows []t
 		at := e.At.UTC()
 		day := at.Truncate(24 * time.Hour)
 		if n := len(v.Days); n == 0 || v.Days[n-1].Stamp != day.Format(time.DateOnly) {
-			v.Days = append(v.Days, dayView{Name: day.Format("Mon 2 January 2006"), Stamp: day.Format(time.DateOnly), Ago: before(day, cutoff)})
+			v.Days = append(v.Days, dayView{Name: day.Format("Mon 2 Jan 2006"), Stamp: day.Format(time.DateOnly), Ago: before(day, cutoff)})
 		}
 		line := eventView{Stamp: at.Format(time.RFC3339), Source: e.Source, Label: sourceLabels[e.Source], Words: s.words(e)}
 		if e.Source != "usage" && !at.Equal(day) { // the instant of a sum says little
 			line.Time = at.Format("15:04")
+		}
+		line.Words.Text = brief(line.Words.Text)
+		for k, n := range line.Words.Notes {
+			line.Words.Notes[k] = brief(n)
 		}
 		line.Quote = newQuote(line.Words.Quote)
 		last := &v.Days[len(v.Days)-1]
