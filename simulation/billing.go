@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,126 +10,130 @@ import (
 // money is an amount in ten-thousandths, rounded to a hundredth.
 func money(v float64) int64 { return int64(math.Round(v*100)) * 100 }
 
-// terms are what a period costs.
-type terms struct {
+// billing is the billing of one customer, day by day.
+type billing struct {
+	w     *World
+	c     *Customer
+	p     *path
+	r     *rand.Rand
 	seats int
 	level float64 // of prices against the list of the first day
+	order int     // number of the next order
 }
 
 // bill writes subscriptions and purchases.
 func (w *World) bill(c *Customer) {
-	p, r := &c.path, w.stream(c.path.index, forBilling, 0)
+	p := &c.path
 	c.Subscriptions, c.Purchases = c.Subscriptions[:0], c.Purchases[:0]
-	t := terms{seats: p.seats, level: 1}
+	b := &billing{w: w, c: c, p: p, r: w.stream(p.index, forBilling, 0), seats: p.seats, level: 1}
 	from, until := w.here(p)
-	order := 0
 	// Prices before the records: the shocks are known, what else rose is not.
 	for _, day := range p.shocks {
 		if day < from {
-			t.level *= 1.10
+			b.level *= 1.10
 		}
 	}
 	for start := from; start < until; {
 		end := p.boundary(start)
 		if start > from {
-			w.renew(p, r, &t, start)
+			b.renew(start)
 		}
-		order = w.invoice(c, r, &t, start, end, order)
-		start = w.period(c, r, &t, start, end, until)
+		b.invoice(start)
+		b.period(start, end, until)
+		start = end
 	}
-	w.shop(c, r, order)
-	slices.SortStableFunc(c.Purchases, func(a, b Purchase) int { return int((a.At - b.At) / 1000) })
+	b.shop(from, until)
+	slices.SortStableFunc(c.Purchases, func(a, b Purchase) int { return cmp.Compare(a.At, b.At) })
 }
 
 // renew changes seats and prices at a boundary.
-func (w *World) renew(p *path, r *rand.Rand, t *terms, day int) {
-	if p.anniversary(day) {
-		shocked := slices.Contains(p.shocks, day)
-		if rise := r.Float64(); shocked {
-			t.level *= 1.07 + .08*rise
+func (b *billing) renew(day int) {
+	if b.p.anniversary(day) {
+		shocked := slices.Contains(b.p.shocks, day)
+		if rise := b.r.Float64(); shocked {
+			b.level *= 1.07 + .08*rise
 		} else {
-			t.level *= 1 + .02*rise
+			b.level *= 1 + .02*rise
 		}
 	}
-	u, v, e := r.Float64(), r.Float64(), p.at(day).engagement
+	u, v, e := b.r.Float64(), b.r.Float64(), b.p.at(day).engagement
 	often := .05
-	if p.annual {
+	if b.p.annual {
 		often = .35
 	}
 	switch {
 	case u < often*sigmoid(e-.2)*2:
-		t.seats += 1 + int(.2*v*float64(t.seats))
-	case u > 1-often*sigmoid(-e-.8)*2 && t.seats > 1:
-		t.seats -= 1 + int(.2*v*float64(t.seats-1))
+		b.seats += 1 + int(.2*v*float64(b.seats))
+	case u > 1-often*sigmoid(-e-.8)*2 && b.seats > 1:
+		b.seats -= 1 + int(.2*v*float64(b.seats-1))
 	}
 }
 
 // prices are the monthly list price and what is paid.
-func (t *terms) prices(p *path) (list, paid int64) {
-	l := t.level * plans[planFor(t.seats)].price * float64(t.seats)
-	if p.shownAs {
-		return money(l), money(l * (1 - p.cut))
+func (b *billing) prices() (list, paid int64) {
+	l := b.level * plans[planFor(b.seats)].price * float64(b.seats)
+	if b.p.shownAs {
+		return money(l), money(l * (1 - b.p.cut))
 	}
 	return money(l), money(l)
 }
 
-// invoice writes what a period costs, on its first day. Periods that run when the records begin were paid before.
-func (w *World) invoice(c *Customer, r *rand.Rand, t *terms, start, end, order int) int {
-	p := &c.path
-	hour := 6*3_600_000 + r.Int64N(4*3600)*1000
-	if start != p.start && p.boundary(start-1) != start {
-		return order
+// invoice writes what the period costs that begins on a day. Periods that run when the records begin were paid before.
+func (b *billing) invoice(start int) {
+	hour := 6*3_600_000 + b.r.Int64N(4*3600)*1000
+	if start != b.p.start && b.p.boundary(start-1) != start {
+		return
 	}
-	list, paid := t.prices(p)
+	list, paid := b.prices()
 	months := int64(1)
-	if p.annual {
+	if b.p.annual {
 		months = 12
 	}
-	at := w.ms(start) + hour
-	c.Purchases = append(c.Purchases, Purchase{
-		At: at, Known: at, Order: order, Product: "plan_" + plans[planFor(t.seats)].name, Category: "subscription",
-		Quantity: int64(t.seats) * 10_000, Amount: paid * months, Discount: (list - paid) * months, Channel: "invoice",
+	at := b.w.ms(start) + hour
+	b.c.Purchases = append(b.c.Purchases, Purchase{
+		At: at, Known: at, Order: b.order, Product: "plan_" + plans[planFor(b.seats)].name, Category: "subscription",
+		Quantity: int64(b.seats) * 10_000, Amount: paid * months, Discount: (list - paid) * months, Channel: "invoice",
 	})
-	return order + 1
+	b.order++
 }
 
-// period writes the rows of a paid period, several if the seats of an annual one grow within, and returns the day after it.
-func (w *World) period(c *Customer, r *rand.Rand, t *terms, start, end, until int) int {
-	p := &c.path
-	row := func(from int) *Subscription {
-		list, paid := t.prices(p)
-		c.Subscriptions = append(c.Subscriptions, Subscription{
-			StartedAt: w.ms(from), Known: w.ms(from), EndsAt: w.ms(end), EndedAt: Missing, CancelledAt: Missing,
-			Plan: plans[planFor(t.seats)].name, MRR: paid, ListMRR: list, Seats: int64(t.seats), BillingDays: int64(p.periodDays()), AutoRenew: p.autoRenew,
-		})
-		return &c.Subscriptions[len(c.Subscriptions)-1]
-	}
-	now := row(start)
+// row begins a row of the subscription on a day; it is paid until another one.
+func (b *billing) row(from, end int) *Subscription {
+	list, paid := b.prices()
+	b.c.Subscriptions = append(b.c.Subscriptions, Subscription{
+		StartedAt: b.w.ms(from), Known: b.w.ms(from), EndsAt: b.w.ms(end), EndedAt: Missing, CancelledAt: Missing,
+		Plan: plans[planFor(b.seats)].name, MRR: paid, ListMRR: list, Seats: int64(b.seats), BillingDays: int64(b.p.periodDays()), AutoRenew: b.p.autoRenew,
+	})
+	return &b.c.Subscriptions[len(b.c.Subscriptions)-1]
+}
+
+// period writes the rows of the paid period [start, end), several if the seats of an annual one grow within. until is where the service or the records end.
+func (b *billing) period(start, end, until int) {
+	p, now := b.p, b.row(start, end)
 	if p.annual {
 		for day := start + daysOfMonth; day < min(end, until); day += daysOfMonth {
-			if u := r.Float64(); day < p.cancelled && u < .05*sigmoid(p.at(day).engagement) {
-				t.seats += 1 + int(.15*r.Float64()*float64(t.seats))
-				now.EndedAt, now.EndReason = w.ms(day), "changed"
-				now = row(day)
+			if u := b.r.Float64(); day < p.cancelled && u < .05*sigmoid(p.at(day).engagement) {
+				b.seats += 1 + int(.15*b.r.Float64()*float64(b.seats))
+				now.EndedAt, now.EndReason = b.w.ms(day), "changed"
+				now = b.row(day, end)
 			}
 		}
 	}
-	moment := 1 + r.Int64N(dayMs-1)
-	why := w.reason(p, r)
+	moment := 1 + b.r.Int64N(dayMs-1) // after midnight: a cutoff there does not know it yet
+	why := p.reason(b.r)
 	switch {
-	case p.cancelled < min(end, w.options.Days):
-		now.CancelledAt, now.EndReason = w.ms(p.cancelled)+moment, why
-		if end < w.options.Days {
-			now.EndedAt = w.ms(end)
+	case p.cancelled < min(end, b.w.options.Days):
+		now.CancelledAt, now.EndReason = b.w.ms(p.cancelled)+moment, why
+		if end < b.w.options.Days {
+			now.EndedAt = b.w.ms(end)
 		}
 	case p.failed && p.end == end:
-		now.EndedAt, now.EndReason = w.ms(end), "payment_failed"
+		now.EndedAt, now.EndReason = b.w.ms(end), "payment_failed"
 	}
-	return end
 }
 
 // reason is why a customer says it leaves.
-func (w *World) reason(p *path, r *rand.Rand) string {
+func (p *path) reason(r *rand.Rand) string {
 	u := r.Float64()
 	if p.cancelled == never {
 		return ""
@@ -156,21 +161,19 @@ var extras = []struct {
 	price             float64
 }{{"training_day", "services", 900}, {"setup_help", "services", 450}, {"data_pack", "addon", 120}, {"premium_support", "addon", 250}}
 
-// shop writes orders beside the subscription. Carts are in the touchpoints.
-func (w *World) shop(c *Customer, r *rand.Rand, order int) {
-	p := &c.path
-	from, until := w.here(p)
-	for day := from + r.IntN(60); day < until; day += 20 + r.IntN(160) {
-		u, v, hour := r.Float64(), r.Float64(), int64((8+9*r.Float64())*3600)*1000
-		if day >= p.cancelled || u > sigmoid(p.at(day).engagement-.5) {
+// shop writes orders beside the subscription. Their carts are among the touchpoints.
+func (b *billing) shop(from, until int) {
+	for day := from + b.r.IntN(60); day < until; day += 20 + b.r.IntN(160) {
+		u, v, hour := b.r.Float64(), b.r.Float64(), int64((8+9*b.r.Float64())*3600)*1000
+		if day >= b.p.cancelled || u > sigmoid(b.p.at(day).engagement-.5) {
 			continue
 		}
 		x := extras[int(v*float64(len(extras)))]
-		at := w.ms(day) + hour
-		c.Purchases = append(c.Purchases, Purchase{
-			At: at, Known: at, Order: order, Product: x.product, Category: x.category, Quantity: 10_000,
-			Amount: money(x.price), Channel: "shop", Returned: r.Float64() < .03,
+		at := b.w.ms(day) + hour
+		b.c.Purchases = append(b.c.Purchases, Purchase{
+			At: at, Known: at, Order: b.order, Product: x.product, Category: x.category, Quantity: 10_000,
+			Amount: money(x.price), Channel: "shop", Returned: b.r.Float64() < .03,
 		})
-		order++
+		b.order++
 	}
 }

@@ -12,13 +12,13 @@ const (
 	riskTilt       = 1.1   // how much more often per standard deviation of what seemed the risk
 )
 
-// contactIn draws the contacts of the days [from, until) of a week.
-func (w *World) contactIn(r *rand.Rand, p *path, k *week, from, until int) {
+// contactIn draws the contacts of some days of a week.
+func (w *World) contactIn(s span, r *rand.Rand, p *path, k *week) {
 	// The same draws are made whoever is contacted, so that one contact more changes no other.
-	letters := poisson(r, p.mailRate*float64(until-from)/7)
+	letters := poisson(r, p.mailRate*float64(s.days())/7)
 	risk := (-1.5*(k.engagement-engagementGoal)+.7*k.pain+.6*k.price)/1.6 + .7*r.NormFloat64()
-	u, v, day := r.Float64(), r.Float64(), from+r.IntN(until-from)
-	share := float64(until-from) / 7
+	u, v, day := r.Float64(), r.Float64(), s.from+r.IntN(s.days())
+	share := float64(s.days()) / 7
 	if day < w.quiet && p.cancelled == never {
 		chosen := chosenContacts * math.Exp(riskTilt*risk-riskTilt*riskTilt*.9)
 		switch {
@@ -39,11 +39,11 @@ func (w *World) contactIn(r *rand.Rand, p *path, k *week, from, until int) {
 			w.approach(p, k, contact{day, action, false})
 		}
 	}
-	if e := w.everyone; e != nil && e.day >= from && e.day < until && p.cancelled == never {
+	if e := w.everyone; e != nil && e.day >= s.from && e.day < s.until && p.cancelled == never {
 		w.approach(p, k, *e)
 	}
 	for range letters {
-		if day := from + r.IntN(until-from); day < w.quiet && p.cancelled == never {
+		if day := s.from + r.IntN(s.days()); day < w.quiet && p.cancelled == never {
 			p.contacts = append(p.contacts, contact{day, -1, false})
 			k.letters++
 		}

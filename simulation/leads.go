@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 )
@@ -32,7 +33,7 @@ func (w *World) lead(c *Customer) {
 		if a.Lead != b.Lead {
 			return a.Lead - b.Lead
 		}
-		return int((a.At - b.At) / 1000)
+		return cmp.Compare(a.At, b.At)
 	})
 	for i := 1; i < len(c.Touchpoints); i++ { // no two rows are equal: they have no id
 		if a, b := &c.Touchpoints[i], c.Touchpoints[i-1]; a.Lead == b.Lead {

@@ -157,9 +157,9 @@ func (w *World) watch(p *path, s state) {
 		from, until := max(7*k, p.start), min(7*k+7, w.options.Days)
 		now := week{state: s, effect: effect, pressure: pressure, shockDay: never, contactDay: never}
 		now.logHazard = p.logHazard(&s, float64(7*k-p.start)/7, annualSeason(w.epoch+7*k))
-		late := w.helpIn(helping, p, from, until)
-		w.contactIn(contacting, p, &now, from, until)
-		before, after := now.stays(p, 0)
+		late := p.helpIn(span{from, until}, helping)
+		w.contactIn(span{from, until}, contacting, p, &now)
+		before, after := now.stays()
 		for day := from; day < until; day++ {
 			if day > p.start && p.boundary(day-1) == day {
 				if p.cancelled != never {
@@ -198,9 +198,9 @@ func (w *World) watch(p *path, s state) {
 	p.forget(never)
 }
 
-// stays are the logs of the probability to stay a day of the week, before and after its contact. more adds to the effects.
-func (k *week) stays(p *path, more float64) (before, after float64) {
-	h := k.logHazard + strain(k.pressure) + k.effect + more
+// stays are the logs of the probability to stay a day of the week, before and after its contact.
+func (k *week) stays() (before, after float64) {
+	h := k.logHazard + strain(k.pressure) + k.effect
 	before = dailyLog(h)
 	after = before
 	if k.contactDay != never {
@@ -215,10 +215,15 @@ func (p *path) forget(end int) {
 	p.contacts = slices.DeleteFunc(p.contacts, func(c contact) bool { return c.day >= min(end, p.cancelled) })
 }
 
-// helpIn draws the tickets of the days [from, until) and returns how many replies were late.
-func (w *World) helpIn(r *rand.Rand, p *path, from, until int) (late int) {
-	for range poisson(r, p.helpRate*float64(until-from)/7) {
-		t := ticket{day: from + r.IntN(until-from), late: r.Float64() < lateShare}
+// span is the days [from, until).
+type span struct{ from, until int }
+
+func (s span) days() int { return s.until - s.from }
+
+// helpIn draws the tickets of some days and returns how many replies were late.
+func (p *path) helpIn(s span, r *rand.Rand) (late int) {
+	for range poisson(r, p.helpRate*float64(s.days())/7) {
+		t := ticket{day: s.from + r.IntN(s.days()), late: r.Float64() < lateShare}
 		if t.late {
 			late++
 		}

@@ -119,10 +119,10 @@ func TestRecordsAreAsPromised(t *testing.T) {
 		}
 		return sum
 	}
-	around := (mean(date(2025, 6, 3), date(2025, 7, 1)) + mean(date(2025, 9, 2), date(2025, 9, 30))) / 2
-	near(t, "usage in summer", mean(date(2025, 7, 8), date(2025, 8, 26))/around, .85, .06)
-	around = (mean(date(2025, 12, 1), date(2025, 12, 15)) + mean(date(2026, 1, 12), date(2026, 1, 26))) / 2
-	near(t, "usage around the year's end", mean(date(2025, 12, 22), date(2026, 1, 5))/around, .75, .06)
+	around := (mean(midnight(2025, 6, 3), midnight(2025, 7, 1)) + mean(midnight(2025, 9, 2), midnight(2025, 9, 30))) / 2
+	near(t, "usage in summer", mean(midnight(2025, 7, 8), midnight(2025, 8, 26))/around, .85, .06)
+	around = (mean(midnight(2025, 12, 1), midnight(2025, 12, 15)) + mean(midnight(2026, 1, 12), midnight(2026, 1, 26))) / 2
+	near(t, "usage around the year's end", mean(midnight(2025, 12, 22), midnight(2026, 1, 5))/around, .75, .06)
 }
 
 // No record tells of what lies behind the end of the records, or of a customer that is not there.

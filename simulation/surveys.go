@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -44,7 +45,7 @@ func (w *World) ask(c *Customer) {
 			c.Surveys = append(c.Surveys, row)
 		}
 	}
-	slices.SortFunc(c.Surveys, func(a, b Survey) int { return int((a.At - b.At) / 1000) })
+	slices.SortFunc(c.Surveys, func(a, b Survey) int { return cmp.Compare(a.At, b.At) })
 	for i := 1; i < len(c.Surveys); i++ { // no two rows are equal: they have no id
 		c.Surveys[i].At = max(c.Surveys[i].At, c.Surveys[i-1].At+1000)
 		c.Surveys[i].Known = max(c.Surveys[i].Known, c.Surveys[i].At)

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -67,7 +68,7 @@ func (w *World) use(c *Customer) {
 				c.Usage = c.Usage[:begin]
 				continue
 			}
-			event = w.order(c, begin, event)
+			event = c.order(begin, event)
 		}
 	}
 }
@@ -145,17 +146,9 @@ func (w *World) session(c *Customer, r *rand.Rand, s session) {
 }
 
 // order sorts the rows of a day from begin on, each with its further versions, and numbers the events.
-func (*World) order(c *Customer, begin, event int) int {
+func (c *Customer) order(begin, event int) int {
 	rows := c.Usage[begin:]
-	slices.SortStableFunc(rows, func(a, b Usage) int { // versions share their instant, and stay in order
-		switch {
-		case a.At < b.At:
-			return -1
-		case a.At > b.At:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(rows, func(a, b Usage) int { return cmp.Compare(a.At, b.At) }) // versions share their instant, and stay in order
 	for i := range rows {
 		if rows[i].Event >= 0 {
 			event++

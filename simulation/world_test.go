@@ -18,7 +18,7 @@ func mustNew(t testing.TB, o Options) *World {
 	return w
 }
 
-func date(year int, month time.Month, day int) time.Time {
+func midnight(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
@@ -105,14 +105,14 @@ func TestOutagesHitWorkingDays(t *testing.T) {
 }
 
 func TestDays(t *testing.T) {
-	w := mustNew(t, Options{Customers: 1, Days: 100, End: date(2026, 4, 11)})
-	if got := w.Start(); !got.Equal(date(2026, 1, 1)) {
+	w := mustNew(t, Options{Customers: 1, Days: 100, End: midnight(2026, 4, 11)})
+	if got := w.Start(); !got.Equal(midnight(2026, 1, 1)) {
 		t.Errorf("the records begin %v", got)
 	}
 	for _, c := range []struct {
 		at   time.Time
 		want int
-	}{{date(2026, 1, 1), 0}, {date(2026, 1, 2), 1}, {date(2026, 1, 2).Add(-1), 0}, {date(2025, 12, 31), -1}, {date(2025, 12, 30).Add(time.Hour), -2}} {
+	}{{midnight(2026, 1, 1), 0}, {midnight(2026, 1, 2), 1}, {midnight(2026, 1, 2).Add(-1), 0}, {midnight(2025, 12, 31), -1}, {midnight(2025, 12, 30).Add(time.Hour), -2}} {
 		if got := w.Day(c.at); got != c.want {
 			t.Errorf("%v is day %d, want %d", c.at, got, c.want)
 		}

@@ -22,8 +22,8 @@ const fillSource = "*"
 
 // A feed's rows are sent after so many, or bytes of their values: each piece makes one part per partition.
 const (
-	fillRows  = 1_000_000
-	fillBytes = 256 << 20
+	fillRows  = 400_000
+	fillBytes = 128 << 20
 )
 
 // What a row of a feed becomes, as bits: the first version of an event stands in its source, all versions of an event with several in the fixes.
