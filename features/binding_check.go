@@ -122,9 +122,13 @@ func (s *Store) describe(ctx context.Context, table string) (names []string, typ
 func (b bound) match(src source, names []string, types map[string]string) (bound, error) {
 	wrong := &BindingError{Source: src.Name}
 	key := "sources." + src.Name + ".columns."
-	list := make([]string, len(names))
-	for i, n := range names {
-		list[i] = n + " (" + types[n] + ")"
+	const most = 60
+	var list []string
+	for _, n := range names[:min(len(names), most)] {
+		list = append(list, n+" ("+types[n]+")")
+	}
+	if len(names) > most {
+		list = append(list, fmt.Sprintf("and %d more", len(names)-most))
 	}
 	there := fmt.Sprintf("%s has %s", b.Table, strings.Join(list, ", "))
 	mapped, taken := map[string]string{}, map[string]bool{}

@@ -93,6 +93,54 @@ func TestImportKilled(t *testing.T) {
 	}
 }
 
+// The same for sources of the other kinds of identity: with an id and corrections (contacts), without any (surveys).
+func TestImportKilledFeedback(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills processes")
+	}
+	dir := t.TempDir()
+	house := filepath.Join(dir, "house")
+	write := func(name, header string, rows int, row func(i int) string) string {
+		path := filepath.Join(dir, name)
+		text := header + "\n"
+		for i := range rows {
+			text += row(i) + "\n"
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	contacts := write("contacts.csv", "customer_id,at,contact_id,action", 3000, func(i int) string {
+		return fmt.Sprintf("c%d,%d-%02d-02,k%d,offer", i%100, 2020+i%4, 1+i%12, i)
+	})
+	fixes := write("contacts.fixes.csv", "customer_id,at,contact_id,action,outcome,ingested_at", 500, func(i int) string {
+		return fmt.Sprintf("c%d,%d-%02d-02,k%d,offer,clicked,2025-01-01", i%100, 2020+i%4, 1+i%12, i)
+	})
+	surveys := write("surveys.csv", "customer_id,at,kind,score", 3000, func(i int) string { // each stands twice
+		return fmt.Sprintf("c%d,%d-%02d-02,nps,%d", i/2%100, 2020+i/2%4, 1+i/2%12, i/2%11)
+	})
+	rng := rand.New(rand.NewPCG(5, 6))
+	before := "rows 0 fixes 0 tables 0"
+	for _, step := range []struct{ file, after string }{
+		{contacts, "rows 3000 fixes 0 tables 0"},
+		{fixes, "rows 3000 fixes 1000 tables 0"},
+		{surveys, "rows 6000 fixes 1000 tables 0"},
+	} {
+		for range 2 {
+			killChild(t, house, step.file, "read", time.Duration(rng.Int64N(int64(800*time.Millisecond))))
+			if got := childCounts(t, house); got != before && got != step.after {
+				t.Fatalf("%s: killed, it left %s", filepath.Base(step.file), got)
+			}
+		}
+		child(t, house, step.file)
+		if got := childCounts(t, house); got != step.after {
+			t.Fatalf("%s: %s, want %s", filepath.Base(step.file), got, step.after)
+		}
+		before = step.after
+	}
+}
+
 func childCommand(t *testing.T, house, file string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "RETAIN_TEST_HOUSE="+house, "RETAIN_TEST_FILE="+file)
@@ -166,7 +214,11 @@ func importAsChild(house, file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if file != "" {
-		_, err = Import(ctx, ImportOptions{Warehouse: w, Source: "usage", Path: file, Progress: func(p ImportProgress) {
+		source, _, _ := strings.Cut(filepath.Base(file), ".")
+		if _, ok := warehouse.ImportSourceNamed(source); !ok {
+			source = "usage"
+		}
+		_, err = Import(ctx, ImportOptions{Warehouse: w, Source: source, Path: file, Progress: func(p ImportProgress) {
 			if p.Finished {
 				fmt.Println("child: read")
 			}
@@ -177,7 +229,8 @@ func importAsChild(house, file string) (err error) {
 		return err
 	}
 	var n, fixes, tables uint64
-	if err := w.Conn().QueryRow(ctx, `SELECT (SELECT count() FROM usage), (SELECT count() FROM usage_fixes),
+	if err := w.Conn().QueryRow(ctx, `SELECT (SELECT count() FROM usage) + (SELECT count() FROM contacts) + (SELECT count() FROM surveys),
+		(SELECT count() FROM usage_fixes) + (SELECT count() FROM contacts_fixes) + (SELECT count() FROM surveys_fixes),
 		(SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_'))`).Scan(&n, &fixes, &tables); err != nil {
 		return err
 	}
