@@ -9,7 +9,7 @@ ARGS    ?=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: help build engine demo test test-native race lint bench
+.PHONY: help build engine demo test test-native race lint bench bench-features
 
 build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
@@ -39,3 +39,6 @@ lint: ## go vet, gofmt and golangci-lint
 
 bench: engine ## the benchmarks, once each
 	go test -run '^$$' -bench . -benchtime 1x ./...
+
+bench-features: engine ## CPU of feature SQL against the barest scan; RETAIN_BENCH_SIZE=A|B|S, RETAIN_BENCH_DIR=DIR keeps the history
+	go test -run '^$$' -bench Features -benchtime 1x -timeout 120m ./features
