@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"retain/models"
+	"retain/models/actions"
 	"retain/pipelines"
 )
 
@@ -95,6 +96,13 @@ func TestDemo(t *testing.T) {
 			t.Errorf("at-risk over HTTP: %+v", page)
 		}
 		d.get(t, "/v1/customers/nobody/score", http.StatusNotFound, nil)
+
+		var answered, printed actions.Answer
+		d.get(t, "/v1/customers/"+d.customer+"/next-best-actions?max_results=25", http.StatusOK, &answered)
+		d.json(t, &printed, "actions", d.customer, "--max", "25")
+		if diff := diffJSON(t, printed, answered); diff != "" || len(answered.Actions) == 0 || answered.Actions[0].Action != answered.Chosen {
+			t.Errorf("next best actions of the service and the terminal differ (-terminal +http):\n%s", diff)
+		}
 	})
 
 	t.Run("a revoked key is refused within five seconds", func(t *testing.T) {

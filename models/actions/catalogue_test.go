@@ -131,7 +131,7 @@ func TestCatalogueDefaults(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(shippedCatalogue))
+	f.Add(shippedCatalogue)
 	f.Add([]byte("version: 1\nactions:\n" + nothing))
 	f.Add([]byte("version: 1\nactions: [1, {id: 3}]\npolicy: []"))
 	f.Fuzz(func(t *testing.T, text []byte) {
