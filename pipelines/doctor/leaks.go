@@ -18,6 +18,7 @@ const columnsOfCustomers = `version: 1
 entries:
   - {name: usage_recency_days, measure: {source: usage, form: days_since_last}, unit: days, doc: d, words: w, missing: m}
   - {name: purchase_recency_days, measure: {source: purchases, form: days_since_last}, unit: days, doc: d, words: w, missing: m}
+  - {name: touchpoint_recency_days, measure: {source: touchpoints, form: days_since_last}, unit: days, doc: d, words: w, missing: m}
   - {name: lead_source, measure: {source: customers, form: attribute, column: lead_source}, unit: level, doc: d, words: w, missing: m}
   - {name: segment, measure: {source: customers, form: attribute, column: segment}, unit: level, doc: d, words: w, missing: m}
   - {name: region, measure: {source: customers, form: attribute, column: region}, unit: level, doc: d, words: w, missing: m}
