@@ -167,11 +167,8 @@ func (m *monitor) population(context.Context) error {
 
 // change is the relative change from a to b; 0 where both are none, +∞ from none.
 func change(a, b uint64) float64 {
-	switch {
-	case a == b:
+	if a == b {
 		return 0
-	case a == 0:
-		return math.Inf(1)
 	}
 	return float64(b)/float64(a) - 1
 }

@@ -72,12 +72,12 @@ func (a *app) runJob(ctx context.Context, name string, cutoff time.Time) (err er
 	if err != nil {
 		return err
 	}
-	k := &keeper{app: a, config: config, command: "run " + name, how: how}
+	k := &keeper{app: a, config: config, command: "run " + name, how: how, who: "retain run"}
 	defer func() { err = errorsJoin(err, k.close()) }()
 	if _, err := k.open(ctx); err != nil { // what is wrong with the warehouse is told as by every other command
 		return err
 	}
-	r := k.runner("retain run")
+	r := k.runner()
 	r.Again, r.Retries, r.Log = true, 0, nil
 	row, err := r.Run(ctx, name, pipelines.Call{Cutoff: cutoff})
 	if row.Job == "" {
@@ -147,6 +147,7 @@ type keeper struct {
 	config  Config
 	command string
 	how     access
+	who     string // of the ledger
 
 	s     *session
 	owned bool // s is the keeper's to close
@@ -184,7 +185,7 @@ func (k *keeper) close() error {
 }
 
 // runner runs the jobs of the configuration.
-func (k *keeper) runner(who string) *pipelines.Runner {
+func (k *keeper) runner() *pipelines.Runner {
 	c := k.config.Schedule
-	return &pipelines.Runner{Open: k.open, Who: who, Timeout: c.Timeout, Retries: c.Retries, Backoff: c.Backoff, Permanent: permanent, Log: k.app.logger(holding)}
+	return &pipelines.Runner{Open: k.open, Who: k.who, Timeout: c.Timeout, Retries: c.Retries, Backoff: c.Backoff, Permanent: permanent, Log: k.app.logger(holding)}
 }

@@ -20,7 +20,7 @@ func (a *app) jobs(k *keeper) []pipelines.Job {
 	s := k.s
 	return []pipelines.Job{
 		{Name: pipelines.JobImport, Plan: a.planImport(k)},
-		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTrain(s, k.command), Follow: followPromotion},
+		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTrain(s, k.who), Follow: followPromotion},
 		{Name: pipelines.JobSnapshot, Needs: []string{pipelines.JobImport}, Plan: a.planSnapshot(s)},
 		{Name: pipelines.JobScore, Needs: []string{pipelines.JobSnapshot}, Plan: a.planScore(s)},
 		{Name: pipelines.JobMonitor, Needs: []string{pipelines.JobScore}, Plan: a.planMonitor(s)},
@@ -43,7 +43,7 @@ func (a *app) planImport(k *keeper) plan {
 		if k.config.Currency != nil {
 			o.Currency = *k.config.Currency
 		}
-		files := k.runner("import of " + *c.Folder)
+		files := k.runner()
 		if k.how != holding {
 			files.Log = nil
 		}
@@ -53,13 +53,13 @@ func (a *app) planImport(k *keeper) plan {
 }
 
 // planTrain trains on everything that is known.
-func (a *app) planTrain(s *session, command string) plan {
+func (a *app) planTrain(s *session, who string) plan {
 	return func(context.Context, pipelines.Call) (pipelines.Work, error) {
 		o, err := a.trainingOptions(s, 1)
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		o.Progress, o.Who = nil, "retain "+command
+		o.Progress, o.Who = nil, who
 		return pipelines.Work{Do: func(ctx context.Context) (pipelines.Outcome, error) {
 			report, err := training.Train(ctx, o)
 			if err != nil {

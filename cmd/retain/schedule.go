@@ -21,7 +21,7 @@ Several schedulers on one warehouse do no harm: one runs each night, and another
 			if err != nil {
 				return err
 			}
-			k := &keeper{app: a, config: config, command: "schedule", how: holding}
+			k := &keeper{app: a, config: config, command: "schedule", how: holding, who: "retain schedule"}
 			if _, err := k.open(cmd.Context()); err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ Several schedulers on one warehouse do no harm: one runs each night, and another
 
 // keepSchedule runs the configuration's schedule until ctx ends, or only what is due.
 func (k *keeper) keepSchedule(ctx context.Context, once bool) error {
-	schedule, err := k.config.Schedule.schedule(k.runner("retain " + k.command))
+	schedule, err := k.config.Schedule.schedule(k.runner())
 	if err != nil {
 		return err
 	}

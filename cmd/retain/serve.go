@@ -45,7 +45,7 @@ func (a *app) serveCommand() *cobra.Command {
 				return server.Run(cmd.Context(), listener)
 			}
 			jobs, ctx := errgroup.WithContext(cmd.Context())
-			k := &keeper{app: a, config: s.config, command: "serve --with-schedule", how: holding, s: s}
+			k := &keeper{app: a, config: s.config, command: "serve", how: holding, who: "retain serve", s: s}
 			jobs.Go(func() error { return server.Run(ctx, listener) })
 			jobs.Go(func() error { return k.keepSchedule(ctx, false) })
 			return errorsJoin(jobs.Wait(), k.close())

@@ -13,8 +13,12 @@ import (
 // ErrNoRun says that nothing has been scored yet.
 var ErrNoRun = errors.New("warehouse: no run")
 
-// runsKept is how many runs of a kind stay; older ones are dropped with their scores.
-const runsKept = 30
+// runsKept is how many runs of a kind stay; of older ones the last of each month does, for monthsKept months: the labels of a run are
+// known only months after its cutoff, and then its scores are compared with them.
+const (
+	runsKept   = 30
+	monthsKept = 15
+)
 
 // RunRow is one row of runs. Its presence makes the run visible.
 type RunRow struct {
@@ -81,13 +85,16 @@ func (w *Warehouse) scanRun(ctx context.Context, query string, args ...any) (Run
 	return r, nil
 }
 
-// PruneRuns drops the rows and then the scores of all runs of a kind but the runsKept of the greatest cutoffs and the one named.
-// Readers of a dropped run have long moved on: it lies 30 runs back.
+// PruneRuns drops the rows and then the scores of all runs of a kind but the runsKept of the greatest cutoffs, the last of each of the
+// latest monthsKept months that has one, and the one named. Readers of a dropped run have long moved on: it lies 30 runs back.
 func (w *Warehouse) PruneRuns(ctx context.Context, kind, keep string) error {
 	var old []string
 	if err := w.Conn().QueryRow(ctx, `SELECT groupArray(run_id) FROM (SELECT run_id FROM runs WHERE kind = {kind:String}
-		ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1000 OFFSET {kept:UInt32}) WHERE run_id != {keep:String}`,
-		clickhouse.Named("kind", kind), clickhouse.Named("keep", keep), clickhouse.Named("kept", fmt.Sprint(runsKept))).Scan(&old); err != nil {
+		ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1000 OFFSET {kept:UInt32}) WHERE run_id != {keep:String} AND run_id NOT IN (
+			SELECT run_id FROM (SELECT run_id, cutoff FROM runs WHERE kind = {kind:String}
+				ORDER BY cutoff DESC, finished_at DESC, run_id LIMIT 1 BY toStartOfMonth(cutoff)) ORDER BY cutoff DESC LIMIT {months:UInt32})`,
+		clickhouse.Named("kind", kind), clickhouse.Named("keep", keep), clickhouse.Named("kept", fmt.Sprint(runsKept)),
+		clickhouse.Named("months", fmt.Sprint(monthsKept))).Scan(&old); err != nil {
 		return fmt.Errorf("list old runs: %w", err)
 	}
 	for _, id := range old {

@@ -87,6 +87,32 @@ func TestPrunedRunsCanComeBack(t *testing.T) {
 	}
 }
 
+// The last run of a month stays until its labels have matured, and long after.
+func TestTheLastRunOfAMonthStays(t *testing.T) {
+	w := warehousetest.Open(t)
+	first, finished := time.Date(2025, 12, 3, 0, 0, 0, 0, time.UTC), time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	for k, days := range []int{-34, -33, -4, -3} { // the last two days of October and of November
+		scoreRun(t, w, fmt.Sprintf("a%d", k), first.AddDate(0, 0, days), finished)
+	}
+	for k := range 30 {
+		scoreRun(t, w, fmt.Sprintf("%02x", k), first.AddDate(0, 0, k), finished)
+	}
+	if err := w.PruneRuns(t.Context(), "churn", "1d"); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := w.Runs(t.Context(), "churn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var older []string
+	for _, r := range runs[30:] {
+		older = append(older, r.Cutoff.Format(time.DateOnly))
+	}
+	if want := "[2025-11-30 2025-10-31]"; fmt.Sprint(older) != want {
+		t.Errorf("beside the latest 30 runs, those of %v are kept, want %s", older, want)
+	}
+}
+
 func TestAtRiskOrder(t *testing.T) {
 	w := warehousetest.Open(t)
 	nan := math.NaN()
