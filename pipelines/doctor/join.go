@@ -135,7 +135,7 @@ func checkCustomers(ctx context.Context, x *examination, p *profile) (finding, e
 		return skip("%s; customers has no rows to hold them against", counted(j.customers, "customer")).with(figures), nil
 	}
 	orphans := share(j.orphans, j.customers)
-	if name == features.Touchpoints && orphans <= nearlyAll { // before they are customers they are prospects
+	if name == features.Touchpoints && orphans > 0 && orphans <= nearlyAll { // before they are customers they are prospects
 		return fine("%s%s of %s have a row in customers; the others are prospects", inSample(j.sample), count(j.customers-j.orphans), counted(j.customers, "customer")).with(figures), nil
 	}
 	told := inSample(j.sample) + fmt.Sprintf("%s of %s (%s) have no row in customers, and neither have %s of the rows", count(j.orphans), counted(j.customers, "customer"), percent(orphans), percent(share(j.orphanRows, j.rows)))
