@@ -40,7 +40,7 @@ func (t *Timeline) Events(ctx context.Context, q timeline.Query) ([]timeline.Eve
 		return nil, nil, fmt.Errorf("read timeline: %w", timeline.ErrPlace)
 	}
 	found := make([][]placed, len(timelineSources))
-	work, ctx := errgroup.WithContext(ctx)
+	work, ctx := errgroup.WithContext(oneThread(ctx))
 	for rank, s := range timelineSources {
 		if q.Source != "" && s.name != q.Source {
 			continue
@@ -57,6 +57,12 @@ func (t *Timeline) Events(ctx context.Context, q timeline.Query) ([]timeline.Eve
 	}
 	events, next := stretch(slices.Concat(found...), q.From, q.Limit)
 	return events, next, nil
+}
+
+// oneThread makes statements run on one thread each: what they read is a few granules, so that more threads cost up to two thirds
+// more and gain nothing, and the sources are read side by side anyway.
+func oneThread(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1}))
 }
 
 // impersonal drops what ClickHouse says of a statement, because that repeats the statement, and in it the customer's id.

@@ -31,7 +31,8 @@ func (t *Timeline) Overview(ctx context.Context, customer string, cutoff time.Ti
 	o := timeline.Overview{NPSFrom: cutoff.AddDate(-npsYears, 0, 0)}
 	var first time.Time
 	var out []time.Time
-	work, ctx := errgroup.WithContext(ctx)
+	work, whole := errgroup.WithContext(ctx)
+	ctx = oneThread(whole)
 	work.Go(func() (err error) {
 		if o.Rows, first, err = t.rows(ctx, customer, cutoff); err != nil {
 			return fmt.Errorf("count rows of a customer: %w", err)
@@ -48,7 +49,7 @@ func (t *Timeline) Overview(ctx context.Context, customer string, cutoff time.Ti
 		if o.Usage, err = t.usageWeeks(ctx, customer, cutoff); err != nil {
 			return fmt.Errorf("read weeks of usage: %w", err)
 		}
-		out = t.outageDays(ctx, cutoff)
+		out = t.outageDays(whole, cutoff) // which reads everyone's rows
 		return nil
 	})
 	if err := work.Wait(); err != nil {
