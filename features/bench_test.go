@@ -172,6 +172,7 @@ func (f *featureBench) measure(b *testing.B) {
 			if err != nil {
 				return err
 			}
+			compiler.lives = true
 			query, err := compiler.statement(ctx, c.Entries, p.Table, keyRange{})
 			if err != nil {
 				return err

@@ -25,6 +25,7 @@ type compiler struct {
 	silent  map[string]bool     // derived columns, as source.column, for which nothing is recorded
 	levels  map[string][]string // text columns, as source.column, of few values: these in order
 	periods []string            // columns of subscriptions that are compared with the period before
+	lives   bool                // the table of the eligible tells lifeColumns
 	scans   []*scan
 }
 
@@ -123,6 +124,9 @@ const born = "_born"
 
 // bornSQL is created_at, else the first row of any source, in ms.
 func (c *compiler) bornSQL() string {
+	if c.lives {
+		return "p.born_ms"
+	}
 	const never = "toInt64(9223372036854775807)"
 	firsts := []string{never}
 	for _, src := range sources {

@@ -155,6 +155,12 @@ func (c *compiler) overRows(m Measure) string {
 	agg := func(expr string) string { return c.aggregate(m.Source, span, expr, columns...) }
 	const ms = "toUnixTimestamp64Milli(at)"
 	sinceDays := func(aggregate string) string { return fmt.Sprintf("(%d - %s) / %d", c.now, agg(aggregate), dayMS) }
+	sinceLast := func() string {
+		if c.lives && m.Window == 0 && len(m.Where) == 0 && !m.Current {
+			return fmt.Sprintf("(%d - p.%s) / %d", c.now, lastColumn(m.Source), dayMS)
+		}
+		return sinceDays(when("maxOrNull", ms, cond))
+	}
 	switch m.Form {
 	case Count:
 		if column == "" {
@@ -172,7 +178,7 @@ func (c *compiler) overRows(m Measure) string {
 	case ActiveDays:
 		return c.activeDays(m)
 	case DaysSinceLast:
-		return sinceDays(when("maxOrNull", ms, cond))
+		return sinceLast()
 	case DaysSince1st:
 		return sinceDays(when("minOrNull", ms, cond))
 	case DaysSinceNew:
@@ -188,7 +194,7 @@ func (c *compiler) overRows(m Measure) string {
 	case IntervalSD:
 		return agg(sdInterval(c.days(m)))
 	case Overdue:
-		return "(" + sinceDays(when("maxOrNull", ms, cond)) + ") / " + agg(meanInterval(c.days(m), 3))
+		return "(" + sinceLast() + ") / " + agg(meanInterval(c.days(m), 3))
 	case Last:
 		columns = append(columns, "row_hash")
 		return agg(when("argMaxOrNull", "assumeNotNull(toFloat64("+column+")), "+newestKey, and(cond, c.known(m.Source, m.Column))))

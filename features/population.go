@@ -51,8 +51,9 @@ type Population struct {
 	Customer   []string // n ids, sorted by bytes
 	Status     []string // n statuses
 	StatusCode []string // n codes, "" where the status has none
-	Table      string   // scratch table (customer_id String), ordered by it: the customers with status scored
+	Table      string   // scratch table (customer_id String, …), ordered by it: the customers with status scored
 
+	lives    bool // the table tells lifeColumns too
 	store    *Store
 	eligible []string
 }
@@ -105,21 +106,23 @@ func (p *Population) load(ctx context.Context, query string) (err error) {
 	if err := s.DropLeftovers(ctx, time.Now().Add(-leftoverAge)); err != nil {
 		return err
 	}
-	everyone, err := s.createScratch(ctx, "everyone", "customer_id String, standing UInt8")
+	names, types := strings.Join(lifeColumns(), ", "), strings.Join(lifeColumns(), " Nullable(Int64), ")+" Nullable(Int64)"
+	everyone, err := s.createScratch(ctx, "everyone", "customer_id String, standing UInt8, "+types)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.dropScratch(ctx, everyone)) }()
-	if err := s.DB.Conn().Exec(ctx, "INSERT INTO "+quoteName(everyone)+" (customer_id, standing)\n"+query); err != nil {
+	if err := s.DB.Conn().Exec(ctx, "INSERT INTO "+quoteName(everyone)+" (customer_id, standing, "+names+")\n"+query); err != nil {
 		return err
 	}
-	if p.Table, err = s.createScratch(ctx, "eligible", "customer_id String"); err != nil {
+	if p.Table, err = s.createScratch(ctx, "eligible", "customer_id String, "+types); err != nil {
 		return err
 	}
-	if err := s.DB.Conn().Exec(ctx, "INSERT INTO "+quoteName(p.Table)+" (customer_id)\nSELECT customer_id\nFROM "+quoteName(everyone)+
+	if err := s.DB.Conn().Exec(ctx, "INSERT INTO "+quoteName(p.Table)+" (customer_id, "+names+")\nSELECT customer_id, "+names+"\nFROM "+quoteName(everyone)+
 		"\nWHERE standing = "+strconv.Itoa(standingScored)); err != nil {
 		return err
 	}
+	p.lives = true
 	for b, err := range s.DB.Blocks(ctx, "SELECT customer_id, standing\nFROM "+quoteName(everyone)+"\nORDER BY customer_id", nil) {
 		if err != nil {
 			return err
@@ -153,6 +156,18 @@ var factColumns = []struct{ name, silent, merge string }{
 
 const nullMs = "CAST(NULL, 'Nullable(Int64)')"
 
+// lifeColumns are what the population, which reads every source anyway, keeps for the features: when life began (created_at, else the
+// first row of any source) and the last row of each source of events, in ms, NULL without any.
+func lifeColumns() []string {
+	columns := []string{"born_ms"}
+	for _, source := range eventSources() {
+		columns = append(columns, lastColumn(source))
+	}
+	return columns
+}
+
+func lastColumn(source string) string { return "last_" + source + "_ms" }
+
 // facts is one SELECT of the population's union: what a source tells, one row a customer; columns not named are silent.
 func facts(from string, tells map[string]string) string {
 	columns := make([]string, 0, len(factColumns)+1)
@@ -163,6 +178,13 @@ func facts(from string, tells map[string]string) string {
 			e = f.silent
 		}
 		columns = append(columns, e+" AS "+f.name)
+	}
+	for _, name := range lifeColumns()[1:] {
+		e, ok := tells[name]
+		if !ok {
+			e = nullMs
+		}
+		columns = append(columns, e+" AS "+name)
 	}
 	return "SELECT " + strings.Join(columns, ", ") + "\nFROM " + from + "\nGROUP BY customer_id"
 }
@@ -182,7 +204,10 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 			continue // the periods below tell of them
 		}
 		columns := []string{"at"}
-		tells := map[string]string{"first_ms": "toNullable(toUnixTimestamp64Milli(min(at)))"}
+		tells := map[string]string{
+			"first_ms":         "toNullable(toUnixTimestamp64Milli(min(at)))",
+			lastColumn(source): "toNullable(toUnixTimestamp64Milli(max(at)))",
+		}
 		switch c.Setting {
 		case NonContractual:
 			for _, a := range c.Activity {
@@ -211,7 +236,7 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		return "", err
 	}
 	t := strconv.FormatInt(milliseconds(cutoff), 10)
-	tells := map[string]string{"first_ms": "toNullable(min(started_ms))"}
+	tells := map[string]string{"first_ms": "toNullable(min(started_ms))", lastColumn(Subscriptions): "toNullable(max(started_ms))"}
 	if c.Setting == Contractual {
 		tells["paid_ms"] = "maxOrNullIf(end_ms, end_ms > started_ms)" // a period of no length was never paid for
 		tells["renewing"] = "max(end_ms >= " + t + " AND NOT cancelled)"
@@ -222,7 +247,11 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 	for i, f := range factColumns {
 		merged[i] = f.merge + "(u." + f.name + ") AS " + f.name
 	}
-	return "SELECT customer_id, toUInt8(" + standingSQL(c, cutoff) + ") AS standing\nFROM (\nSELECT u.customer_id AS customer_id, " + strings.Join(merged, ", ") +
+	lasts := strings.Join(lifeColumns()[1:], ", ")
+	for _, name := range lifeColumns()[1:] {
+		merged = append(merged, "max(u."+name+") AS "+name)
+	}
+	return "SELECT customer_id, toUInt8(" + standingSQL(c, cutoff) + ") AS standing, coalesce(created_ms, first_ms) AS born_ms, " + lasts + "\nFROM (\nSELECT u.customer_id AS customer_id, " + strings.Join(merged, ", ") +
 		"\nFROM (\n" + strings.Join(union, "\nUNION ALL\n") + "\n) AS u\nWHERE u.customer_id != ''\nGROUP BY u.customer_id\n)\nSETTINGS " + spill, nil
 }
 

@@ -40,6 +40,7 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 	if err != nil {
 		return nil, err
 	}
+	compiler.lives = p.lives
 	customers := p.Eligible()
 	r := newSnapshotReader(c.Entries, customers)
 	rows = evenRange(len(customers), rows)

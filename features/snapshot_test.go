@@ -74,6 +74,39 @@ func TestSnapshotInRangesIsTheSame(t *testing.T) {
 	sameVectors(t, whole, ranges)
 }
 
+// TestLivesOfThePopulation compares what the population keeps of lives with what the sources say.
+func TestLivesOfThePopulation(t *testing.T) {
+	w := randomHistory(rand.New(rand.NewPCG(10, 9)), cutoffMS())
+	s := w.store(t)
+	cutoff := formCutoffs[2]
+	c, err := DefaultCatalogue().Resolve(t.Context(), s, []time.Time{cutoff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := DefaultChurn()
+	spec.Activity = []string{Usage, Purchases}
+	p, err := s.Population(t.Context(), spec, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Eligible()) < 10 {
+		t.Fatalf("%d eligible customers", len(p.Eligible()))
+	}
+	kept, err := s.Snapshot(t.Context(), c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.lives = false
+	read, err := s.Snapshot(t.Context(), c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameVectors(t, kept, read)
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSnapshotErrors(t *testing.T) {
 	s := (&refWorld{rows: []refRow{{source: Usage, customer: "a", at: refStart, ingested: refStart, hash: 1}}}).store(t)
 	cutoff := time.UnixMilli(refStart).Add(time.Hour)
