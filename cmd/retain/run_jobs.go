@@ -108,7 +108,11 @@ func (a *app) planScore(s *session) plan {
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		settings, err := json.Marshal([]any{s.config.Value, s.config.Bands, s.config.Actions, s.config.Currency, s.config.sources()})
+		engine, err := s.config.actionEngine() // the catalogue's content counts, not where it stands
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		settings, err := json.Marshal([]any{s.config.Value, s.config.Bands, s.config.Actions, string(engine.Catalogue.Document()), s.config.Currency, s.config.sources()})
 		if err != nil {
 			return pipelines.Work{}, fmt.Errorf("name the run: %w", err)
 		}
