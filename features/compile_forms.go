@@ -166,7 +166,7 @@ func (c *compiler) overRows(m Measure) string {
 		if column == "" {
 			return float(c.rows(m))
 		}
-		return float(agg(when("uniqExact", hashed(column), and(cond, column+" != ''"))) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
+		return float(agg(different(column, and(cond, column+" != ''"))) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
 	case Sum:
 		return "ifNull(" + float(agg(when("sum", c.number(m.Source, m.Column), cond))) + ", 0)"
 	case Mean:

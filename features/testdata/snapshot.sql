@@ -1,4 +1,4 @@
-WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a2, toInt64(9223372036854775807)), ifNull(s3.a8, toInt64(9223372036854775807)), ifNull(s2.a10, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
+WITH ifNull(s4.a1, nullIf(arrayMin([toInt64(9223372036854775807), ifNull(s1.a2, toInt64(9223372036854775807)), ifNull(s3.a8, toInt64(9223372036854775807)), ifNull(s2.a11, toInt64(9223372036854775807))]), toInt64(9223372036854775807))) AS _born
 SELECT
     p.customer_id AS customer_id,
     toFloat32(ifNull((ifNull(toFloat64(s0.a0), 0)) * 0.016666666666666666, nan)) AS `usage_minutes_sum_28d`,
@@ -15,7 +15,7 @@ SELECT
     toFloat32(ifNull(s2.a6, nan)) AS `subscription_mrr_renewal_change`,
     toFloat32(ifNull(s2.a7, nan)) AS `subscription_discount_renewal_difference`,
     toFloat32(ifNull(toFloat64(s2.a8), nan)) AS `subscription_upgrades_count_180d`,
-    toFloat32(ifNull(toFloat64(s2.a9), nan)) AS `subscription_returns_count`,
+    toFloat32(ifNull(toFloat64(s2.a10), nan)) AS `subscription_returns_count`,
     toFloat32(ifNull((1689811200000 - _born) / 86400000, nan)) AS `profile_tenure_days`,
     s4.a0 AS `profile_region`
 FROM `eligible` AS p
@@ -28,7 +28,7 @@ LEFT ANY JOIN (
         countIf(toUnixTimestamp64Milli(at) >= 1684972800000 AND toUnixTimestamp64Milli(at) < 1687392000000) AS a3,
         countIf(toUnixTimestamp64Milli(at) >= 1687392000000) AS a4,
         if(countIf(`feature` != '') = 0, NULL, greatest(log(countIf(`feature` != '')) - arraySum(k -> k * log(k) - if(k > 1, (k - 1) * log(k - 1), 0), arraySort(arrayEnumerateUniq(groupArrayIf(cityHash64(`feature`), `feature` != '')))) / countIf(`feature` != ''), 0)) AS a5,
-        uniqExactIf(cityHash64(`user_id`), toUnixTimestamp64Milli(at) >= 1687392000000 AND `user_id` != '') AS a6
+        arrayUniq(groupArrayIf(cityHash64(`user_id`), toUnixTimestamp64Milli(at) >= 1687392000000 AND `user_id` != '')) AS a6
     FROM (SELECT r.`customer_id` AS `customer_id`, r.`duration_s` AS `duration_s`, r.`feature` AS `feature`, r.`user_id` AS `user_id`, r.`at` AS `at` FROM `usage` AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.`at` >= toDateTime64('2023-04-27 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' AND (r.customer_id, r.event_hash) NOT IN (SELECT r.customer_id, r.event_hash FROM `usage_fixes` AS r WHERE 1 AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\') UNION ALL SELECT r.`customer_id` AS `customer_id`, r.`duration_s` AS `duration_s`, r.`feature` AS `feature`, r.`user_id` AS `user_id`, r.`at` AS `at` FROM (SELECT * FROM `usage_fixes` AS r WHERE r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\' ORDER BY r.customer_id, r.event_hash, r.ingested_at DESC, r.imported_at DESC, r.`at` DESC, r.row_hash DESC LIMIT 1 BY r.customer_id, r.event_hash) AS r WHERE r.`at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.`at` >= toDateTime64('2023-04-27 00:00:00.000', 3, 'UTC'))
     GROUP BY customer_id
 ) AS s0 ON s0.customer_id = p.customer_id
@@ -53,8 +53,9 @@ LEFT ANY JOIN (
         arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(a5.3 - nullIf(a5.4, 0)) / nullIf(a5.4, 0)])[1] AS a6,
         a5.5 - a5.6 AS a7,
         arrayCount(r -> ifNull(r.3 > r.4, false) AND r.1 >= 1674259200000 AND r.1 < 1689811200000, a4) AS a8,
-        arrayCount((e, running) -> e.2 = -1 AND running = 1, arrayPopFront(arraySort(arrayConcat(groupArray((toUnixTimestamp64Milli(at), toInt8(-1))), groupArray((greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))), toInt8(1)))))), arrayPopFront(arrayCumSum(e -> -e.2, arraySort(arrayConcat(groupArray((toUnixTimestamp64Milli(at), toInt8(-1))), groupArray((greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))), toInt8(1)))))))) AS a9,
-        minOrNull(toUnixTimestamp64Milli(at)) AS a10
+        arraySort(arrayConcat(groupArray(2 * toUnixTimestamp64Milli(at)), groupArray(2 * greatest(toUnixTimestamp64Milli(at), ifNull(toUnixTimestamp64Milli(ifNull(ended_at, ends_at)), toInt64(4000000000000000))) + 1))) AS a9,
+        arrayCount((e, running) -> bitAnd(e, 1) = 0 AND running = 1, arrayPopFront(a9), arrayPopFront(arrayCumSum(e -> if(bitAnd(e, 1) = 0, 1, -1), a9))) AS a10,
+        minOrNull(toUnixTimestamp64Milli(at)) AS a11
     FROM (SELECT r.`customer_id` AS `customer_id`, if(r.`ended_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), r.`ended_at`, NULL) AS `ended_at`, if(r.ingested_mapped OR ifNull(r.billing_days, 0) = 0 OR ifNull(r.`ends_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC'), false), r.`ends_at`, r.started_at + toIntervalDay(greatest(toInt64(r.billing_days), 1) * (intDiv(dateDiff('millisecond', r.started_at, toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC')), greatest(toInt64(r.billing_days), 1) * 86400000) + 1))) AS `ends_at`, r.`seats` AS `seats`, r.`plan` AS `plan`, r.`row_hash` AS `row_hash`, r.`subscription_id` AS `subscription_id`, r.`mrr` AS `mrr`, r.`list_mrr` AS `list_mrr`, r.`started_at` AS `at` FROM `subscriptions` AS r WHERE r.`started_at` < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.ingested_at < toDateTime64('2023-07-20 00:00:00.000', 3, 'UTC') AND r.customer_id >= 'a' AND r.customer_id < 'b\'\\')
     GROUP BY customer_id
 ) AS s2 ON s2.customer_id = p.customer_id
@@ -62,7 +63,7 @@ LEFT ANY JOIN (
     SELECT
         customer_id,
         maxOrNull(toUnixTimestamp64Milli(at)) AS a0,
-        uniqExactIf(cityHash64(`order_id`), toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` != '') AS a1,
+        arrayUniq(groupArrayIf(cityHash64(`order_id`), toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` != '')) AS a1,
         countIf(toUnixTimestamp64Milli(at) >= 1658275200000 AND `order_id` = '') AS a2,
         groupBitOrResample(0, 3, 1)(bitShiftLeft(toUInt64(1), toUInt8(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000) % 64)), toUInt16(intDiv(intDiv(1689811199999 - toUnixTimestamp64Milli(at), 86400000), 64))) AS a3,
         arrayFlatten(arrayMap((w, i) -> arrayMap(b -> toInt32(64 * (toInt64(i) - 1) + b), bitPositionsToArray(w)), a3, arrayEnumerate(a3))) AS a4,
