@@ -156,7 +156,7 @@ func (c *compiler) overRows(m Measure) string {
 	const ms = "toUnixTimestamp64Milli(at)"
 	sinceDays := func(aggregate string) string { return fmt.Sprintf("(%d - %s) / %d", c.now, agg(aggregate), dayMS) }
 	sinceLast := func() string {
-		if c.lives && m.Window == 0 && len(m.Where) == 0 && !m.Current {
+		if c.lives && slices.Contains(lastSources, m.Source) && m.Window == 0 && len(m.Where) == 0 && !m.Current {
 			return fmt.Sprintf("(%d - p.%s) / %d", c.now, lastColumn(m.Source), dayMS)
 		}
 		return sinceDays(when("maxOrNull", ms, cond))

@@ -141,30 +141,56 @@ func (p *Population) load(ctx context.Context, query string) (err error) {
 	return nil
 }
 
-// factColumns are what each source tells of a customer, with the value of a source that is silent on it. All instants are
-// milliseconds since 1970.
-var factColumns = []struct{ name, silent, merge string }{
-	{"created_ms", nullMs, "max"},     // customers.created_at
-	{"opted", "toUInt8(0)", "max"},    // opted out before T
-	{"first_ms", nullMs, "min"},       // first row
-	{"active_ms", nullMs, "max"},      // non_contractual: last activity
-	{"left_ms", nullMs, "max"},        // event: last leaving
-	{"joined_ms", nullMs, "max"},      // event: last start
-	{"paid_ms", nullMs, "max"},        // contractual: the last end of a period that started before T
-	{"renewing", "toUInt8(0)", "max"}, // contractual: some period that covers T is not cancelled
+// factColumns are what sources tell of a customer. All instants are milliseconds since 1970.
+var factColumns = []factColumn{
+	{"created_ms", latest},      // customers.created_at
+	{"opted", flagged},          // opted out before T
+	{"first_ms", earliest},      // first row
+	{"active_ms", latest},       // non_contractual: last activity
+	{"left_ms", latest},         // event: last leaving
+	{"joined_ms", latest},       // event: last start
+	{"paid_ms", latest},         // contractual: the last end of a period that started before T
+	{"renewing", flagged},       // contractual: some period that covers T is not cancelled
+	{lastColumn(Usage), latest}, // and lastSources
+	{lastColumn(Purchases), latest},
+	{lastColumn(Touchpoints), latest},
 }
 
-const nullMs = "CAST(NULL, 'Nullable(Int64)')"
+type factColumn struct {
+	name string
+	kind factKind
+}
+
+// factKind says how the facts of several sources become one.
+type factKind struct{ merge, silent string }
+
+// Sources that are silent give a number beyond every instant: plain numbers merge in a third of the time of nullable ones.
+var (
+	latest   = factKind{"max", "toInt64(-9000000000000000000)"}
+	earliest = factKind{"min", "toInt64(9000000000000000000)"}
+	flagged  = factKind{"max", "toUInt8(0)"}
+)
+
+// merged is the fact over the union of the sources: NULL (0 for a flag) when all are silent.
+func (f factColumn) merged() string {
+	if f.kind == flagged {
+		return f.kind.merge + "(u." + f.name + ") AS " + f.name
+	}
+	return "nullIf(" + f.kind.merge + "(u." + f.name + "), " + f.kind.silent + ") AS " + f.name
+}
 
 // lifeColumns are what the population, which reads every source anyway, keeps for the features: when life began (created_at, else the
-// first row of any source) and the last row of each source of events, in ms, NULL without any.
+// first row of any source) and the last row of lastSources, in ms, NULL without any.
 func lifeColumns() []string {
 	columns := []string{"born_ms"}
-	for _, source := range eventSources() {
+	for _, source := range lastSources {
 		columns = append(columns, lastColumn(source))
 	}
 	return columns
 }
+
+// lastSources are those whose last row the catalogue asks for and that are otherwise read by windows, so that it saves reading them whole.
+var lastSources = []string{Usage, Purchases, Touchpoints}
 
 func lastColumn(source string) string { return "last_" + source + "_ms" }
 
@@ -173,18 +199,11 @@ func facts(from string, tells map[string]string) string {
 	columns := make([]string, 0, len(factColumns)+1)
 	columns = append(columns, "customer_id")
 	for _, f := range factColumns {
-		e, ok := tells[f.name]
-		if !ok {
-			e = f.silent
+		e := f.kind.silent
+		if told, ok := tells[f.name]; ok {
+			e = "ifNull(" + told + ", " + e + ")"
 		}
 		columns = append(columns, e+" AS "+f.name)
-	}
-	for _, name := range lifeColumns()[1:] {
-		e, ok := tells[name]
-		if !ok {
-			e = nullMs
-		}
-		columns = append(columns, e+" AS "+name)
 	}
 	return "SELECT " + strings.Join(columns, ", ") + "\nFROM " + from + "\nGROUP BY customer_id"
 }
@@ -205,14 +224,14 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		}
 		columns := []string{"at"}
 		tells := map[string]string{
-			"first_ms":         "toNullable(toUnixTimestamp64Milli(min(at)))",
-			lastColumn(source): "toNullable(toUnixTimestamp64Milli(max(at)))",
+			"first_ms":         "toUnixTimestamp64Milli(min(at))",
+			lastColumn(source): "toUnixTimestamp64Milli(max(at))",
 		}
 		switch c.Setting {
 		case NonContractual:
 			for _, a := range c.Activity {
 				if a == source {
-					tells["active_ms"] = "toNullable(toUnixTimestamp64Milli(max(at)))"
+					tells["active_ms"] = "toUnixTimestamp64Milli(max(at))"
 				}
 			}
 		case EventSetting:
@@ -236,7 +255,7 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		return "", err
 	}
 	t := strconv.FormatInt(milliseconds(cutoff), 10)
-	tells := map[string]string{"first_ms": "toNullable(min(started_ms))", lastColumn(Subscriptions): "toNullable(max(started_ms))"}
+	tells := map[string]string{"first_ms": "min(started_ms)"}
 	if c.Setting == Contractual {
 		tells["paid_ms"] = "maxOrNullIf(end_ms, end_ms > started_ms)" // a period of no length was never paid for
 		tells["renewing"] = "max(end_ms >= " + t + " AND NOT cancelled)"
@@ -245,12 +264,9 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 
 	merged := make([]string, len(factColumns))
 	for i, f := range factColumns {
-		merged[i] = f.merge + "(u." + f.name + ") AS " + f.name
+		merged[i] = f.merged()
 	}
 	lasts := strings.Join(lifeColumns()[1:], ", ")
-	for _, name := range lifeColumns()[1:] {
-		merged = append(merged, "max(u."+name+") AS "+name)
-	}
 	return "SELECT customer_id, toUInt8(" + standingSQL(c, cutoff) + ") AS standing, coalesce(created_ms, first_ms) AS born_ms, " + lasts + "\nFROM (\nSELECT u.customer_id AS customer_id, " + strings.Join(merged, ", ") +
 		"\nFROM (\n" + strings.Join(union, "\nUNION ALL\n") + "\n) AS u\nWHERE u.customer_id != ''\nGROUP BY u.customer_id\n)\nSETTINGS " + spill, nil
 }
