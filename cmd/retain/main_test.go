@@ -61,7 +61,8 @@ func TestWrongUsage(t *testing.T) {
 		{"group alone as JSON", []string{"models", "--json"}, "list, show"},
 		{"too many versions", []string{"models", "show", "1", "2"}, "unexpected argument"},
 		{"key without a scope", []string{"keys", "create"}, "scope"},
-		{"Parquet", []string{"features", "export", "--cutoff", "2024-01-01", "--out", "x.parquet"}, "Parquet"},
+		{"simulation without a size", []string{"simulate", "--days", "365"}, "--customers"},
+		{"no such job", []string{"run", "cleanup"}, "import"},
 		{"negative skip", []string{"import", "usage", "x.csv", "--skip-bad", "-1"}, "--skip-bad"},
 		{"missing configuration", []string{"at-risk", "--config", "none.yaml"}, "none.yaml"},
 	} {
