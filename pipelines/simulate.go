@@ -16,13 +16,13 @@ import (
 
 // SimulateOptions say which world fills the sources.
 type SimulateOptions struct {
-	Warehouse *warehouse.Warehouse // required
-	World     *simulation.World    // required
-	Churn     features.ChurnSpec   // horizon, gap, grace and least tenure of the truth
-	Replace   bool                 // sources that hold rows are replaced; else they are warehouse.ErrSourcesHoldRows
-	Truth     string               // file for the truth, CSV; "" = none
-	Producers int                  // customers made at once; 0 = 2
-	Progress  func(customers, rows int64)
+	Warehouse *warehouse.Warehouse         // required
+	World     *simulation.World            // required
+	Churn     features.ChurnSpec           // horizon, gap, grace and least tenure of the truth
+	Replace   bool                         // sources that hold rows are replaced; else they are warehouse.ErrSourcesHoldRows
+	Truth     string                       // file for the truth, CSV; "" = none
+	Producers int                          // customers made at once; 0 = 2
+	Progress  func(customers, usage int64) // customers made so far, and rows of usage
 }
 
 // SimulateReport is the JSON of `retain simulate`.
@@ -153,6 +153,7 @@ func (s *simulateRun) produce(ctx context.Context) error {
 		var truth []byte
 		for i := first; i < last; i++ {
 			s.World.Customer(i, c)
+			s.rows.Add(int64(len(c.Usage)))
 			simulatedCustomer(to, c)
 			s.countLeavers(c)
 			if s.truth != nil {
@@ -165,12 +166,9 @@ func (s *simulateRun) produce(ctx context.Context) error {
 			}
 		}
 		for _, source := range warehouse.ImportSources {
-			rows := to[source.Name]
-			s.rows.Add(int64(rows.batch.Rows))
-			if err := rows.feed.Append(ctx, &rows.batch); err != nil {
+			if err := to[source.Name].send(ctx, false); err != nil {
 				return err
 			}
-			rows.clear()
 		}
 		s.made.Add(int64(last - first))
 		if s.Progress != nil {
@@ -180,7 +178,7 @@ func (s *simulateRun) produce(ctx context.Context) error {
 		}
 	}
 	for _, source := range warehouse.ImportSources {
-		if err := to[source.Name].feed.Flush(); err != nil {
+		if err := to[source.Name].send(ctx, true); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"context"
 	"strconv"
 	"unsafe"
 
@@ -16,6 +17,12 @@ type simulatedRows struct {
 	next   int    // column that the next value of the row belongs to
 	arena  []byte // free room for texts; a full one is left to those that point into it
 }
+
+// Rows that are written at once. Most are usage; those of the other sources wait in memory the longer.
+const (
+	simulatedMany = 200_000
+	simulatedFew  = 50_000
+)
 
 func newSimulatedRows(fill *warehouse.Fill, source warehouse.ImportSource) (*simulatedRows, error) {
 	feed, err := fill.Feed(source.Name)
@@ -74,12 +81,23 @@ func (s *simulatedRows) numbered(prefix, id string, number int) string {
 	return unsafe.String(&s.arena[begin], len(s.arena)-begin) // the arena is only appended to
 }
 
-// clear makes room for the next rows.
-func (s *simulatedRows) clear() {
+// send writes the rows if there are enough of them, or if all is to go.
+func (s *simulatedRows) send(ctx context.Context, all bool) error {
+	enough := simulatedFew
+	if s.source.Name == "usage" {
+		enough = simulatedMany
+	}
+	if s.batch.Rows < enough && !all {
+		return nil
+	}
+	if err := s.feed.Append(ctx, &s.batch); err != nil {
+		return err
+	}
 	for i := range s.batch.Texts {
 		s.batch.Texts[i], s.batch.Whole[i] = s.batch.Texts[i][:0], s.batch.Whole[i][:0]
 	}
 	s.batch.Rows, s.batch.IngestedAt, s.batch.IngestedMapped = 0, s.batch.IngestedAt[:0], s.batch.IngestedMapped[:0]
+	return nil
 }
 
 // simulatedCustomer appends all rows of a customer, columns in the order of warehouse.ImportSources.

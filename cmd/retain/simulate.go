@@ -50,10 +50,10 @@ probability of leaving of every customer on the first of each month, and what ea
 				return err
 			}
 			defer s.close(&err)
-			bar := a.progress("rows")
+			bar := a.progress("rows of usage")
 			report, err := pipelines.Simulate(cmd.Context(), pipelines.SimulateOptions{
 				Warehouse: s.db, World: world, Churn: s.config.Churn, Replace: force, Truth: truth,
-				Progress: func(customers, rows int64) { bar.set(rows, customers, int64(o.Customers)) },
+				Progress: func(customers, usage int64) { bar.set(usage, customers, int64(o.Customers)) },
 			})
 			bar.done()
 			if errors.Is(err, warehouse.ErrSourcesHoldRows) {

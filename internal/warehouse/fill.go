@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // ErrSourcesHoldRows tells that sources hold rows which a Fill was not allowed to replace.
@@ -19,12 +18,6 @@ var ErrSourcesHoldRows = errors.New("the sources hold rows already")
 
 // fillSource names a fill in the journal of imports, where it stands for all sources.
 const fillSource = "*"
-
-// A feed's rows are sent after so many, or bytes of their values: each piece makes one part per partition.
-const (
-	fillRows  = 400_000
-	fillBytes = 128 << 20
-)
 
 // What a row of a feed becomes, as bits: the first version of an event stands in its source, all versions of an event with several in the fixes.
 const (
@@ -110,14 +103,12 @@ func (f *Fill) ddl(source ImportSource) []string {
 
 // Feed takes the rows of one source. It belongs to one goroutine; a source may have several.
 type Feed struct {
-	fill    *Fill
-	source  ImportSource
-	hasher  Staging
-	batch   driver.Batch
-	pending int
-	as      []uint8
-	event   []uint64
-	count   *atomic.Uint64
+	fill   *Fill
+	source ImportSource
+	hasher Staging
+	as     []uint8
+	event  []uint64
+	count  *atomic.Uint64
 }
 
 // Feed opens a feed of a source.
@@ -133,25 +124,22 @@ func (f *Fill) Feed(source string) (*Feed, error) {
 	return feed, nil
 }
 
-// Append takes the rows of b. The versions of an event stand in one batch, one after another as they became known; one that repeats the version before it is
-// dropped, as an import would. Rows of a source without identity are all different.
-func (d *Feed) Append(ctx context.Context, b *ImportBatch) error {
+// Append sends the rows of b, which make one part per partition: some 100,000 a batch are worth it. The versions of an event stand in one batch, one after another as they
+// became known; one that repeats the version before it is dropped, as an import would. Rows of a source without identity are all different.
+func (d *Feed) Append(ctx context.Context, b *ImportBatch) (err error) {
 	if b.Rows == 0 {
 		return nil
 	}
-	if d.batch == nil {
-		var names []string
-		for _, c := range d.source.Columns {
-			names = append(names, fedPrefix+c.Name)
-		}
-		batch, err := d.fill.w.Conn().PrepareBatch(fillContext(ctx), fmt.Sprintf("INSERT INTO %s (fill_as, fed_ingested_at, fed_ingested_mapped, event_hash, row_hash, %s)",
-			importTable(d.fill.id, d.source.Name+"_feed"), strings.Join(names, ", ")))
-		if err != nil {
-			return fmt.Errorf("fill %s: %w", d.source.Name, err)
-		}
-		d.batch = batch
+	var names []string
+	for _, c := range d.source.Columns {
+		names = append(names, fedPrefix+c.Name)
 	}
-	d.judge(b)
+	batch, err := d.fill.w.Conn().PrepareBatch(fillContext(ctx), fmt.Sprintf("INSERT INTO %s (fill_as, fed_ingested_at, fed_ingested_mapped, event_hash, row_hash, %s)",
+		importTable(d.fill.id, d.source.Name+"_feed"), strings.Join(names, ", ")))
+	if err != nil {
+		return fmt.Errorf("fill %s: %w", d.source.Name, err)
+	}
+	kept := d.judge(b)
 	columns := []any{d.as, b.IngestedAt[:b.Rows], b.IngestedMapped[:b.Rows], d.event, d.hasher.rowHash}
 	for i, c := range d.source.Columns {
 		if c.Kind.Textual() {
@@ -161,18 +149,19 @@ func (d *Feed) Append(ctx context.Context, b *ImportBatch) error {
 		}
 	}
 	for i, values := range columns {
-		if err := d.batch.Column(i).Append(values); err != nil {
-			return fmt.Errorf("fill %s: %w", d.source.Name, err)
+		if err := batch.Column(i).Append(values); err != nil {
+			return errors.Join(fmt.Errorf("fill %s: %w", d.source.Name, err), batch.Abort())
 		}
 	}
-	if d.pending += b.Rows; d.pending >= fillRows || d.hasher.bytes >= fillBytes {
-		return d.Flush()
+	if err := batch.Send(); err != nil {
+		return fmt.Errorf("fill %s: %w", d.source.Name, err)
 	}
+	d.count.Add(kept)
 	return nil
 }
 
-// judge hashes the rows of b and tells what becomes of each.
-func (d *Feed) judge(b *ImportBatch) {
+// judge hashes the rows of b, tells what becomes of each, and counts those that stay.
+func (d *Feed) judge(b *ImportBatch) (kept uint64) {
 	d.hasher.hashRows(b)
 	d.as, d.event = d.as[:0], d.event[:0]
 	for r := range b.Rows {
@@ -183,7 +172,6 @@ func (d *Feed) judge(b *ImportBatch) {
 		d.event = append(d.event, id)
 		d.as = append(d.as, fillFirst)
 	}
-	var kept uint64
 	for r, first := 1, 0; r < b.Rows; r++ {
 		if d.event[r] != d.event[r-1] || d.hasher.idHash[r] == 0 {
 			first = r
@@ -210,20 +198,7 @@ func (d *Feed) judge(b *ImportBatch) {
 			kept++
 		}
 	}
-	d.count.Add(kept)
-}
-
-// Flush sends what has been appended. It must be called once at the end.
-func (d *Feed) Flush() error {
-	if d.batch == nil {
-		return nil
-	}
-	batch := d.batch
-	d.batch, d.pending, d.hasher.bytes = nil, 0, 0
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("fill %s: %w", d.source.Name, err)
-	}
-	return nil
+	return kept
 }
 
 // HeldRows are the rows that each source holds; sources without any are absent.
@@ -349,7 +324,7 @@ func (f *Fill) Abort(ctx context.Context) error {
 var fillSettings = clickhouse.Settings{
 	"max_insert_threads":                                 1,
 	"max_threads":                                        1,
-	"min_insert_block_size_rows":                         2 * fillRows,
+	"min_insert_block_size_rows":                         1 << 22,
 	"min_insert_block_size_bytes":                        1 << 30,
 	"max_partitions_per_insert_block":                    0,
 	"insert_deduplicate":                                 0,

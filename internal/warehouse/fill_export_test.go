@@ -1,9 +1,6 @@
 package warehouse
 
-import (
-	"context"
-	"sync/atomic"
-)
+import "context"
 
 // How far a fill came before its process died.
 const (
@@ -37,10 +34,10 @@ func (f *Fill) Die(ctx context.Context, progress int) error {
 
 // Judge tells what becomes of rows, as bits (1 source, 2 fixes), and how many are kept.
 func Judge(source ImportSource, b *ImportBatch) (as []uint8, kept uint64) {
-	d := &Feed{source: source, hasher: Staging{source: source}, count: new(atomic.Uint64)}
+	d := &Feed{source: source, hasher: Staging{source: source}}
 	for _, name := range source.ID {
 		d.hasher.ids = append(d.hasher.ids, source.Column(name))
 	}
-	d.judge(b)
-	return d.as, d.count.Load()
+	kept = d.judge(b)
+	return d.as, kept
 }

@@ -48,9 +48,6 @@ func fillUsage(t *testing.T, w *warehouse.Warehouse, customer string, n int) *wa
 	if err == nil {
 		err = feed.Append(t.Context(), usageRows(customer, n))
 	}
-	if err == nil {
-		err = feed.Flush()
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
