@@ -18,7 +18,7 @@ build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 engine: ## the embedded ClickHouse, from npm, pinned by internal/chdb/engine/package-lock.json
 	@scripts/install-engine
 
-demo: build ## loads CDNOW, trains, scores, prints the at-risk list and serves; ARGS=--once does not serve
+demo: build ## simulates a company, trains, scores, prints the at-risk list and serves; ARGS=--once does not serve, ARGS="--dataset cdnow" shows real data
 	bin/retain demo $(ARGS)
 
 test: build ## everything the tests need, then all of them
@@ -37,8 +37,11 @@ lint: ## go vet, gofmt and golangci-lint
 	  GOFLAGS= GOBIN=$(CACHE)/bin go install $(LINT) && mv $(CACHE)/bin/golangci-lint $(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))); }
 	$(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))) run ./...
 
-bench: engine ## the benchmarks, once each
-	go test -run '^$$' -bench . -benchtime 1x ./...
+bench: engine ## the short benchmarks, once each
+	go test -run '^$$' -bench . -skip 'KnownWorld|Features' -benchtime 1x ./...
+
+bench-world: engine ## what the models recover of the known world, at 3,000 (5 seeds) and 20,000 customers; half an hour
+	go test -run '^$$' -bench KnownWorld -benchtime 1x -timeout 2h ./cmd/retain
 
 bench-features: engine ## CPU of feature SQL against the barest scan; RETAIN_BENCH_SIZE=A|B|S, RETAIN_BENCH_DIR=DIR keeps the history
 	go test -run '^$$' -bench Features -benchtime 1x -timeout 120m ./features
