@@ -30,7 +30,7 @@ type DecideOptions struct {
 // decideChunk customers have their turn at a time: in a chunk that capacity cannot run out in, turns do not depend on each other.
 const decideChunk = 4096
 
-// deciding is the state of the decisions of one run: some 100 bytes a customer.
+// deciding is the state of the decisions of one run: some 150 bytes a customer.
 type deciding struct {
 	shared   actions.Deciding // RunID set by draw
 	engine   *actions.Engine
@@ -41,14 +41,14 @@ type deciding struct {
 	eligible   []uint64  // by rules and policy; bit = action
 	value      []float64 // NaN = unknown
 	pressure   []float64
-	zone       []uint16 // place
-	ticket     []uint16 // place: the channel of the oldest open ticket
-	reasons    []uint16 // customer-major, one word per action
+	zone       []uint32 // place
+	ticket     []uint32 // place: the channel of the oldest open ticket
+	reasons    []uint32 // customer-major, one word per action
 	open       []uint64 // after capacity, at the customer's turn
 	chosen     []uint8
 	propensity []float64 // of the open actions in the order of bits, customer after customer
 	at         []uint32  // customer i has propensity[at[i]:at[i+1]]
-	moments    map[uint16]time.Time
+	moments    map[uint32]time.Time
 }
 
 // prepare finds who may get what at the run's cutoff: everything that decides but chance and capacity.
@@ -68,8 +68,8 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 	d := &deciding{
 		shared: actions.Deciding{Cutoff: s.o.Cutoff, Policy: actions.PolicyVersion(engine.Catalogue, share, !o.Plan), Explore: !o.Plan, Share: share, Catalogue: engine.Catalogue},
 		engine: engine, customer: s.p.Customer, word: newLexicon(),
-		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint16, n), ticket: make([]uint16, n),
-		reasons: make([]uint16, n*len(engine.Catalogue.Actions)), moments: map[uint16]time.Time{},
+		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint32, n), ticket: make([]uint32, n),
+		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[uint32]time.Time{},
 	}
 	s.deciding = d
 	reader := decideReader{store: store, p: s.p, engine: engine}
@@ -143,7 +143,7 @@ func (d *deciding) hash(h hash.Hash) {
 }
 
 // why are the words of customer i's suppressed actions, one per action.
-func (d *deciding) why(i int) []uint16 {
+func (d *deciding) why(i int) []uint32 {
 	k := len(d.engine.Catalogue.Actions)
 	return d.reasons[i*k : (i+1)*k]
 }

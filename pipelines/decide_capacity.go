@@ -51,15 +51,15 @@ func (k *capacity) take(action int) {
 type lexicon struct {
 	mu    sync.RWMutex
 	texts []string
-	codes map[string]uint16
+	codes map[string]uint32
 }
 
 func newLexicon() *lexicon {
-	return &lexicon{texts: []string{""}, codes: map[string]uint16{"": 0}}
+	return &lexicon{texts: []string{""}, codes: map[string]uint32{"": 0}}
 }
 
-// code numbers a text. Beyond 65,535 different ones, which only strange time zones or channels could be, it is "".
-func (l *lexicon) code(text string) uint16 {
+// code numbers a text. There is one for every text: each customer may have one of his own.
+func (l *lexicon) code(text string) uint32 {
 	l.mu.RLock()
 	code, ok := l.codes[text]
 	l.mu.RUnlock()
@@ -71,16 +71,13 @@ func (l *lexicon) code(text string) uint16 {
 	if code, ok := l.codes[text]; ok {
 		return code
 	}
-	if len(l.texts) > math.MaxUint16 {
-		return 0
-	}
-	code = uint16(len(l.texts))
+	code = uint32(len(l.texts))
 	l.texts = append(l.texts, text)
 	l.codes[text] = code
 	return code
 }
 
-func (l *lexicon) text(code uint16) string {
+func (l *lexicon) text(code uint32) string {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.texts[code]

@@ -25,15 +25,15 @@ type decideReader struct {
 	engine *actions.Engine
 }
 
-// decideFacts is that, by customer of the population: some 50 bytes each. Texts are held once.
+// decideFacts is that, by customer of the population: some 70 bytes each. Texts are held once.
 type decideFacts struct {
 	word    *lexicon
-	zone    []uint16 // words
-	consent []uint16 // words: the refused keys, a line each
-	profile [4][]uint16
+	zone    []uint32 // words
+	consent []uint32 // words: the refused keys, a line each
+	profile [4][]uint32
 	open    []uint16 // tickets
 	oldest  []float64
-	channel []uint16 // word: of the oldest open ticket
+	channel []uint32 // word: of the oldest open ticket
 
 	attributes []string // JSON; nil unless a rule reads them
 }
@@ -63,9 +63,9 @@ func (f *decideFacts) describe(i int, to *actions.Facts) error {
 // customers reads the profiles, with everything else left empty.
 func (r *decideReader) customers(ctx context.Context) (*decideFacts, error) {
 	n := len(r.p.Customer)
-	f := &decideFacts{word: newLexicon(), zone: make([]uint16, n), consent: make([]uint16, n), open: make([]uint16, n), oldest: make([]float64, n), channel: make([]uint16, n)}
+	f := &decideFacts{word: newLexicon(), zone: make([]uint32, n), consent: make([]uint32, n), open: make([]uint16, n), oldest: make([]float64, n), channel: make([]uint32, n)}
 	for k := range f.profile {
-		f.profile[k] = make([]uint16, n)
+		f.profile[k] = make([]uint32, n)
 	}
 	for i := range f.oldest {
 		f.oldest[i] = math.NaN()
@@ -117,7 +117,7 @@ func (r *decideReader) tickets(ctx context.Context, f *decideFacts) error {
 		return err
 	}
 	since := r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.Policy.OpenTicketDays)
-	query := `SELECT customer_id, toUInt32(count()) AS open, min(at) AS first_at, argMin(channel, (at, ticket_id)) AS first_channel
+	query := `SELECT customer_id, toUInt32(count()) AS open, min(at) AS first_at, argMin(lower(channel), (at, ticket_id)) AS first_channel
 FROM ` + from + `
 WHERE isNull(resolved_at) AND at >= ` + instantSQL(since) + `
 	AND (SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE isNotNull(resolved_at) LIMIT 1)) > 0
@@ -150,7 +150,7 @@ func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, hist
 		return err
 	}
 	since := r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.HistoryDays())
-	query := `SELECT customer_id, at, channel, lower(class) AS class, action,
+	query := `SELECT customer_id, at, lower(channel) AS channel, lower(class) AS class, action,
 	multiIf(outcome != '', lower(outcome) = 'ignored', at < ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -7)) + `,
 		(SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE outcome != '' LIMIT 1)) > 0, 0) AS ignored
 FROM ` + from + `

@@ -44,6 +44,7 @@ c006,DAY-3,k1,email,marketing,,shown,DAY-3
 c007,DAY-20,k2,push,marketing,,ignored,DAY-19
 c007,DAY-25,k3,push,marketing,,,
 c008,DAY-10,k4,push,marketing,,ignored,DAY+9
+c012,DAY-3,k6,Email,Marketing,,shown,DAY-3
 `,
 	"touchpoints": `customer_id,at,kind
 c014,DAY-3,visit
@@ -119,10 +120,11 @@ func TestDecisionsOfARun(t *testing.T) {
 		{"c004", "answer", "rule: it does not hold"}, // solved
 		{"c005", "answer", "rule: it does not hold"}, // too long ago to be open
 		{"c006", "offer", "cap: at most 1 marketing contact by email in 7 days"},
-		{"c007", "offer", "hold: ignored 2 contacts in 30 days"}, // told once, and once no outcome after 7 days
-		{"c008", "offer", ""},                                    // the outcome came after the cutoff, one alone
-		{"c014", "visits", ""},                                   // a feature that the model has not
-		{"c017", "visits", "rule: it does not hold"},             // the second visit is the future
+		{"c012", "offer", "cap: at most 1 marketing contact by email in 7 days"}, // whatever the case
+		{"c007", "offer", "hold: ignored 2 contacts in 30 days"},                 // told once, and once no outcome after 7 days
+		{"c008", "offer", ""},                                                    // the outcome came after the cutoff, one alone
+		{"c014", "visits", ""},                                                   // a feature that the model has not
+		{"c017", "visits", "rule: it does not hold"},                             // the second visit is the future
 		{"c011", "visits", "rule: it does not hold"},
 	} {
 		if got := reasonOf(made[c.customer], c.action); got != c.want {
@@ -262,6 +264,17 @@ func TestHoldoutOfARun(t *testing.T) {
 	}
 	if held < 10 || held > 50 {
 		t.Errorf("%d of %d held out", held, len(made))
+	}
+}
+
+// A refusal of consent is read by its number: none may be lost among the texts of many customers.
+func TestLexiconHoldsEveryText(t *testing.T) {
+	l := newLexicon()
+	for i := range 1 << 17 {
+		text := fmt.Sprint("lead from page ", i)
+		if code := l.code(text); l.text(code) != text {
+			t.Fatalf("%q is read back as %q", text, l.text(code))
+		}
 	}
 }
 
