@@ -58,8 +58,12 @@ const decisionBatch = 20_000
 // what is learned looks back two years.
 const decisionsKept = 24
 
-// PutDecisions writes the decisions of a run. Batches carry tokens, so that the same run written again, or by two at once, is there once.
+// PutDecisions writes the decisions of a run, unless they are all there: they outlive the run itself, which may be made again. Batches carry tokens, so that
+// what a killed process has written, or two at once, is there once.
 func (w *Warehouse) PutDecisions(ctx context.Context, run DecisionRun, n int, row func(i int) DecisionRow) error {
+	if _, err := w.DecisionRun(ctx, run.RunID); !errors.Is(err, ErrNoDecisions) {
+		return err
+	}
 	for lo := 0; lo < n; lo += decisionBatch {
 		if err := w.putDecisionBatch(ctx, run, lo, min(lo+decisionBatch, n), row); err != nil {
 			return fmt.Errorf("write decisions: %w", err)
@@ -181,10 +185,11 @@ func (w *Warehouse) scanDecisions(ctx context.Context, run DecisionRun, rest str
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// PruneDecisions drops the decisions of cutoffs in months more than 24 before that of the newest.
+// PruneDecisions drops the decisions of cutoffs in months more than 24 before that of the newest, or before now where that lies in the future: a
+// mistyped cutoff must not cost the log.
 func (w *Warehouse) PruneDecisions(ctx context.Context) error {
 	var months []uint32
-	if err := w.Conn().QueryRow(ctx, `WITH (SELECT max(cutoff) FROM decision_runs) AS newest
+	if err := w.Conn().QueryRow(ctx, `WITH (SELECT least(max(cutoff), now64(3, 'UTC')) FROM decision_runs) AS newest
 		SELECT groupUniqArray(toYYYYMM(cutoff)) FROM decision_runs
 		WHERE cutoff < toStartOfMonth(newest) - toIntervalMonth({kept:UInt32})`, clickhouse.Named("kept", fmt.Sprint(decisionsKept))).Scan(&months); err != nil {
 		return fmt.Errorf("list old decisions: %w", err)
