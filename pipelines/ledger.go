@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,10 +93,20 @@ func (a *attempt) settle(o Outcome, err error, cancelled bool, now time.Time) {
 	case err == nil:
 		r.State = warehouse.JobDone
 	case cancelled || errors.Is(err, errTakenOver):
-		r.State, r.Error = warehouse.JobCancelled, err.Error()
+		r.State, r.Error = warehouse.JobCancelled, withoutValue(err)
 	default:
-		r.State, r.Error = warehouse.JobFailed, err.Error()
+		r.State, r.Error = warehouse.JobFailed, withoutValue(err)
 	}
+}
+
+// withoutValue is the text of an error without the cell of a file that it quotes: what is known of customers belongs neither into the ledger nor into a log.
+func withoutValue(err error) string {
+	text := err.Error()
+	var bad *BadRowError
+	if errors.As(err, &bad) && bad.Value != "" {
+		text = strings.ReplaceAll(text, fmt.Sprintf("%q ", bad.Value), "")
+	}
+	return text
 }
 
 // protect makes a panic an error: one job must not end the others, nor leave the ledger in the dark.

@@ -175,7 +175,7 @@ func (r *Runner) job(ctx context.Context, name string, c Call) (row warehouse.Jo
 		if failures++; failures > r.Retries || r.Permanent != nil && r.Permanent(err) {
 			return row, follow, err
 		}
-		r.log().WarnContext(ctx, "job is tried again", "job", name, "after", backoff.String(), "error", err.Error())
+		r.log().WarnContext(ctx, "job is tried again", "job", name, "after", backoff.String(), "error", withoutValue(err))
 		if stopped := pause(ctx, r.clock(), backoff); stopped != nil {
 			return row, follow, errors.Join(err, stopped)
 		}

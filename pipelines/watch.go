@@ -48,8 +48,8 @@ type Watch struct {
 type WatchedFile struct {
 	File   string        `json:"file"`
 	Source string        `json:"source"`
-	State  string        `json:"state"` // imported, known (its content was imported before), failed
-	Error  *string       `json:"error"`
+	State  string        `json:"state"`  // imported, known (its content was imported before), failed
+	Error  *string       `json:"error"`  // without values; NAME.error has them
 	Report *ImportReport `json:"report"` // null unless imported now
 }
 
@@ -263,7 +263,7 @@ func ofFile(ctx context.Context, err error) bool {
 
 // giveUp moves the file to failed, with the reason beside it.
 func (w *Watch) giveUp(f candidate, became WatchedFile, why error) (WatchedFile, error) {
-	text := why.Error()
+	text := withoutValue(why)
 	became.State, became.Error = warehouse.JobFailed, &text
 	folder := filepath.Join(w.Folder, watchFailed)
 	if err := os.MkdirAll(folder, 0o750); err != nil {
@@ -274,7 +274,7 @@ func (w *Watch) giveUp(f candidate, became WatchedFile, why error) (WatchedFile,
 	if err != nil {
 		return became, err
 	}
-	if err := writeAtomically(filepath.Join(folder, name+".error"), []byte(text+"\n")); err != nil {
+	if err := writeAtomically(filepath.Join(folder, name+".error"), []byte(why.Error()+"\n")); err != nil {
 		return became, err
 	}
 	return became, w.rename(f.name, filepath.Join(folder, name))

@@ -1,9 +1,11 @@
 package pipelines
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,6 +144,32 @@ func TestWatchFailures(t *testing.T) {
 	x.put("usage-bad.csv", "customer_id,at\na,2026-11-20\n")
 	if files, _, err := x.scan(); err != nil || files["usage-bad.csv"] != "imported" || x.rows("usage") != 2 {
 		t.Errorf("mended: %v, %v", files, err)
+	}
+}
+
+// A cell that cannot be read is told to who put the file there, and neither to the log nor to the ledger: it is known of a customer, and may be anything.
+func TestWatchTellsNoCells(t *testing.T) {
+	x := watchFolder(t)
+	var log bytes.Buffer
+	x.Runner.Log = slog.New(slog.NewTextHandler(&log, nil))
+	x.put("usage-bad.csv", "customer_id,at,duration_s\na,2026-11-21,\"Ann \"\"Roe\"\"\"\n")
+	_, o, err := x.scan()
+	if err == nil {
+		t.Fatal("a bad row is imported")
+	}
+	rows, failed := x.w.Jobs(t.Context(), "", 10)
+	if failed != nil || len(rows) != 1 {
+		t.Fatal(rows, failed)
+	}
+	report := *o.Report.(*WatchReport).Files[0].Error
+	for where, text := range map[string]string{"the log": log.String(), "the error": err.Error(), "the ledger": rows[0].Error, "the report": report} {
+		if strings.Contains(text, "Roe") || !strings.Contains(text, "usage-bad.csv:2: column duration_s: is not a number") {
+			t.Errorf("%s: %s", where, text)
+		}
+	}
+	why, err := os.ReadFile(filepath.Join(x.Folder, "failed", "usage-bad.csv.error"))
+	if err != nil || !strings.Contains(string(why), "Roe") {
+		t.Errorf("beside the file: %q, %v", why, err)
 	}
 }
 
