@@ -62,10 +62,11 @@ func (b bound) has(canonical string) bool {
 	return ok || b.Table == ""
 }
 
-// Codes of ClickHouse for a table that cannot be described.
+// Codes of ClickHouse for a table that cannot be described, and for rows that throwIf refuses.
 const (
 	unknownTable    = 60
 	unknownDatabase = 81
+	functionThrew   = 395
 	accessDenied    = 497
 )
 
@@ -84,6 +85,19 @@ func (s *Store) bind(ctx context.Context, src source) (bound, error) {
 		return b, fmt.Errorf("describe %s, the table of %s: %w", b.Table, src.Name, err)
 	}
 	return b.match(src, names, types)
+}
+
+// Unfit finds in an error what a row of an own table that does not fit its mapping made ClickHouse say, without the statement around it:
+// the key of the mapping, the column, the fault and the mend. "" = err is no such error.
+func Unfit(err error) string {
+	var ex *clickhouse.Exception
+	if !errors.As(err, &ex) || ex.Code != functionThrew || !strings.HasPrefix(ex.Message, "sources.") {
+		return ""
+	}
+	if why, _, ok := strings.Cut(ex.Message, throwMend); ok {
+		return why + throwMend
+	}
+	return ""
 }
 
 func firstSentence(text string) string {

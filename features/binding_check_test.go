@@ -90,7 +90,13 @@ func TestOwnValues(t *testing.T) {
 		{"decimals are rounded", "quantity Decimal(18, 8)", "(1.00005), (-1.00005)", "quantity", "-1.0001,1.0001", ""},
 		{"integers", "quantity Int64", "(-5)", "quantity", "-5", ""},
 		{"counts of floats", "errors Nullable(Float64)", "(3), (NULL), (nan)", "errors", "3,,", ""},
-		{"counts do not wrap around", "errors Int8", "(-1)", "errors", "", "cannot be safely converted"},
+		{"wide integers", "quantity UInt64", "(99999999999999)", "quantity", "99999999999999", ""},
+		{"integers that do not fit", "quantity UInt64", "(18446744073709551615)", "quantity", "", "sources.usage.columns.quantity: own.quantity holds numbers beyond 1e14"},
+		{"wide decimals", "quantity Decimal(38, 6)", "(1.00005), (-99999999999999)", "quantity", "-99999999999999,1.0001", ""},
+		{"decimals that do not fit", "quantity Decimal(38, 6)", "(1000000000000000)", "quantity", "", "sources.usage.columns.quantity: own.quantity holds numbers beyond 1e14"},
+		{"counts do not wrap around", "errors Int8", "(-1)", "errors", "", "sources.usage.columns.errors: own.errors holds numbers that are not whole, or below 0"},
+		{"counts that are not whole", "errors Float64", "(1.5)", "errors", "", "sources.usage.columns.errors: own.errors holds numbers that are not whole, or below 0"},
+		{"counts that are too large", "errors Nullable(UInt64)", "(NULL), (4294967296)", "errors", "", "sources.usage.columns.errors: own.errors holds numbers that are not whole, or below 0"},
 		{"texts of times", "started String", "('2024-01-01'), ('2024-01-01 12:00'), ('2024-01-01T12:00:00.1239Z'), ('2024-01-01 12:00:00+02:00'), ('')", "at",
 			"2024-01-01 00:00:00.000,2024-01-01 10:00:00.000,2024-01-01 12:00:00.000,2024-01-01 12:00:00.123", ""},
 		{"texts that are no times", "started String", "('01/02/2024')", "at", "", "sources.usage.columns.at: own.started holds texts that are no times"},
@@ -121,6 +127,9 @@ func TestOwnValues(t *testing.T) {
 			err = s.DB.Conn().QueryRow(t.Context(), "SELECT arrayStringConcat(arrayMap(x -> ifNull(toString(x), ''), arraySort(groupArray(tuple("+c.read+")).1)), ',') FROM "+from).Scan(&got)
 			if (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) || got != c.want {
 				t.Errorf("got %q, %v\nwant %q %s", got, err, c.want, c.fault)
+			}
+			if why := Unfit(err); !strings.HasPrefix(why, c.fault) || err == nil && why != "" || strings.Contains(why, "FUNCTION") {
+				t.Errorf("told as %q, want %q", why, c.fault)
 			}
 		})
 	}

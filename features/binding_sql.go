@@ -106,19 +106,38 @@ func (b bound) numberExpr(src source, c sourceColumn, o, typ string) string {
 	var value string
 	switch {
 	case c.Type == whole:
-		value = "accurateCast(" + held + ", " + quoteText(plain) + ")" // a plain cast would wrap around
+		value = "accurateCastOrNull(" + held + ", " + quoteText(plain) + ")" // a plain cast would wrap around
+		value = "if(" + b.throw(src, c.Name, "isNull("+value+")", "numbers that are not whole, or below 0, or beyond "+plain) + ", NULL, " + value + ")"
 	case float:
 		// A cast would cut: 1.005 is 1.00499… as a float.
 		scale := decimalScale(plain)
 		most := fmt.Sprintf("1e%d", 18-scale)
 		value = fmt.Sprintf("if(%s, NULL, reinterpret(toInt64(round(toFloat64(%s) * 1e%[3]d)), 'Decimal(18, %[3]d)'))",
 			b.throw(src, c.Name, "abs("+held+") >= "+most, "numbers beyond "+most), held, scale)
-	case strings.HasPrefix(bare, "Decimal"):
-		value = fmt.Sprintf("CAST(round(%s, %d), %s)", held, decimalScale(plain), quoteText(plain))
 	default:
-		value = "CAST(" + held + ", " + quoteText(plain) + ")"
+		rounded := held
+		if strings.HasPrefix(bare, "Decimal") {
+			rounded = fmt.Sprintf("round(%s, %d)", held, decimalScale(plain))
+		}
+		value = "CAST(" + rounded + ", " + quoteText(plain) + ")"
+		if digits := 18 - decimalScale(plain); wholeDigits(bare, name) > digits {
+			value = "accurateCastOrNull(" + rounded + ", " + quoteText(plain) + ")" // the bare cast fails without naming the column
+			value = "if(" + b.throw(src, c.Name, "isNull("+value+")", fmt.Sprintf("numbers beyond 1e%d", digits)) + ", NULL, " + value + ")"
+		}
 	}
 	return "if(" + present + ", " + value + ", NULL)"
+}
+
+// wholeDigits are the digits that an integer or decimal type may hold before the point; 10 stands for all integers of 32 bits and fewer.
+func wholeDigits(bare, name string) int {
+	var precision, scale int
+	if n, _ := fmt.Sscanf(bare, "Decimal(%d, %d)", &precision, &scale); n == 2 {
+		return precision - scale
+	}
+	if ofKind(name, "Int8", "Int16", "Int32", "UInt8", "UInt16", "UInt32") {
+		return 10
+	}
+	return 78 // of UInt256
 }
 
 // decimalScale is s of Decimal(18, s).
@@ -150,9 +169,12 @@ func (b bound) instantExpr(src source, canonical string) string {
 	return "if(" + b.throw(src, canonical, bad, "texts that are no times such as 2024-05-31 23:59:59") + ", NULL, " + parsed + ")"
 }
 
+// throwMend ends what throw says.
+const throwMend = ": give a view that makes them fit"
+
 // throw is false, or ends the statement with an error that names the mapping if the condition holds for a row.
 func (b bound) throw(src source, canonical, condition, what string) string {
-	message := fmt.Sprintf("sources.%s.columns.%s: %s.%s holds %s: give a view that makes them fit", src.Name, canonical, b.Table, b.columns[canonical].name, what)
+	message := fmt.Sprintf("sources.%s.columns.%s: %s.%s holds %s", src.Name, canonical, b.Table, b.columns[canonical].name, what) + throwMend
 	return "throwIf(" + condition + ", " + quoteText(message) + ")"
 }
 

@@ -50,6 +50,10 @@ func (a *app) run(ctx context.Context) int {
 		fmt.Fprintln(a.stderr, "retain: stopped; nothing half-done is visible")
 		return exitFailed
 	}
+	if why := features.Unfit(err); why != "" { // a row of an own table; the rest is the statement
+		fmt.Fprintf(a.stderr, "retain: %s\n", why)
+		return exitFailed
+	}
 	fmt.Fprintf(a.stderr, "retain: %v\n", err)
 	if isUsage(err) {
 		if command != nil && command.Runnable() {

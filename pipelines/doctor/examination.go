@@ -155,7 +155,7 @@ func mendOf(err error, source string) string {
 		return "run `retain config check`, then look at the message"
 	}
 	var binding *features.BindingError
-	if errors.As(err, &binding) {
+	if errors.As(err, &binding) || features.Unfit(err) != "" {
 		return "correct sources." + source + " in retain.yaml"
 	}
 	var exception *clickhouse.Exception

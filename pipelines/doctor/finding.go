@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"retain/features"
 	"retain/training"
 )
 
@@ -81,6 +82,9 @@ func days(d time.Duration) string { return counted(int64(math.Round(d.Hours()/24
 
 // firstLine shortens what an engine has to say.
 func firstLine(err error) string {
+	if why := features.Unfit(err); why != "" {
+		return why
+	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	const longest = 600
 	if len(line) > longest {
