@@ -53,6 +53,9 @@ type truthFile struct {
 }
 
 func newTruthFile(path string) (*truthFile, error) {
+	if there, err := os.Stat(path); err == nil && there.IsDir() {
+		return nil, fmt.Errorf("write the truth: %s is a folder: name a file", path)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return nil, fmt.Errorf("write the truth: %w", err)
@@ -98,12 +101,13 @@ func (t *truthFile) write(ctx context.Context, chunk int64, lines []byte) error 
 }
 
 func (t *truthFile) publish() error {
-	if err := errors.Join(t.w.Flush(), t.f.Chmod(0o644), t.f.Sync(), t.f.Close()); err != nil {
-		return fmt.Errorf("write the truth: %w", err)
-	}
+	err := errors.Join(t.w.Flush(), t.f.Chmod(0o644), t.f.Sync(), t.f.Close())
 	t.done = true
-	if err := os.Rename(t.f.Name(), t.path); err != nil {
-		return fmt.Errorf("write the truth: %w", err)
+	if err == nil {
+		err = os.Rename(t.f.Name(), t.path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the truth: %w", errors.Join(err, os.Remove(t.f.Name())))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,13 +41,28 @@ probability of leaving of every customer on the first of each month, and what ea
 				if o.End, err = instant("end", end); err != nil {
 					return err
 				}
+				if o.End.IsZero() { // would mean the default
+					return usagef("simulate: end: %s lies too far back", end)
+				}
+			}
+			if strings.EqualFold(filepath.Ext(truth), ".parquet") {
+				return usagef("--truth: %s: the truth is written as CSV; name a file that ends in .csv", truth)
 			}
 			o.Effects = simulation.Effects(effects)
 			world, err := simulation.New(o)
 			if err != nil {
 				return usagef("simulate: %v", err)
 			}
-			s, err := a.open(cmd.Context(), "simulate", writing)
+			config, err := loadConfig(a.configPath, a.environ)
+			if err != nil {
+				return err
+			}
+			for _, source := range warehouse.ImportSources {
+				if table := config.Sources[source.Name].Table; table != "" {
+					return usagef("sources.%s.table: %s is read from %s, so that simulated rows would not be seen; take the mapping out", source.Name, source.Name, table)
+				}
+			}
+			s, err := a.openWith(cmd.Context(), config, "simulate", writing)
 			if err != nil {
 				return err
 			}

@@ -67,6 +67,8 @@ func TestSimulateWrongUsage(t *testing.T) {
 		{"no time", []string{"--customers", "5", "--days", "3", "--seed", "1"}, "days: 3"},
 		{"unknown effects", []string{"--customers", "5", "--days", "200", "--seed", "1", "--effects", "huge"}, "huge"},
 		{"end amid a day", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "2026-01-01T12:00:00Z"}, "midnight"},
+		{"end before all time", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "0001-01-01"}, "end: 0001-01-01"},
+		{"a truth in Parquet", []string{"--customers", "5", "--days", "200", "--seed", "1", "--truth", "t.parquet"}, ".csv"},
 		{"no instant", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "soon"}, "--end"},
 	} {
 		if got := retain(t, "", append([]string{"simulate"}, c.args...)...); got.code != exitUsage || !strings.Contains(got.stderr, c.want) {
@@ -75,5 +77,25 @@ func TestSimulateWrongUsage(t *testing.T) {
 	}
 	if names := listDir(t, "."); len(names) > 0 {
 		t.Errorf("wrong usage left %v behind", names)
+	}
+
+	if err := os.WriteFile("own.yaml", []byte("sources: {usage: {table: analytics.sessions}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := retain(t, "", "simulate", "--config", "own.yaml", "--customers", "5", "--days", "200", "--seed", "1", "--force")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "sources.usage.table: usage is read from analytics.sessions") {
+		t.Errorf("sources that are read elsewhere: exit %d, %s", got.code, got.stderr)
+	}
+	if err := os.Mkdir("folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got = retain(t, "", "simulate", "--customers", "5", "--days", "40", "--seed", "1", "--truth", "folder")
+	if got.code != exitFailed || !strings.Contains(got.stderr, "folder is a folder") {
+		t.Errorf("a truth that cannot be written: exit %d, %s", got.code, got.stderr)
+	}
+	for _, name := range listDir(t, ".") {
+		if strings.HasPrefix(name, ".") {
+			t.Errorf("%s is left behind", name)
+		}
 	}
 }
