@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func shipped(t testing.TB) *Engine {
@@ -127,6 +128,19 @@ func TestCatalogueDefaults(t *testing.T) {
 	p := e.Catalogue.Policy
 	if p.Hour != 11 || len(p.Caps) != 2 || p.Caps[0] != (Cap{"email", Marketing, 7, 1}) || p.Caps[1] != (Cap{"sms", Marketing, 7, 1}) {
 		t.Errorf("one e-mail and one SMS a week by default: %+v", p)
+	}
+	for text, want := range map[string]map[Class]float64{
+		"{hour: 11}":                {Marketing: 1, Service: .5},
+		"{weights: {marketing: 1}}": {Marketing: 1}, // what is left out weighs 0
+		"{weights: {}}":             nil,
+	} {
+		e, err := Parse([]byte("version: 1\npolicy: "+text+"\nactions:\n"+nothing), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, e.Catalogue.Policy.Weights, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("weights of %s:\n%s", text, d)
+		}
 	}
 }
 

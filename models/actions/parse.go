@@ -130,6 +130,9 @@ func (p *parser) read(top *yaml.Node) error {
 		p.wrong(lineOf(top, "version"), "", "version is %d; this program reads version: %d", c.Version, catalogueVersion)
 	}
 	if file.Policy.Kind != 0 && p.keys(&file.Policy, reflect.TypeFor[ContactPolicy](), "") {
+		if hasKey(&file.Policy, "weights") {
+			c.Policy.Weights = nil // the defaults would show through: a class that is left out weighs 0
+		}
 		p.decode(&file.Policy, &c.Policy, "")
 	}
 	p.checkPolicy(lineOf(top, "policy"))
@@ -232,6 +235,15 @@ func lineOf(mapping *yaml.Node, key string) int {
 		}
 	}
 	return mapping.Line
+}
+
+func hasKey(mapping *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
 }
 
 // textOf is the scalar under a key, "" when there is none.
