@@ -74,7 +74,7 @@ func Monitor(ctx context.Context, o MonitorOptions) (Outcome, error) {
 	if at < 0 {
 		return Outcome{}, ErrNoRun
 	}
-	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs,
+	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs, reach: map[string]reached{},
 		report: &MonitorReport{RunID: runs[at].RunID, Cutoff: runs[at].Cutoff, Checks: []MonitorCheck{}, Sources: []SourceFreshness{}, Missing: []MissingShare{}, Realised: []Realised{}}}
 	for i := range runs[at:] {
 		if r := &runs[at+i]; r.Cutoff.Before(m.run.Cutoff) {
@@ -101,7 +101,8 @@ type monitor struct {
 	run      warehouse.RunRow
 	previous *warehouse.RunRow // nil without one
 	runs     []warehouse.RunRow
-	artifact *models.Artifact // of run
+	artifact *models.Artifact   // of run
+	reach    map[string]reached // by artifact
 	report   *MonitorReport
 }
 

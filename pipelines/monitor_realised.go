@@ -66,13 +66,7 @@ func (m *monitor) realised(ctx context.Context) error {
 
 // realisedOf measures one run; ok is false while its labels are not known.
 func (m *monitor) realisedOf(ctx context.Context, run warehouse.RunRow) (r Realised, ok bool, err error) {
-	artifact, err := m.artifactOf(ctx, run.Artifact)
-	if err != nil {
-		return r, false, err
-	}
-	spec := artifact.Churn
-	spec.DataUntil = nil
-	watermark, err := m.store.Watermark(ctx, spec)
+	spec, watermark, err := m.labelsReach(ctx, run.Artifact)
 	var empty *features.EmptySourceError
 	if errors.As(err, &empty) {
 		return r, false, nil
@@ -113,4 +107,27 @@ func (m *monitor) realisedOf(ctx context.Context, run warehouse.RunRow) (r Reali
 	return Realised{RunID: run.RunID, Cutoff: run.Cutoff, ModelVersion: run.ModelVersion, Rows: figures.Rows, Churned: figures.Positives,
 		ObservedExpected: figures.Calibration.ObservedExpected, OEInterval: figures.Calibration.OEInterval, AUC: figures.AUC,
 		LogLoss: figures.LogLoss, LogLossInterval: figures.LogLossInterval, Calibrated: figures.Calibration.Pass}, true, nil
+}
+
+// reached is how far the labels of an artifact's specification are known.
+type reached struct {
+	spec      features.ChurnSpec
+	watermark time.Time
+	err       error
+}
+
+// labelsReach tells the label specification of an artifact and how far the data behind it reach. It reads them once an artifact: dozens of runs have not matured.
+func (m *monitor) labelsReach(ctx context.Context, address string) (features.ChurnSpec, time.Time, error) {
+	if r, ok := m.reach[address]; ok {
+		return r.spec, r.watermark, r.err
+	}
+	artifact, err := m.artifactOf(ctx, address)
+	if err != nil {
+		return features.ChurnSpec{}, time.Time{}, err
+	}
+	r := reached{spec: artifact.Churn}
+	r.spec.DataUntil = nil
+	r.watermark, r.err = m.store.Watermark(ctx, r.spec)
+	m.reach[address] = r
+	return r.spec, r.watermark, r.err
 }
