@@ -23,8 +23,9 @@ const (
 	stripes      = 8       // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
 	worthThreads = 1 << 20 // multiplications
 	// The Hessian only steers, so a sample of the rows will do (Roosta-Khorasani & Mahoney 2019, "Sub-sampled Newton methods").
+	panel     = 16   // rows of the Hessian that are summed at a time: with a thousand columns, 128 kB
 	minSample = 4096 // rows
-	perColumn = 20   // sampled rows per derived column
+	perColumn = 20  // sampled rows per derived column
 )
 
 // solver minimises the elastic-net objective over subsets of the rows of a design.
@@ -139,18 +140,25 @@ func (s *solver) hessian(rows []int32, b []float64, finer int) []float64 {
 	return h
 }
 
-// hessianStripe sums the upper triangle.
+// hessianStripe sums the upper triangle, panel by panel: a panel stays in the cache while all rows go by, where the whole would not.
 func (s *solver) hessianStripe(rows []int32, b []float64) (h []float64, weight float64) {
 	q := len(b)
 	h = make([]float64, q*q)
 	scratch := make([]float64, q)
-	for _, i := range rows {
-		z := s.z.row(scratch, int(i))
-		p := models.Sigmoid(floats.Dot(z, b))
+	curvature := make([]float64, len(rows))
+	for k, i := range rows {
+		p := models.Sigmoid(floats.Dot(s.z.row(scratch, int(i)), b))
 		w := weightOf(s.w, int(i))
 		weight += w
-		for j, v := range z {
-			floats.AddScaled(h[j*q+j:(j+1)*q], w*p*(1-p)*v, z[j:])
+		curvature[k] = w * p * (1 - p)
+	}
+	for from := 0; from < q; from += panel {
+		to := min(from+panel, q)
+		for k, i := range rows {
+			z := s.z.row(scratch, int(i))
+			for j := from; j < to; j++ {
+				floats.AddScaled(h[j*q+j:(j+1)*q], curvature[k]*z[j], z[j:])
+			}
 		}
 	}
 	return h, weight
