@@ -25,7 +25,7 @@ const (
 	// The Hessian only steers, so a sample of the rows will do (Roosta-Khorasani & Mahoney 2019, "Sub-sampled Newton methods").
 	panel     = 16   // rows of the Hessian that are summed at a time: with a thousand columns, 128 kB
 	minSample = 4096 // rows
-	perColumn = 20  // sampled rows per derived column
+	perColumn = 20   // sampled rows per derived column
 )
 
 // solver minimises the elastic-net objective over subsets of the rows of a design.
