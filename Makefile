@@ -29,6 +29,8 @@ test-native: engine ## the clickhouse:// courtesy path against Debian's clickhou
 
 race: engine ## the concurrent packages under the race detector
 	go test -race ./internal/chdb ./internal/warehouse ./serving/... ./models/boost/... ./models/linear/... ./training/...
+	go test -race -short ./pipelines -run 'Ledger|Night|Schedule|Cron|Watch|Simulate|Timeline'
+	go test -race ./features -run 'Snapshot|Lives'
 
 lint: ## go vet, gofmt and golangci-lint
 	go vet ./...
