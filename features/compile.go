@@ -149,7 +149,7 @@ func (c *compiler) column(e Entry) string {
 	return "toFloat32(ifNull(" + c.value(e.Measure) + ", nan)) AS " + quoteName(e.Name)
 }
 
-// statement is the whole SELECT for the eligible customers of a key range, in the order of customer_id.
+// statement is the whole SELECT for the eligible customers of a key range, in no certain order.
 func (c *compiler) statement(ctx context.Context, entries []Entry, table string, keys keyRange) (string, error) {
 	columns := make([]string, len(entries))
 	for i, e := range entries {
@@ -168,7 +168,7 @@ func (c *compiler) statement(ctx context.Context, entries []Entry, table string,
 		alias := "s" + strconv.Itoa(i)
 		fmt.Fprintf(&b, "LEFT ANY JOIN %s AS %s ON %s.customer_id = p.customer_id\n", sub, alias, alias)
 	}
-	b.WriteString("WHERE 1" + keys.where("p.customer_id") + "\nORDER BY p.customer_id\nSETTINGS join_use_nulls = 0")
+	b.WriteString("WHERE 1" + keys.where("p.customer_id") + "\nSETTINGS join_use_nulls = 0")
 	return b.String(), nil
 }
 

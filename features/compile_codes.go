@@ -35,7 +35,8 @@ func (s *Store) codedColumns(ctx context.Context, cutoff time.Time, entries []En
 			return nil, err
 		}
 		var found []string
-		query := fmt.Sprintf("SELECT DISTINCT toString(%[1]s) AS level FROM %[2]s WHERE %[1]s != '' LIMIT %[3]d", quoteName(column), rows, maxCodes+1)
+		// Written out once they are few: a LowCardinality column tells its values from its dictionary.
+		query := fmt.Sprintf("SELECT toString(level) AS level FROM (SELECT DISTINCT %[1]s AS level FROM %[2]s WHERE %[1]s != '' LIMIT %[3]d)", quoteName(column), rows, maxCodes+1)
 		for block, err := range s.DB.Blocks(ctx, query, nil) {
 			if err != nil {
 				return nil, fmt.Errorf("values of %s: %w", name, err)

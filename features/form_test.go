@@ -154,6 +154,37 @@ func TestEveryFormEqualsItsReference(t *testing.T) {
 	}
 }
 
+// TestManyValuesEqualTheReference is the same where every text column holds more values than have codes.
+func TestManyValuesEqualTheReference(t *testing.T) {
+	w := randomHistory(rand.New(rand.NewPCG(3, 1)), cutoffMS())
+	cutoff := formCutoffs[2]
+	for _, source := range eventSources() {
+		src, _ := sourceNamed(source)
+		for i := range maxCodes + 1 {
+			at := milliseconds(cutoff) - int64(1+3*i)*dayMS
+			r := refRow{source: source, customer: fmt.Sprintf("c%02d", i%3), event: 1000 + i, at: at, ingested: at, imported: at, mapped: true,
+				hash: uint64(1000+i) * 0x9E3779B97F4A7C15, text: map[string]string{}, num: map[string]float64{}}
+			for _, column := range src.Columns {
+				if column.Type == text {
+					r.text[column.Name] = fmt.Sprintf("value %02d", i)
+				}
+			}
+			w.rows = append(w.rows, r)
+		}
+	}
+	s := w.store(t)
+	c := everyForm(t)
+	if levels, err := s.codedColumns(t.Context(), cutoff, c.Entries); err != nil || len(levels) > 0 {
+		t.Fatalf("columns with codes: %v, %v", levels, err)
+	}
+	eye := w.eye(milliseconds(cutoff))
+	got, err := s.Snapshot(t.Context(), c, everyone(t, s, cutoff, eye.customers()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareToReference(t, eye, c, got, map[Form]int{})
+}
+
 func compareToReference(t *testing.T, eye *refEye, c *Catalogue, got *Snapshot, seen map[Form]int) {
 	t.Helper()
 	for j, e := range c.Entries {

@@ -16,7 +16,7 @@ import (
 // rangeRows is how many eligible customers one statement serves. Two statements run at once: together they take less than half a gigabyte
 // for the default catalogue.
 const (
-	rangeRows    = 40_000
+	rangeRows    = 55_000
 	rangesAtOnce = 2
 	blockRows    = 8_192
 )
@@ -106,29 +106,52 @@ func newSnapshotReader(entries []Entry, customers []string) *snapshotReader {
 	return r
 }
 
-// read runs the statement of the customers [lo, hi).
+// read runs the statement of the customers [lo, hi). Rows come in any order, as sorting them by the engine costs a sixth of the whole
+// statement: each goes to the row of its customer, most often the next one.
 func (r *snapshotReader) read(ctx context.Context, s *Store, query string, lo, hi int) error {
+	customers, seen, read := r.customers[lo:hi], make([]bool, hi-lo), 0
+	next := 0
+	var at []int // of each row of a block: its place in x
 	for block, err := range s.DB.Blocks(ctx, query, nil) {
 		if err != nil {
 			return err
 		}
-		ids := block.Strings("customer_id")
-		if len(ids) > hi-lo || !slices.Equal(ids, r.customers[lo:lo+len(ids)]) {
-			return fmt.Errorf("the rows from %d on are not the eligible customers in order", lo)
+		at = at[:0]
+		for _, id := range block.Strings("customer_id") {
+			if next >= len(customers) || customers[next] != id {
+				place, ok := slices.BinarySearch(customers, id)
+				if !ok {
+					return errors.New("a row is of none of the eligible customers")
+				}
+				next = place
+			}
+			if seen[next] {
+				return errors.New("two rows are of one of the eligible customers")
+			}
+			seen[next] = true
+			at = append(at, lo+next)
+			next++
 		}
+		read += len(at)
 		for j, e := range r.entries {
 			if e.Kind() == Categorical {
-				copy(r.text[j][lo:], block.Strings(e.Name))
+				scatter(r.text[j], at, block.Strings(e.Name))
 			} else {
-				copy(r.x[j][lo:], block.Float32s(e.Name))
+				scatter(r.x[j], at, block.Float32s(e.Name))
 			}
 		}
-		lo += len(ids)
 	}
-	if lo != hi {
-		return fmt.Errorf("%d rows for %d eligible customers", len(r.customers)-hi+lo, len(r.customers))
+	if read != hi-lo {
+		return fmt.Errorf("%d rows for %d eligible customers", read, hi-lo)
 	}
 	return nil
+}
+
+// scatter puts value i into place at[i].
+func scatter[T any](column []T, at []int, values []T) {
+	for i, v := range values {
+		column[at[i]] = v
+	}
 }
 
 func (r *snapshotReader) matrix() *Matrix {

@@ -83,5 +83,4 @@ LEFT ANY JOIN (
     GROUP BY customer_id
 ) AS s4 ON s4.customer_id = p.customer_id
 WHERE 1 AND p.customer_id >= 'a' AND p.customer_id < 'b\'\\'
-ORDER BY p.customer_id
 SETTINGS join_use_nulls = 0
