@@ -26,9 +26,13 @@ func ParseCron(expression string, zone *time.Location) (*Cron, error) {
 	if strings.Contains(expression, "TZ=") {
 		return nil, errors.New("the time zone stands in schedule.timezone")
 	}
+	if strings.HasPrefix(expression, "@every") {
+		// Its firings count from the start of the process: what was missed cannot be told, nor can two schedulers agree.
+		return nil, errors.New(`@every has no times that a restart would keep: write "0 */6 * * *" for every six hours`)
+	}
 	fields := strings.Fields(expression)
 	c := &Cron{expression: expression, zone: zone}
-	c.elapsed = len(fields) > 1 && strings.HasPrefix(fields[1], "*") || strings.HasPrefix(expression, "@every") || expression == "@hourly"
+	c.elapsed = len(fields) > 1 && strings.HasPrefix(fields[1], "*") || expression == "@hourly"
 	clock := time.UTC
 	if c.elapsed {
 		clock = zone

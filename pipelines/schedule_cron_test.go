@@ -78,6 +78,7 @@ func TestParseCronRefuses(t *testing.T) {
 		"61 3 * * *":             "five fields",
 		"0 0 30 2 *":             "no day",
 		"TZ=Mars/Base 0 3 * * *": "schedule.timezone",
+		"@every 6h":              "0 */6 * * *", // each look for missed firings would find one
 	} {
 		if _, err := ParseCron(expression, time.UTC); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want an error with %q", expression, err, want)
