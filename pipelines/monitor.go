@@ -71,8 +71,12 @@ func Monitor(ctx context.Context, o MonitorOptions) (Outcome, error) {
 		return Outcome{}, err
 	}
 	at := slices.IndexFunc(runs, func(r warehouse.RunRow) bool { return o.Cutoff.IsZero() || r.Cutoff.Equal(o.Cutoff) })
-	if at < 0 {
-		return Outcome{}, ErrNoRun
+	switch {
+	case len(runs) == 0:
+		return Outcome{}, fmt.Errorf("%w yet: `retain score` makes one", ErrNoRun)
+	case at < 0:
+		return Outcome{}, fmt.Errorf("%w at %s: the latest stands at %s; `retain score --cutoff T` makes another",
+			ErrNoRun, o.Cutoff.UTC().Format(time.RFC3339), runs[0].Cutoff.UTC().Format(time.RFC3339))
 	}
 	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs, reach: map[string]reached{},
 		report: &MonitorReport{RunID: runs[at].RunID, Cutoff: runs[at].Cutoff, Checks: []MonitorCheck{}, Sources: []SourceFreshness{}, Missing: []MissingShare{}, Realised: []Realised{}}}

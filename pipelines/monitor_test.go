@@ -2,9 +2,12 @@ package pipelines
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"retain/features"
 	"retain/internal/warehouse/warehousetest"
@@ -58,11 +61,17 @@ func TestMonitor(t *testing.T) {
 	w := warehousetest.Open(t)
 	m := openShop(t, w, 150)
 	early, late := worldStart.AddDate(0, 0, 149), worldStart.AddDate(0, 0, 150)
+	if _, err := Monitor(t.Context(), MonitorOptions{DB: w, Now: late}); !errors.Is(err, ErrNoRun) || !strings.Contains(err.Error(), "retain score") {
+		t.Errorf("before any run: %v, want ErrNoRun and the way on", err)
+	}
 	for _, cutoff := range []int{149, 150} {
 		c := worldStart.AddDate(0, 0, cutoff)
 		if _, err := Score(t.Context(), scoreShop(w, m, c, c)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := Monitor(t.Context(), MonitorOptions{DB: w, Now: late, Cutoff: worldStart}); !errors.Is(err, ErrNoRun) || !strings.Contains(err.Error(), "the latest stands at "+late.Format(time.RFC3339)) {
+		t.Errorf("at a cutoff without a run: %v, want ErrNoRun and the latest", err)
 	}
 	o, err := Monitor(t.Context(), MonitorOptions{DB: w, Now: late})
 	if err != nil {

@@ -102,7 +102,7 @@ func writeDoctor(w io.Writer, r *doctor.Report, all bool) {
 			skipped += " (--all lists them)"
 		}
 	}
-	fmt.Fprintf(w, "\n%d ok, %d warnings, %d errors%s\n", r.Count(doctor.OK), r.Count(doctor.Warning), r.Count(doctor.Error), skipped)
+	fmt.Fprintf(w, "\n%d ok, %s, %s%s\n", r.Count(doctor.OK), counted(r.Count(doctor.Warning), "warning"), counted(r.Count(doctor.Error), "error"), skipped)
 }
 
 // subject is the name of a check without its area.

@@ -106,7 +106,7 @@ func printImport(w io.Writer, r *pipelines.ImportReport) {
 	}
 	fmt.Fprintf(w, ", in %.1f s\n", r.Seconds)
 	if r.Rejected > 0 && r.RejectedFile != nil {
-		fmt.Fprintf(w, "%s rows rejected: see %s\n", count(r.Rejected), *r.RejectedFile)
+		fmt.Fprintf(w, "%s rejected: see %s\n", counted(r.Rejected, "row"), *r.RejectedFile)
 	}
 	if len(r.IgnoredColumns) > 0 {
 		fmt.Fprintf(w, "ignored columns: %s\n", strings.Join(r.IgnoredColumns, ", "))

@@ -30,6 +30,14 @@ func count[T ~int | ~int64 | ~uint64](n T) string {
 	return text
 }
 
+// counted writes a number with its noun: 1 row, 2 rows.
+func counted[T ~int | ~int64 | ~uint64](n T, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + one + "s"
+}
+
 // figure writes an optional number with so many decimals; a dash where it is undefined.
 func figure(v *float64, decimals int) string {
 	if v == nil || math.IsNaN(*v) {
@@ -74,16 +82,18 @@ func mainReason(s models.Score) string {
 	return ""
 }
 
-// age tells how long before now t lies, in words.
-func age(t, now time.Time) string {
+// ago tells in words where t lies, seen from now.
+func ago(t, now time.Time) string {
 	days := now.Sub(t).Hours() / 24
 	switch {
+	case days < 0:
+		return "in the future"
 	case days < 2:
-		return fmt.Sprintf("%.0f hours", now.Sub(t).Hours())
+		return fmt.Sprintf("%.0f hours ago", now.Sub(t).Hours())
 	case days < 730:
-		return fmt.Sprintf("%.0f days", days)
+		return fmt.Sprintf("%.0f days ago", days)
 	default:
-		return fmt.Sprintf("%.0f years", days/365.25)
+		return fmt.Sprintf("%.0f years ago", days/365.25)
 	}
 }
 

@@ -148,8 +148,8 @@ func unknownCustomer(id string) error {
 
 func printAtRisk(w io.Writer, run models.Run, customers []models.Score, total int) {
 	now := time.Now().UTC()
-	fmt.Fprintf(w, "%s of %s customers at risk of leaving within %d days, as of %s (%s ago), by %s v%d\n\n",
-		count(len(customers)), count(total), run.HorizonDays, day(run.Cutoff), age(run.Cutoff, now), run.Model.Name, run.Model.Version)
+	fmt.Fprintf(w, "%s of %s customers at risk of leaving within %d days, as of %s (%s), by %s v%d\n\n",
+		count(len(customers)), count(total), run.HorizonDays, day(run.Cutoff), ago(run.Cutoff, now), run.Model.Name, run.Model.Version)
 	table(w, func(line func(string, ...any)) {
 		line("customer\tchurn probability\t\tband\tvalue\tat stake\twhy")
 		for _, s := range customers {

@@ -74,10 +74,13 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 		}
 		cutoff = cutoff.Truncate(24 * time.Hour)
 		if now.Sub(cutoff) > staleAfter {
-			a.say(fmt.Sprintf("the data end %s, %s ago: customers are scored as of then", day(watermark), age(watermark, now)))
+			a.say(fmt.Sprintf("the data end %s, %s: customers are scored as of then", day(watermark), ago(watermark, now)))
 		}
 	case cutoff.After(watermark):
 		a.say(fmt.Sprintf("warning: the data are complete until %s only; what happened between then and the cutoff %s is not all known", watermark.Format(time.RFC3339), cutoff.Format(time.RFC3339)))
+		if cutoff.After(now) {
+			a.say("warning: the cutoff lies in the future: this run stays in force until one of a later cutoff is made")
+		}
 	}
 	decide, err := s.config.decideOptions()
 	if err != nil {
