@@ -206,7 +206,7 @@ func deciding(t *testing.T) (*Deciding, *Decision, *models.Score) {
 		made.Options = append(made.Options, o)
 	}
 	return d, made, &models.Score{CustomerID: "C-7", Status: models.StatusScored, ChurnProbability: new(.62), HorizonDays: 91,
-		Reasons: []models.Reason{{Feature: "a", Text: "uses more", Direction: "down"}, {Feature: "b", Text: "last used 20 days ago", Direction: "up"}}}
+		Reasons: []models.Reason{{Feature: "a", Text: "uses more", Contribution: -.5, Direction: "down"}, {Feature: "b", Text: "last used 20 days ago", Contribution: .4, Direction: "up"}}}
 }
 
 func TestAnswer(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 //	{churn_probability}  "62 %"
 //	{horizon_days}       of the probability
 //	{value}              what the customer is worth, in whole units of the currency
-//	{reason}             the strongest reason that raises the risk, in words
+//	{reason}             the main reason that raises the risk, in words (models.MainReason)
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
 var placeholders = map[string]func(*models.Score) string{
@@ -37,10 +37,8 @@ var placeholders = map[string]func(*models.Score) string{
 		return strconv.FormatFloat(math.Round(*s.ExpectedValue), 'f', 0, 64)
 	},
 	"{reason}": func(s *models.Score) string {
-		for _, r := range s.Reasons {
-			if r.Direction == models.Direction(1) && r.Feature != "other" {
-				return r.Text
-			}
+		if r := models.MainReason(s.Reasons); r != nil && r.Contribution > 0 {
+			return r.Text
 		}
 		return "nothing in particular stands out"
 	},
