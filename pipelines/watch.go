@@ -192,6 +192,9 @@ func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err 
 		return became, nil // another process has moved it
 	}
 	if err != nil {
+		if ofFile(ctx, path, err) {
+			return w.giveUp(f, became, err)
+		}
 		return became, err
 	}
 	if w.changed(f) {
@@ -201,7 +204,7 @@ func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err 
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return became, nil // as above
-	case err != nil && !ofFile(ctx, err):
+	case err != nil && !ofFile(ctx, path, err):
 		return became, err
 	case err != nil:
 		return w.giveUp(f, became, err)
@@ -247,15 +250,17 @@ func (w *Watch) importOnce(ctx context.Context, f candidate, key string, o Impor
 	return done, err
 }
 
-// ofFile tells the faults of a file from those of the world around it.
-func ofFile(ctx context.Context, err error) bool {
+// ofFile tells the faults of the file at path from those of the world around it. One that may not be read is the file's: it must not keep the others waiting every night.
+func ofFile(ctx context.Context, path string, err error) bool {
 	var exception *clickhouse.Exception
 	var network net.Error
-	var path *fs.PathError
+	var place *fs.PathError
 	switch {
 	case ctx.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, errTakenOver), errors.Is(err, warehouse.ErrWarehouseGone):
 		return false
-	case errors.As(err, &exception), errors.As(err, &network), errors.As(err, &path):
+	case errors.As(err, &place):
+		return place.Path == path && errors.Is(err, fs.ErrPermission)
+	case errors.As(err, &exception), errors.As(err, &network):
 		return false
 	}
 	return true

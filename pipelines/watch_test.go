@@ -5,14 +5,18 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jonboulle/clockwork"
 
@@ -170,6 +174,30 @@ func TestWatchTellsNoCells(t *testing.T) {
 	why, err := os.ReadFile(filepath.Join(x.Folder, "failed", "usage-bad.csv.error"))
 	if err != nil || !strings.Contains(string(why), "Roe") {
 		t.Errorf("beside the file: %q, %v", why, err)
+	}
+}
+
+func TestFaultsOfAFile(t *testing.T) {
+	const path = "in/usage.csv"
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, c := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		want bool
+	}{
+		{"a bad row", t.Context(), &BadRowError{Line: 2}, true},
+		{"it may not be read", t.Context(), fmt.Errorf("import: %w", &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}), true},
+		{"another file may not be written", t.Context(), &fs.PathError{Op: "open", Path: path + ".rejected", Err: syscall.EACCES}, false},
+		{"the disk is broken", t.Context(), &fs.PathError{Op: "read", Path: path, Err: syscall.EIO}, false},
+		{"the warehouse refuses", t.Context(), &clickhouse.Exception{Code: 241}, false},
+		{"the holder is gone", t.Context(), warehouse.ErrWarehouseGone, false},
+		{"stopped", stopped, &BadRowError{Line: 2}, false},
+	} {
+		if got := ofFile(c.ctx, path, c.err); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
 	}
 }
 
