@@ -27,7 +27,11 @@ const freshDays = 28
 // freshness looks at the newest rows of every source that has any.
 func (m *monitor) freshness(ctx context.Context) error {
 	age := m.o.Now.Sub(m.run.Cutoff)
-	m.check("cutoff", age > staleRun+24*time.Hour, "the run stands at %s, %.1f days ago", m.run.Cutoff.Format(time.RFC3339), age.Hours()/24)
+	if age < 0 {
+		m.check("cutoff", true, "the run stands at %s, in the future, and stays in force until one of a later cutoff is made", m.run.Cutoff.Format(time.RFC3339))
+	} else {
+		m.check("cutoff", age > staleRun+24*time.Hour, "the run stands at %s, %.1f days ago", m.run.Cutoff.Format(time.RFC3339), age.Hours()/24)
+	}
 	var stale []string
 	for _, source := range warehouse.ImportSources {
 		if source.Name == features.Customers {

@@ -149,6 +149,9 @@ func TestMonitorTellsAStaleSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if early, err := Monitor(t.Context(), MonitorOptions{DB: w, Now: cutoff.AddDate(0, 0, -1)}); err != nil || early.Report.(*MonitorReport).Checks[0].Status != "warning" {
+		t.Errorf("a run in the future: %+v, %v; want a warning", early.Report, err)
+	}
 	for _, f := range o.Report.(*MonitorReport).Sources {
 		if stale := f.Source == features.Usage; f.Stale != stale || stale && (*f.UsualGap != 1 || *f.BehindDays != 51) {
 			t.Errorf("%s: %+v (%v days, gap %v)", f.Source, f, *f.BehindDays, *f.UsualGap)
