@@ -93,26 +93,26 @@ func environment(environ []string) map[string]string {
 // overlay writes the environment's overrides RETAIN_SECTION_KEY (RETAIN_KEY for a key at the top) into the document, so that
 // they are decoded and checked as if they stood in the file. Variables that name no key are left alone: others use the prefix.
 func overlay(doc *yaml.Node, env map[string]string) error {
-	root := reflect.TypeFor[Config]()
-	for section, keys := range structKeys(root) {
-		at := fieldType(root, section)
-		if err := override(doc, section, at, env, "RETAIN_"+strings.ToUpper(section)); err != nil {
-			return err
-		}
-		if at.Kind() == reflect.Pointer {
-			at = at.Elem()
-		}
-		if at.Kind() != reflect.Struct {
-			continue
-		}
-		for key := range keys {
-			name := "RETAIN_" + strings.ToUpper(section) + "_" + strings.ToUpper(key)
-			if _, ok := env[name]; !ok {
-				continue
-			}
-			if err := override(child(doc, section), key, fieldType(at, key), env, name); err != nil {
+	return overlayStruct(func() *yaml.Node { return doc }, reflect.TypeFor[Config](), env, "RETAIN")
+}
+
+// overlayStruct writes the overrides of the keys of a struct, and then those of the structs below them, into the mapping that at makes where there is need.
+func overlayStruct(at func() *yaml.Node, of reflect.Type, env map[string]string, prefix string) error {
+	for _, key := range sortedKeys(structKeys(of)) {
+		name, kind := prefix+"_"+strings.ToUpper(key), fieldType(of, key)
+		if _, ok := env[name]; ok {
+			if err := override(at(), key, kind, env, name); err != nil {
 				return err
 			}
+		}
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		if kind.Kind() != reflect.Struct || kind == reflect.TypeFor[time.Time]() {
+			continue
+		}
+		if err := overlayStruct(func() *yaml.Node { return child(at(), key) }, kind, env, name); err != nil {
+			return err
 		}
 	}
 	return nil

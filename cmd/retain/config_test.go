@@ -86,17 +86,19 @@ func TestConfigOrder(t *testing.T) {
 }
 
 func TestConfigOverridesNameTheirVariable(t *testing.T) {
-	c, err := loadConfig(writeConfig(t, ""), []string{"RETAIN_SERVE_ADDR=[::1]:8080", "RETAIN_WAREHOUSE_URL=embedded:", "RETAIN_CHURN_ACTIVITY=[usage, purchases]"})
+	c, err := loadConfig(writeConfig(t, ""), []string{"RETAIN_SERVE_ADDR=[::1]:8080", "RETAIN_WAREHOUSE_URL=embedded:", "RETAIN_CHURN_ACTIVITY=[usage, purchases]",
+		"RETAIN_SCHEDULE_IMPORT_FOLDER=/inbox"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Serve.Addr != "[::1]:8080" || len(c.Churn.Activity) != 2 {
-		t.Errorf("addr %q, activity %v", c.Serve.Addr, c.Churn.Activity)
+	if c.Serve.Addr != "[::1]:8080" || len(c.Churn.Activity) != 2 || c.Schedule.Import.Folder == nil || *c.Schedule.Import.Folder != "/inbox" {
+		t.Errorf("addr %q, activity %v, folder %v", c.Serve.Addr, c.Churn.Activity, c.Schedule.Import.Folder)
 	}
 	for variable, want := range map[string]string{
-		"RETAIN_CHURN_HORIZON_DAYS=soon": "RETAIN_CHURN_HORIZON_DAYS: \"soon\" does not fit: the key wants a whole number",
-		"RETAIN_TRAIN_TIME_BUDGET=long":  "a duration",
-		"RETAIN_ACTIONS_EXPLORE=perhaps": "true or false",
+		"RETAIN_CHURN_HORIZON_DAYS=soon":  "RETAIN_CHURN_HORIZON_DAYS: \"soon\" does not fit: the key wants a whole number",
+		"RETAIN_TRAIN_TIME_BUDGET=long":   "a duration",
+		"RETAIN_SCHEDULE_IMPORT_SETTLE=x": "a duration",
+		"RETAIN_ACTIONS_EXPLORE=perhaps":  "true or false",
 	} {
 		if _, err := loadConfig(writeConfig(t, ""), []string{variable}); !isUsage(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want a usage error with %q", variable, err, want)

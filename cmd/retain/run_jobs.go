@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"retain/features"
@@ -162,7 +163,7 @@ func permanent(err error) bool {
 	var untaught *training.DataError
 	var leak *training.LeakError
 	var empty *features.EmptySourceError
-	return isUsage(err) || errors.Is(err, errNoChampion) || errors.Is(err, pipelines.ErrNoRun) ||
+	return isUsage(err) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoChampion) || errors.Is(err, pipelines.ErrNoRun) ||
 		errors.As(err, &files) || errors.As(err, &untaught) || errors.As(err, &leak) || errors.As(err, &empty)
 }
 
