@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,7 +126,11 @@ func TestDemo(t *testing.T) {
 	t.Run("export has a row per eligible customer", func(t *testing.T) {
 		var preview features.Preview
 		d.json(t, &preview, "label", "preview")
-		c := preview.Cutoffs[len(preview.Cutoffs)-1]
+		known := slices.DeleteFunc(preview.Cutoffs, func(c features.CutoffPreview) bool { return !c.Known })
+		if len(known) == 0 {
+			t.Fatal("no cutoff has known labels")
+		}
+		c := known[len(known)-1]
 		rows, churned := exported(t, d.bin, d.configArg, c.Cutoff.Format(time.DateOnly))
 		if rows != c.Eligible || churned != c.Churned || churned == 0 {
 			t.Errorf("%d rows, %d churned; the preview has %d and %d", rows, churned, c.Eligible, c.Churned)
@@ -349,6 +354,9 @@ func browse(t *testing.T, d *running) {
 	}
 	if page := ask(ctx, t, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(page, "%") {
 		t.Errorf("no probability on the customer's page: %.300q", page)
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 2000)); err != nil { // down to the timeline
+		t.Fatal(err)
 	}
 	keepShot(ctx, t, "customer.png")
 	if _, err := chromedp.Call(ctx, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
