@@ -107,7 +107,7 @@ func firstSentence(text string) string {
 
 // describe lists the columns of a table or view in order, with their types.
 func (s *Store) describe(ctx context.Context, table string) (names []string, types map[string]string, err error) {
-	rows, err := s.DB.Conn().Query(ctx, "DESCRIBE TABLE "+quoteTable(table))
+	rows, err := s.DB.Conn().Query(ctx, "DESCRIBE TABLE "+QuoteTable(table))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ func tableSQL(src source, b bound) string {
 			where = append(where, "isNotNull("+b.instantExpr(src, clock)+")")
 		}
 	}
-	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + quoteTable(b.Table) + " AS o WHERE " + strings.Join(where, " AND ") + ")"
+	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(b.Table) + " AS o WHERE " + strings.Join(where, " AND ") + ")"
 }
 
 // identified tells whether the own table names its events.
@@ -62,9 +62,9 @@ func (b bound) expr(src source, c sourceColumn) string {
 	if !ok {
 		switch {
 		case strings.HasPrefix(c.SQL, "Nullable"):
-			return "CAST(NULL, " + quoteText(c.SQL) + ")"
+			return "CAST(NULL, " + QuoteText(c.SQL) + ")"
 		case strings.HasPrefix(c.SQL, "Map"):
-			return "CAST(map(), " + quoteText(c.SQL) + ")"
+			return "CAST(map(), " + QuoteText(c.SQL) + ")"
 		}
 		return "''"
 	}
@@ -81,7 +81,7 @@ func (b bound) expr(src source, c sourceColumn) string {
 		return e
 	case instant:
 		if strings.HasPrefix(c.SQL, "Nullable") {
-			return "CAST(" + b.instantExpr(src, c.Name) + ", " + quoteText(c.SQL) + ")"
+			return "CAST(" + b.instantExpr(src, c.Name) + ", " + QuoteText(c.SQL) + ")"
 		}
 		if !own.nullable() {
 			return b.instantExpr(src, c.Name)
@@ -90,7 +90,7 @@ func (b bound) expr(src source, c sourceColumn) string {
 	case fixedPoint, whole:
 		return b.numberExpr(src, c, o, own.typ)
 	}
-	return "CAST(" + o + ", " + quoteText(c.SQL) + ")"
+	return "CAST(" + o + ", " + QuoteText(c.SQL) + ")"
 }
 
 // numberExpr is an own number. The value below a NULL is replaced before any cast, since casts look at it.
@@ -106,7 +106,7 @@ func (b bound) numberExpr(src source, c sourceColumn, o, typ string) string {
 	var value string
 	switch {
 	case c.Type == whole:
-		value = "accurateCastOrNull(" + held + ", " + quoteText(plain) + ")" // a plain cast would wrap around
+		value = "accurateCastOrNull(" + held + ", " + QuoteText(plain) + ")" // a plain cast would wrap around
 		value = "if(" + b.throw(src, c.Name, "isNull("+value+")", "numbers that are not whole, or below 0, or beyond "+plain) + ", NULL, " + value + ")"
 	case float:
 		// A cast would cut: 1.005 is 1.00499… as a float.
@@ -119,9 +119,9 @@ func (b bound) numberExpr(src source, c sourceColumn, o, typ string) string {
 		if strings.HasPrefix(bare, "Decimal") {
 			rounded = fmt.Sprintf("round(%s, %d)", held, decimalScale(plain))
 		}
-		value = "CAST(" + rounded + ", " + quoteText(plain) + ")"
+		value = "CAST(" + rounded + ", " + QuoteText(plain) + ")"
 		if digits := 18 - decimalScale(plain); wholeDigits(bare, name) > digits {
-			value = "accurateCastOrNull(" + rounded + ", " + quoteText(plain) + ")" // the bare cast fails without naming the column
+			value = "accurateCastOrNull(" + rounded + ", " + QuoteText(plain) + ")" // the bare cast fails without naming the column
 			value = "if(" + b.throw(src, c.Name, "isNull("+value+")", fmt.Sprintf("numbers beyond 1e%d", digits)) + ", NULL, " + value + ")"
 		}
 	}
@@ -175,7 +175,7 @@ const throwMend = ": give a view that makes them fit"
 // throw is false, or ends the statement with an error that names the mapping if the condition holds for a row.
 func (b bound) throw(src source, canonical, condition, what string) string {
 	message := fmt.Sprintf("sources.%s.columns.%s: %s.%s holds %s", src.Name, canonical, b.Table, b.columns[canonical].name, what) + throwMend
-	return "throwIf(" + condition + ", " + quoteText(message) + ")"
+	return "throwIf(" + condition + ", " + QuoteText(message) + ")"
 }
 
 // repeats tells whether several rows of one load may share an identity (contract.md §1): the lines of an order without a product.

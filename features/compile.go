@@ -159,7 +159,7 @@ func (c *compiler) statement(ctx context.Context, entries []Entry, table string,
 	if list := strings.Join(columns, ""); strings.Contains(list, born) {
 		b.WriteString("WITH " + c.bornSQL() + " AS " + born + "\n")
 	}
-	b.WriteString("SELECT\n    p.customer_id AS customer_id" + strings.Join(columns, "") + "\nFROM " + quoteTable(table) + " AS p\n")
+	b.WriteString("SELECT\n    p.customer_id AS customer_id" + strings.Join(columns, "") + "\nFROM " + QuoteTable(table) + " AS p\n")
 	for i, s := range c.scans {
 		sub, err := c.scanSQL(ctx, s, keys)
 		if err != nil {

@@ -116,7 +116,7 @@ func (c *compiler) match(source, name string, values []string) string {
 	}
 	values = slices.Sorted(slices.Values(values))
 	if len(values) == 1 {
-		return x + " = " + quoteText(values[0])
+		return x + " = " + QuoteText(values[0])
 	}
 	return x + " IN (" + quoteTexts(values) + ")"
 }
@@ -277,7 +277,7 @@ func (c *compiler) slope(m Measure, column, cond string, span int, columns []str
 // attribute is a number of customers.
 func (c *compiler) attribute(m Measure) string {
 	if m.Column == attributesColumn {
-		return c.aggregate(Customers, 0, "any(toFloat64OrNull(attributes["+quoteText(m.Key)+"]))", attributesColumn)
+		return c.aggregate(Customers, 0, "any(toFloat64OrNull(attributes["+QuoteText(m.Key)+"]))", attributesColumn)
 	}
 	return float(c.aggregate(Customers, 0, "any("+quoteName(m.Column)+")", m.Column))
 }
@@ -289,7 +289,7 @@ func (c *compiler) level(m Measure) string {
 	}
 	if m.Form == Attribute {
 		if m.Column == attributesColumn {
-			return c.aggregate(Customers, 0, "any(attributes["+quoteText(m.Key)+"])", attributesColumn)
+			return c.aggregate(Customers, 0, "any(attributes["+QuoteText(m.Key)+"])", attributesColumn)
 		}
 		return c.aggregate(Customers, 0, "any(toString("+quoteName(m.Column)+"))", m.Column)
 	}

@@ -144,7 +144,7 @@ func TestFactsWrittenLaterAreHidden(t *testing.T) {
 			t.Fatal(err)
 		}
 		var v string
-		if err := s.DB.Conn().QueryRow(t.Context(), "SELECT ifNull(toString("+column+"), 'missing') FROM "+rows+" WHERE customer_id = "+quoteText(customer)).Scan(&v); err != nil {
+		if err := s.DB.Conn().QueryRow(t.Context(), "SELECT ifNull(toString("+column+"), 'missing') FROM "+rows+" WHERE customer_id = "+QuoteText(customer)).Scan(&v); err != nil {
 			t.Fatal(err)
 		}
 		return v

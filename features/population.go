@@ -310,7 +310,7 @@ func standingSQL(c ChurnSpec, cutoff time.Time) string {
 func matchSQL(match map[string]string) string {
 	var terms []string
 	for _, column := range sortedKeys(match) {
-		terms = append(terms, quoteName(column)+" = "+quoteText(match[column]))
+		terms = append(terms, quoteName(column)+" = "+QuoteText(match[column]))
 	}
 	return strings.Join(terms, " AND ")
 }

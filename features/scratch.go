@@ -48,7 +48,7 @@ func (s *Store) dropScratch(ctx context.Context, name string) error {
 // itself with tables older than two days.
 func (s *Store) DropLeftovers(ctx context.Context, before time.Time) error {
 	var old []string
-	for b, err := range s.DB.Blocks(ctx, "SELECT name\nFROM system.tables\nWHERE database = currentDatabase() AND startsWith(name, "+quoteText(scratchPrefix)+")\nORDER BY name", nil) {
+	for b, err := range s.DB.Blocks(ctx, "SELECT name\nFROM system.tables\nWHERE database = currentDatabase() AND startsWith(name, "+QuoteText(scratchPrefix)+")\nORDER BY name", nil) {
 		if err != nil {
 			return fmt.Errorf("list scratch tables: %w", err)
 		}

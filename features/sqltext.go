@@ -14,23 +14,23 @@ func quoteName(name string) string {
 	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
 }
 
-// quoteTable writes "table" or "database.table".
-func quoteTable(name string) string {
+// QuoteTable writes "table" or "database.table" as an identifier of ClickHouse.
+func QuoteTable(name string) string {
 	if database, table, ok := strings.Cut(name, "."); ok {
 		return quoteName(database) + "." + quoteName(table)
 	}
 	return quoteName(name)
 }
 
-// quoteText writes a string literal.
-func quoteText(s string) string {
+// QuoteText writes any text as a literal of ClickHouse.
+func QuoteText(s string) string {
 	return "'" + strings.NewReplacer("\\", "\\\\", "'", "\\'", "\x00", "\\0").Replace(s) + "'"
 }
 
 func quoteTexts(values []string) string {
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = quoteText(v)
+		out[i] = QuoteText(v)
 	}
 	return strings.Join(out, ", ")
 }

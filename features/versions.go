@@ -27,10 +27,10 @@ type keyRange struct {
 func (k keyRange) where(column string) string {
 	var s string
 	if k.Low != "" {
-		s += " AND " + column + " >= " + quoteText(k.Low)
+		s += " AND " + column + " >= " + QuoteText(k.Low)
 	}
 	if k.High != "" {
-		s += " AND " + column + " < " + quoteText(k.High)
+		s += " AND " + column + " < " + QuoteText(k.High)
 	}
 	if k.Only != nil {
 		s += " AND " + column + " IN ([" + quoteTexts(k.Only) + "]::Array(String))"

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -131,20 +130,6 @@ func (x *examination) each(ctx context.Context, query string, f func(b *warehous
 
 // millis writes an instant as milliseconds since 1970.
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
-
-// quoteTable writes the name of your own table, "table" or "database.table", as an identifier of SQL.
-func quoteTable(name string) string {
-	parts := strings.SplitN(name, ".", 2)
-	for i, p := range parts {
-		parts[i] = "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(p) + "`"
-	}
-	return strings.Join(parts, ".")
-}
-
-// quote writes a text as a literal of SQL.
-func quote(text string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
-}
 
 // memoryLimit is ClickHouse's code of a statement that wants more memory than there is.
 const memoryLimit = 241

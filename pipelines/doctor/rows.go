@@ -21,7 +21,7 @@ func absent(l layout, x *examination) finding {
 func checkRows(ctx context.Context, x *examination, p *profile) (finding, error) {
 	figures := Figures{"rows": figure(p.rows), "dated": figure(p.dated)}
 	if table := x.Store.Sources[p.layout.name].Table; table != "" && p.layout.name != features.Customers {
-		got, err := x.one(ctx, "SELECT toInt64(count()) AS n FROM "+quoteTable(table))
+		got, err := x.one(ctx, "SELECT toInt64(count()) AS n FROM "+features.QuoteTable(table))
 		if err != nil {
 			return finding{}, err
 		}

@@ -76,7 +76,7 @@ func (x *examination) checkEvent(ctx context.Context) (finding, error) {
 		var columns, terms []string
 		for column, value := range m.match.Match {
 			columns = append(columns, column)
-			terms = append(terms, column+" = "+quote(value))
+			terms = append(terms, column+" = "+features.QuoteText(value))
 		}
 		slices.Sort(columns)
 		slices.Sort(terms)
