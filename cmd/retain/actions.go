@@ -34,39 +34,32 @@ func (a *app) actionsCommand() *cobra.Command {
 			}
 			return exactly("a customer ID, or --catalogue")(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("max") && (limit < 1 || limit > maxActions) {
 				return usagef("--max: %d is not from 1 to %d", limit, maxActions)
 			}
 			if catalogue {
 				return a.listActions()
 			}
-			s, err := a.open(cmd.Context(), "actions", reading)
-			if err != nil {
-				return err
-			}
-			defer s.close(&err)
-			scores, _, err := s.scores(cmd.Context())
-			if err != nil {
-				return err
-			}
-			answer, shared, score, ok, err := scores.Answer(cmd.Context(), args[0])
-			if errors.Is(err, pipelines.ErrNoDecisions) {
-				return errors.New("the run in force was made before actions were decided: `retain score` makes them")
-			}
-			if err != nil {
-				return explainNoRun(err)
-			}
-			if !ok {
-				return unknownCustomer(args[0])
-			}
-			if cmd.Flags().Changed("max") {
-				answer.Cut(limit)
-			}
-			if explain {
-				shared.Explain(&answer, &score)
-			}
-			return a.print(answer, func(w io.Writer) { printActions(w, answer) })
+			return a.readRun(cmd.Context(), "actions", func(scores pipelines.Scores, _ registered) error {
+				answer, shared, score, ok, err := scores.Answer(cmd.Context(), args[0])
+				if errors.Is(err, pipelines.ErrNoDecisions) {
+					return errors.New("the run in force was made before actions were decided: `retain score` makes them")
+				}
+				if err != nil {
+					return explainNoRun(err)
+				}
+				if !ok {
+					return unknownCustomer(args[0])
+				}
+				if cmd.Flags().Changed("max") {
+					answer.Cut(limit)
+				}
+				if explain {
+					shared.Explain(&answer, &score)
+				}
+				return a.print(answer, func(w io.Writer) { printActions(w, answer) })
+			})
 		},
 	}
 	f := cmd.Flags()

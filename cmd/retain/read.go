@@ -23,7 +23,7 @@ func (a *app) atRiskCommand() *cobra.Command {
 		Use:   "at-risk",
 		Short: "List the customers most at risk in the run in force",
 		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case sort != "expected_loss" && sort != "churn_probability":
 				return usagef("--sort: %q is neither expected_loss nor churn_probability", sort)
@@ -35,21 +35,14 @@ func (a *app) atRiskCommand() *cobra.Command {
 				return usagef("--limit: %d is not above 0", q.Limit)
 			}
 			q.ByProbability = sort == "churn_probability"
-			s, err := a.open(cmd.Context(), "at-risk", reading)
-			if err != nil {
-				return err
-			}
-			defer s.close(&err)
-			scores, _, err := s.scores(cmd.Context())
-			if err != nil {
-				return err
-			}
-			run, customers, total, err := scores.AtRisk(cmd.Context(), q)
-			if err != nil {
-				return explainNoRun(err)
-			}
-			return a.print(map[string]any{"run_id": run.ID, "cutoff": run.Cutoff, "total": total, "customers": customers}, func(w io.Writer) {
-				printAtRisk(w, run, customers, total)
+			return a.readRun(cmd.Context(), "at-risk", func(scores pipelines.Scores, _ registered) error {
+				run, customers, total, err := scores.AtRisk(cmd.Context(), q)
+				if err != nil {
+					return explainNoRun(err)
+				}
+				return a.print(map[string]any{"run_id": run.ID, "cutoff": run.Cutoff, "total": total, "customers": customers}, func(w io.Writer) {
+					printAtRisk(w, run, customers, total)
+				})
 			})
 		},
 	}
@@ -67,24 +60,17 @@ func (a *app) customerCommand() *cobra.Command {
 		Use:   "customer ID",
 		Short: "What is known of one customer in the run in force",
 		Args:  exactly("a customer ID"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			s, err := a.open(cmd.Context(), "customer", reading)
-			if err != nil {
-				return err
-			}
-			defer s.close(&err)
-			scores, _, err := s.scores(cmd.Context())
-			if err != nil {
-				return err
-			}
-			score, _, ok, err := scores.Score(cmd.Context(), args[0])
-			if err != nil {
-				return explainNoRun(err)
-			}
-			if !ok {
-				return unknownCustomer(args[0])
-			}
-			return a.print(score, func(w io.Writer) { printScore(w, score) })
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.readRun(cmd.Context(), "customer", func(scores pipelines.Scores, _ registered) error {
+				score, _, ok, err := scores.Score(cmd.Context(), args[0])
+				if err != nil {
+					return explainNoRun(err)
+				}
+				if !ok {
+					return unknownCustomer(args[0])
+				}
+				return a.print(score, func(w io.Writer) { printScore(w, score) })
+			})
 		},
 	}
 }
@@ -94,30 +80,37 @@ func (a *app) explainCommand() *cobra.Command {
 		Use:   "explain ID",
 		Short: "Every feature's exact contribution to one customer's score",
 		Args:  exactly("a customer ID"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			s, err := a.open(cmd.Context(), "explain", reading)
-			if err != nil {
-				return err
-			}
-			defer s.close(&err)
-			scores, entry, err := s.scores(cmd.Context())
-			if err != nil {
-				return err
-			}
-			model, err := entry.serving()
-			if err != nil {
-				return err
-			}
-			e, ok, err := scores.Explain(cmd.Context(), model, args[0])
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return unknownCustomer(args[0])
-			}
-			return a.print(e, func(w io.Writer) { printExplanation(w, e) })
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.readRun(cmd.Context(), "explain", func(scores pipelines.Scores, entry registered) error {
+				model, err := entry.serving()
+				if err != nil {
+					return err
+				}
+				e, ok, err := scores.Explain(cmd.Context(), model, args[0])
+				if err != nil {
+					return err
+				}
+				if !ok {
+					return unknownCustomer(args[0])
+				}
+				return a.print(e, func(w io.Writer) { printExplanation(w, e) })
+			})
 		},
 	}
+}
+
+// readRun opens the warehouse and hands the run in force, and the model that made it, to a reading command.
+func (a *app) readRun(ctx context.Context, command string, read func(scores pipelines.Scores, model registered) error) (err error) {
+	s, err := a.open(ctx, command, reading)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	scores, model, err := s.scores(ctx)
+	if err != nil {
+		return err
+	}
+	return read(scores, model)
 }
 
 // scores reads the runs of the warehouse, and returns the model of the run in force, whose it is to say what is actionable.
