@@ -140,14 +140,7 @@ func (d *Feed) Append(ctx context.Context, b *ImportBatch) (err error) {
 		return fmt.Errorf("fill %s: %w", d.source.Name, err)
 	}
 	kept := d.judge(b)
-	columns := []any{d.as, b.IngestedAt[:b.Rows], b.IngestedMapped[:b.Rows], d.event, d.hasher.rowHash}
-	for i, c := range d.source.Columns {
-		if c.Kind.Textual() {
-			columns = append(columns, b.Texts[i][:b.Rows])
-		} else {
-			columns = append(columns, b.Whole[i][:b.Rows])
-		}
-	}
+	columns := b.columns(d.source, d.as, b.IngestedAt[:b.Rows], b.IngestedMapped[:b.Rows], d.event, d.hasher.rowHash)
 	for i, values := range columns {
 		if err := batch.Column(i).Append(values); err != nil {
 			return errors.Join(fmt.Errorf("fill %s: %w", d.source.Name, err), batch.Abort())

@@ -31,6 +31,18 @@ type ImportBatch struct {
 	IngestedMapped []int64 // 1: it was given, 0: it is the row's own time
 }
 
+// columns are the values of the canonical columns behind those that come first, in the order of the source.
+func (b ImportBatch) columns(source ImportSource, first ...any) []any {
+	for i, c := range source.Columns {
+		if c.Kind.Textual() {
+			first = append(first, b.Texts[i][:b.Rows])
+		} else {
+			first = append(first, b.Whole[i][:b.Rows])
+		}
+	}
+	return first
+}
+
 // Staging is an import under way: rows gather in a table beside the source until Commit makes them visible in one step.
 // It belongs to one goroutine. Abort after Commit does nothing.
 type Staging struct {
@@ -116,14 +128,7 @@ func (s *Staging) Append(ctx context.Context, b *ImportBatch) error {
 		s.batch = batch
 	}
 	s.hashRows(b)
-	columns := []any{s.line, s.idHash, s.rowHash, b.IngestedAt[:b.Rows], b.IngestedMapped[:b.Rows]}
-	for i, c := range s.source.Columns {
-		if c.Kind.Textual() {
-			columns = append(columns, b.Texts[i][:b.Rows])
-		} else {
-			columns = append(columns, b.Whole[i][:b.Rows])
-		}
-	}
+	columns := b.columns(s.source, s.line, s.idHash, s.rowHash, b.IngestedAt[:b.Rows], b.IngestedMapped[:b.Rows])
 	for i, values := range columns {
 		if err := s.batch.Column(i).Append(values); err != nil {
 			return fmt.Errorf("stage rows: %w", err)
