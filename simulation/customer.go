@@ -140,9 +140,6 @@ func (w *World) Live(index int, c *Customer) {
 // ID is the customer_id of an index. Ids sort as their indices do.
 func ID(index int) string { return fmt.Sprintf("c%07d", index) }
 
-// LeadID is the customer_id of a lead beside the customer with an index.
-func LeadID(index, lead int) string { return fmt.Sprintf("l%07d-%d", index, lead) }
-
 // Customer puts the life and all records of the customer with an index into c. Only what was known before the end of the records is there.
 func (w *World) Customer(index int, c *Customer) {
 	w.Live(index, c)
