@@ -121,8 +121,8 @@ func (p *parser) checkPolicy(line int) {
 	if policy.Ignored.Times < 0 {
 		wrong("ignored.times: %d is below 0", policy.Ignored.Times)
 	}
-	for _, class := range sortedKeys(policy.weights()) {
-		if w := policy.Weights[Class(class)]; !slices.Contains(Classes, Class(class)) || !(w >= 0 && w <= 1) {
+	for _, class := range sortedKeys(policy.Weights) {
+		if w := policy.Weights[class]; !slices.Contains(Classes, class) || !(w >= 0 && w <= 1) {
 			wrong("weights: %s: %v: want marketing, service or transactional, each in [0, 1]", class, w)
 		}
 	}
@@ -135,13 +135,4 @@ func (p *parser) checkPolicy(line int) {
 	if policy.Quiet.Quiet(policy.Hour) {
 		wrong("hour: %d lies in the quiet hours from %d until %d", policy.Hour, policy.Quiet.From, policy.Quiet.Until)
 	}
-}
-
-// weights are the weights by the class's name.
-func (p *ContactPolicy) weights() map[string]float64 {
-	by := make(map[string]float64, len(p.Weights))
-	for class, w := range p.Weights {
-		by[string(class)] = w
-	}
-	return by
 }

@@ -3,6 +3,7 @@ package actions
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -68,10 +69,8 @@ func (c *Catalogue) Allows(action int, who Contactable, history []Contact, now t
 	}
 	if a.withheld() {
 		for _, key := range []string{channel, string(a.Class), string(a.Class) + "_" + channel} {
-			for _, refused := range who.Refused {
-				if key == refused {
-					return "consent: " + key + " is refused", false
-				}
+			if slices.Contains(who.Refused, key) {
+				return "consent: " + key + " is refused", false
 			}
 		}
 	}

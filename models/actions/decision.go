@@ -145,7 +145,7 @@ func (d *Deciding) Explain(a *Answer, score *models.Score) {
 func (d *Deciding) explainCustomer(a *Answer, score *models.Score) []string {
 	var lines []string
 	for _, r := range score.Reasons {
-		if r.Feature != "other" {
+		if r.Feature != models.OtherReason {
 			lines = append(lines, "risk "+r.Direction+": "+r.Text)
 		}
 	}

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,9 +45,6 @@ func (e *CatalogueError) Error() string {
 
 // Default is the catalogue that comes with the program, over the given catalogue of features (nil: the shipped one).
 func Default(known *features.Catalogue) (*Engine, error) { return Parse(shippedCatalogue, known) }
-
-// Shipped is the text of the catalogue that comes with the program.
-func Shipped() []byte { return bytes.Clone(shippedCatalogue) }
 
 // Parse reads a catalogue in YAML strictly and compiles its rules over the features of known and of the shipped catalogue
 // (nil: only the latter). Errors: every problem at once, each a *CatalogueError with its line.
@@ -130,7 +128,7 @@ func (p *parser) read(top *yaml.Node) error {
 		p.wrong(lineOf(top, "version"), "", "version is %d; this program reads version: %d", c.Version, catalogueVersion)
 	}
 	if file.Policy.Kind != 0 && p.keys(&file.Policy, reflect.TypeFor[ContactPolicy](), "") {
-		if hasKey(&file.Policy, "weights") {
+		if key, _ := pairOf(&file.Policy, "weights"); key != nil {
 			c.Policy.Weights = nil // the defaults would show through: a class that is left out weighs 0
 		}
 		p.decode(&file.Policy, &c.Policy, "")
@@ -227,33 +225,30 @@ func (p *parser) keys(node *yaml.Node, of reflect.Type, action string) (decodabl
 	return decodable
 }
 
-// lineOf is the line of a key, else of the mapping.
-func lineOf(mapping *yaml.Node, key string) int {
+// pairOf is a key of a mapping with its value; nil when there is none.
+func pairOf(mapping *yaml.Node, text string) (key, value *yaml.Node) {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			return mapping.Content[i].Line
+		if mapping.Content[i].Value == text {
+			return mapping.Content[i], mapping.Content[i+1]
 		}
+	}
+	return nil, nil
+}
+
+// lineOf is the line of a key, else of the mapping.
+func lineOf(mapping *yaml.Node, text string) int {
+	if key, _ := pairOf(mapping, text); key != nil {
+		return key.Line
 	}
 	return mapping.Line
 }
 
-func hasKey(mapping *yaml.Node, key string) bool {
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			return true
-		}
-	}
-	return false
-}
-
 // textOf is the scalar under a key, "" when there is none.
-func textOf(mapping *yaml.Node, key string) string {
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			return mapping.Content[i+1].Value
-		}
+func textOf(mapping *yaml.Node, text string) string {
+	if _, value := pairOf(mapping, text); value != nil {
+		return value.Value
 	}
 	return ""
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
