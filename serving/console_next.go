@@ -14,7 +14,6 @@ type nextView struct {
 	Because    string // why nothing, where that can be told
 	Held       bool   // in the control group
 	Explored   bool   // drawn, to learn what works
-	Decided    string
 	Chosen     proposalView
 	Others     []proposalView // the rest that is possible, by falling priority
 	Suppressed []suppressedView
@@ -61,7 +60,7 @@ func (s *Server) nextView(run *snapshot, id string) *nextView {
 	if !ok {
 		return nil
 	}
-	v := &nextView{Held: a.Holdout, Explored: a.Explored, Decided: instant(a.Cutoff), Unit: "expected gain in " + s.options.Currency}
+	v := &nextView{Held: a.Holdout, Explored: a.Explored, Unit: "expected gain in " + s.options.Currency}
 	if a.Unit == actions.UnitCustomers {
 		v.Unit = "expected customers kept; costs are left out, because no value is known"
 	} else if s.options.Currency == "" {
@@ -92,7 +91,7 @@ func (s *Server) nextView(run *snapshot, id string) *nextView {
 }
 
 func (s *Server) proposalView(p *actions.Proposal, unit string) proposalView {
-	v := proposalView{Title: titleOf(p), Chance: percent(&p.Propensity), Message: p.Message}
+	v := proposalView{Title: p.Title, Chance: percent(&p.Propensity), Message: p.Message}
 	if p.Action == actions.DoNothing {
 		v.Priority = "0"
 		return v
@@ -133,14 +132,6 @@ func (s *Server) proposalView(p *actions.Proposal, unit string) proposalView {
 		}
 	}
 	return v
-}
-
-// titleOf is an action's title, else its id in words.
-func titleOf(p *actions.Proposal) string {
-	if p.Title != "" {
-		return p.Title
-	}
-	return capital(spaced(p.Action))
 }
 
 // lever tells how much of the value an action moves, where that is not just all of it.

@@ -27,12 +27,11 @@ type sparkBar struct {
 
 // sparkDot is one survey.
 type sparkDot struct {
-	X, Y   string
-	Score  string // "" for an invitation without an answer, which is hollow
-	Band   string // colour: low for promoters, medium for passives, high for detractors
-	Shown  bool   // the score stands at the dot
-	Words  string
-	Anchor string // of the score's text
+	X, Y  string
+	Score string // "" for an invitation without an answer, which is hollow
+	Band  string // colour: low for promoters, medium for passives, high for detractors
+	Shown bool   // the score stands at the dot
+	Words string
 }
 
 type sparkLink struct{ X1, Y1, X2, Y2 string }
@@ -152,7 +151,7 @@ func npsSparkline(answers []timeline.Answer, from, until time.Time) *sparkline {
 	last := -1 // place of the answered dot before
 	for k, a := range answers {
 		x := 2 + 96*math.Min(math.Max(float64(a.At.Sub(from))/span, 0), 1)
-		dot := sparkDot{X: cent(x), Y: "92%", Anchor: "middle", Words: a.At.UTC().Format("2 January 2006") + ": asked, no answer"}
+		dot := sparkDot{X: cent(x), Y: "92%", Words: a.At.UTC().Format("2 January 2006") + ": asked, no answer"}
 		if a.Score != nil {
 			v := *a.Score
 			dot.Y = cent(92 - 76*math.Min(math.Max(v, 0), 10)/10)
