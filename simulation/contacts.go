@@ -8,8 +8,8 @@ func (w *World) reach(c *Customer) {
 	c.Contacts = c.Contacts[:0]
 	slices.SortStableFunc(p.contacts, func(a, b contact) int { return a.day - b.day })
 	for i, k := range p.contacts {
-		at := w.ms(k.day) + (regionStart[p.region]+int64(9*3600*r.Float64()))*1000
-		row := Contact{At: at, Known: (at/loadMs + 1) * loadMs, Number: i + 1, Channel: "email", Class: "marketing", Campaign: "newsletter", OutcomeAt: Missing}
+		at := w.workTime(p, k.day, r.Float64())
+		row := Contact{At: at, Known: loaded(at), Number: i + 1, Channel: "email", Class: "marketing", Campaign: "newsletter", OutcomeAt: Missing}
 		if k.action >= 0 {
 			a := actions[k.action]
 			row.Channel, row.Class, row.Action, row.Campaign = a.Channel, a.Class, a.Name, "risk_list"

@@ -172,3 +172,13 @@ func (w *World) within(at int64) int64 {
 	}
 	return at
 }
+
+// workTime is the instant at a share of the nine hours that a customer works on a day, in whole seconds.
+func (w *World) workTime(p *path, day int, share float64) int64 {
+	return w.ms(day) + (regions[p.region].opens*3600+int64(9*3600*share))*1000
+}
+
+const loadMs = 15 * 60_000 // records arrive every quarter of an hour
+
+// loaded is when the record of an instant reaches the company: with the load after it.
+func loaded(at int64) int64 { return (at/loadMs + 1) * loadMs }

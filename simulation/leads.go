@@ -80,7 +80,7 @@ func (w *World) touch(c *Customer, t Touchpoint) {
 	if t.At < w.startMs {
 		return
 	}
-	t.Known = (t.At/loadMs + 1) * loadMs
+	t.Known = loaded(t.At)
 	c.Touchpoints = append(c.Touchpoints, t)
 }
 

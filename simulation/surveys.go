@@ -22,7 +22,7 @@ func (w *World) ask(c *Customer) {
 		score := math.Round(7.3 + .9*k.engagement - .9*k.pain - .5*p.frailty + 1.8*r.NormFloat64())
 		score = math.Min(math.Max(score, 0), 10)
 		at, remark := w.ms(day)+r.Int64N(dayMs/1000)*1000, r.Float64()
-		row := Survey{At: at, Known: (at/loadMs + 1) * loadMs, Kind: "nps", Score: Missing, Channel: "email"}
+		row := Survey{At: at, Known: loaded(at), Kind: "nps", Score: Missing, Channel: "email"}
 		if answers {
 			row.Score = int64(score) * 10_000
 			row.Comment = comment(score, remark)
@@ -41,7 +41,7 @@ func (w *World) ask(c *Customer) {
 			score -= 1.3
 		}
 		at := w.ms(t.day+2) + int64(v)*1000
-		if row := (Survey{At: at, Known: (at/loadMs + 1) * loadMs, Kind: "csat", Score: int64(math.Round(math.Min(math.Max(score, 1), 5))) * 10_000, Channel: "email"}); row.Known < w.endMs() {
+		if row := (Survey{At: at, Known: loaded(at), Kind: "csat", Score: int64(math.Round(math.Min(math.Max(score, 1), 5))) * 10_000, Channel: "email"}); row.Known < w.endMs() {
 			c.Surveys = append(c.Surveys, row)
 		}
 	}

@@ -19,13 +19,13 @@ func (w *World) help(c *Customer) {
 	slices.SortStableFunc(p.tickets, func(a, b ticket) int { return a.day - b.day })
 	const hour = 3_600_000
 	for i, t := range p.tickets {
-		at := w.ms(t.day) + (regionStart[p.region]+int64(9*3600*r.Float64()))*1000
+		at := w.workTime(p, t.day, r.Float64())
 		wait := int64((26 + 70*r.Float64()) * hour)
 		if quick := int64(math.Min(math.Exp(.8+.9*r.NormFloat64()), 20) * hour); !t.late {
 			wait = quick
 		}
 		channel := helpChannels[pick(r, helpShares)]
-		row := Ticket{At: at, Known: (at/loadMs + 1) * loadMs, Number: i + 1, Channel: channel, ReplyChannel: channel,
+		row := Ticket{At: at, Known: loaded(at), Number: i + 1, Channel: channel, ReplyChannel: channel,
 			Topic: topics[pick(r, topicShares)], Priority: "normal", Reopened: Missing, Satisfaction: Missing}
 		if r.Float64() < .15 {
 			row.Priority = "high"

@@ -66,9 +66,10 @@ var leadSpread = func() float64 {
 
 var (
 	segments = []string{"small", "medium", "large"}
-	regions  = []struct{ name, timezone string }{
-		{"north_america", "America/New_York"}, {"dach", "Europe/Berlin"}, {"uk", "Europe/London"}, {"apac", "Asia/Singapore"},
-	}
+	regions  = []struct {
+		name, timezone string
+		opens          int64 // hour UTC at which the working day begins
+	}{{"north_america", "America/New_York", 14}, {"dach", "Europe/Berlin", 7}, {"uk", "Europe/London", 8}, {"apac", "Asia/Singapore", 1}}
 	regionShares = []float64{.40, .25, .20, .15}
 	plans        = []struct {
 		name  string

@@ -22,7 +22,6 @@ const (
 	lateRows       = .02
 	duplicateRows  = .005
 	correctedRows  = .01
-	loadMs         = 15 * 60_000 // records arrive every quarter of an hour
 	weekendShare   = .3
 	workdayShare   = (7 - 2*weekendShare) / 5
 	coreFeatures   = 3 // everyone begins with
@@ -100,14 +99,14 @@ func (w *World) session(c *Customer, r *rand.Rand, s session) {
 		user++
 	}
 	v := r.Float64()
-	at := w.ms(s.day) + (regionStart[c.path.region]+int64(9*3600*(r.Float64()+r.Float64())/2))*1000
+	at := w.workTime(&c.path, s.day, (r.Float64()+r.Float64())/2)
 	row := Usage{
 		At:         at,
 		User:       user,
 		Feature:    features[c.own[int(v*v*float64(s.features))]],
 		Channel:    "web",
 		DurationMs: 1000 * int64(math.Min(30+math.Exp(5.6+.15*s.engagement+.8*r.NormFloat64()), 14_400)),
-		Known:      (at/loadMs + 1) * loadMs,
+		Known:      loaded(at),
 	}
 	luck := r.Float64()
 	if luck < .25 {
@@ -166,6 +165,3 @@ func (w *World) workday(day int) float64 {
 	}
 	return workdayShare
 }
-
-// regionStart is when the working day of a region begins, in seconds after midnight UTC.
-var regionStart = []int64{14 * 3600, 7 * 3600, 8 * 3600, 1 * 3600}
