@@ -97,6 +97,11 @@ var logAnnualFactor = math.Log(annualFactor)
 // strain is what contact pressure adds to log h.
 func strain(pressure float64) float64 { return .14 * math.Max(pressure-2, 0) }
 
+// nextPressure is the contact pressure a week later, after so many newsletters.
+func nextPressure(pressure, letters float64) float64 {
+	return math.Exp(-1/pressureWeeks)*pressure + letters
+}
+
 // dailyLog is the log of the probability to stay a day, from the log hazard of the week.
 func dailyLog(logHazard float64) float64 {
 	return math.Log1p(-math.Min(math.Exp(logHazard), maxHazard)) / 7

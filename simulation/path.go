@@ -193,7 +193,7 @@ func (w *World) watch(p *path, s state) {
 		s.absorb(late, shock)
 		s.step(engagement)
 		effect = effectKept * (effect + now.contact)
-		pressure = math.Exp(-1/pressureWeeks)*pressure + now.letters
+		pressure = nextPressure(pressure, now.letters)
 	}
 	p.forget(never)
 }

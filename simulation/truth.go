@@ -189,7 +189,7 @@ func (o *outlook) contacts(w *World, p *path, day, k0 int) {
 		late, shocks, e, n := past(k, 7*k0-7)
 		o.now.absorb(late, shocks)
 		o.now.step(w.stream(p.index, forFutures, -1))
-		effect, pressure = effectKept*e, math.Exp(-1/pressureWeeks)*k.pressure+n
+		effect, pressure = effectKept*e, nextPressure(k.pressure, n)
 	}
 	m := p.modifiers(&week{state: o.now}, day)
 	o.arm(0, pressure, effect, letters)
@@ -211,7 +211,7 @@ func (o *outlook) arm(a int, pressure, effect, letters float64) {
 		o.factor[a] = append(o.factor[a], math.Exp(effect+strain(pressure)))
 		o.stay[a] = append(o.stay[a], 0)
 		effect *= effectKept
-		pressure = math.Exp(-1/pressureWeeks)*pressure + letters
+		pressure = nextPressure(pressure, letters)
 		letters = 0
 	}
 }
