@@ -1,7 +1,5 @@
 package simulation
 
-import "slices"
-
 // Action is one thing the company can do for a customer.
 type Action struct {
 	Name    string
@@ -65,7 +63,7 @@ func Actions() []string {
 	for i, a := range actions {
 		names[i] = a.Name
 	}
-	return slices.Clip(names)
+	return names
 }
 
 // effect is what an action does to log h when it is taken. The contact pressure of the action itself is part of it: only newsletters add to

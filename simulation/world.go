@@ -85,8 +85,8 @@ func New(o Options) (*World, error) {
 	if !o.Quiet.IsZero() {
 		w.quiet = w.Day(o.Quiet)
 	}
-	w.productOutage = weekday(w.epoch, o.Days*55/100)
-	w.recordsOutage = weekday(w.epoch, o.Days*80/100)
+	w.productOutage = wednesday(w.epoch, o.Days*55/100)
+	w.recordsOutage = wednesday(w.epoch, o.Days*80/100)
 	w.season = make([]float64, o.Days)
 	for d := range w.season {
 		w.season[d] = usageSeason(w.Time(d))
@@ -114,8 +114,8 @@ func (w *World) Time(day int) time.Time { return time.UnixMilli(w.startMs + int6
 // ms is the midnight that begins a day, in milliseconds since 1970.
 func (w *World) ms(day int) int64 { return w.startMs + int64(day)*dayMs }
 
-// weekday moves a day to the Wednesday on or after it, so that an outage hits a working day.
-func weekday(epoch, day int) int {
+// wednesday moves a day to the Wednesday on or after it, so that an outage hits a working day.
+func wednesday(epoch, day int) int {
 	const thursday = 0 // 1970-01-01 was one
 	return day + ((thursday-1-epoch-day)%7+7)%7
 }
