@@ -45,10 +45,10 @@ const benchClocks = `cityHash64(n, k, {salt}) AS h,
 	if(h % 50 = 0, at + toIntervalMillisecond(intHash64(h) % 864000000), at) AS ingested_at, true AS ingested_mapped, ingested_at AS imported_at,
 	h AS event_hash, intHash64(h + 1) AS row_hash`
 
-// benchSource generates one source: so many thousandths of the rows beside usage (0: as many as its own SQL says), and its columns.
+// benchSource generates one source, by SQL.
 type benchSource struct {
 	name    string
-	rows    string // a customer
+	rows    string // how many a customer has
 	columns string
 }
 

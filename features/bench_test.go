@@ -142,7 +142,7 @@ var benchUsage = []string{
 	"usage_features_distinct_84d", "usage_features_entropy_84d",
 }
 
-// measure takes all figures and prints them.
+// measure takes all figures.
 func (f *featureBench) measure(b *testing.B) {
 	b.Helper()
 	from, t := quoteInstant(benchCutoff.AddDate(0, 0, -84)), quoteInstant(benchCutoff)

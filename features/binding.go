@@ -18,8 +18,8 @@ type Binding struct {
 // Sources binds sources to tables. A source without a key is its canonical table.
 type Sources map[string]Binding
 
-// Validate finds what is wrong with the bindings: an unknown source or canonical column, columns without a table, an own table
-// without customer_id or its time.
+// Validate finds what is wrong with the bindings by themselves: an unknown source or canonical column, columns without a table.
+// Store.CheckBindings holds them against the tables.
 func (s Sources) Validate() error {
 	for _, name := range sortedKeys(s) {
 		b := s[name]

@@ -45,14 +45,13 @@ func overlap(a, b window) time.Duration {
 }
 
 // OutageDays are the UTC days, at 00:00, that touch [from, cutoff) and on which the source, over all customers and as known at the
-// cutoff, has less than a fifth of the median of the same weekday over the 8 weeks before, that median being at least 20 rows. It
-// counts all rows of the source since 8 weeks before from.
+// cutoff, has less than a fifth of the median of the same weekday over the 8 weeks before, that median being at least 20 rows. A
+// day without rows counts as 0, also in the median. It counts all rows of the source since 8 weeks before from.
 func (s *Store) OutageDays(ctx context.Context, source string, from, cutoff time.Time) ([]time.Time, error) {
 	return s.outageDays(ctx, source, window{from, cutoff}, cutoff)
 }
 
-// outageDays are the UTC days, at 00:00, that touch the window and on which the source has less than a fifth of the median of the
-// same weekday over the 8 weeks before, that median being at least 20 rows. A day without rows counts as 0, also in the median.
+// outageDays are the OutageDays of a window, from rows with ingested_at < knownBefore.
 func (s *Store) outageDays(ctx context.Context, source string, w window, knownBefore time.Time) ([]time.Time, error) {
 	first := w.from.Truncate(day).Add(-outageWeeks * 7 * day)
 	last := w.until.Add(-1).Truncate(day)

@@ -1,8 +1,6 @@
 package features
 
-import (
-	"slices"
-)
+import "slices"
 
 // Names of the sources that the features of this package read.
 const (
