@@ -37,27 +37,14 @@ func (c cursor) listing() listing {
 // encode returns the opaque text of a cursor.
 func (c cursor) encode() string {
 	c.Version = cursorVersion
-	text, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // only an infinite or missing number fails, and listings hold none
-	}
-	return base64.RawURLEncoding.EncodeToString(text)
+	return opaque(c) // only an infinite or missing number would fail, and listings hold none
 }
 
 // decodeCursor accepts exactly what encode returns.
 func decodeCursor(text string) (cursor, error) {
-	if len(text) > maxCursorBytes {
-		return cursor{}, errCursor
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return cursor{}, errCursor
-	}
 	var c cursor
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return cursor{}, errCursor
+	if err := readOpaque(text, &c); err != nil {
+		return cursor{}, err
 	}
 	known := c.Sort == SortLoss || c.Sort == SortProbability
 	known = known && (c.Band == "" || slices.Contains(Bands, c.Band))
@@ -65,4 +52,30 @@ func decodeCursor(text string) (cursor, error) {
 		return cursor{}, errCursor
 	}
 	return c, nil
+}
+
+// opaque is the text of a cursor of any kind. It panics where JSON cannot hold the cursor.
+func opaque(cursor any) string {
+	text, err := json.Marshal(cursor)
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// readOpaque reads such a text into a cursor, or returns errCursor. That it is just what opaque writes is the caller's to check.
+func readOpaque(text string, cursor any) error {
+	if len(text) > maxCursorBytes {
+		return errCursor
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return errCursor
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if d.Decode(cursor) != nil {
+		return errCursor
+	}
+	return nil
 }

@@ -1,13 +1,11 @@
 package serving
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -143,34 +141,21 @@ type timelineCursor struct {
 }
 
 var (
-	errSource       = errors.New("source is one of surveys, tickets, subscriptions, purchases, contacts, touchpoints, usage, customers")
+	errSource       = errors.New("source is one of " + strings.Join(timeline.Sources, ", "))
 	errCursorSource = errors.New("the cursor belongs to a timeline of another source: leave source out, or start anew without the cursor")
 )
 
 // encode returns the opaque text of a cursor.
 func (c timelineCursor) encode() string {
 	c.Version, c.Place.At = cursorVersion, c.Place.At.UTC()
-	text, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // only a year beyond 9999 fails, and the warehouse holds none
-	}
-	return base64.RawURLEncoding.EncodeToString(text)
+	return opaque(c) // only a year beyond 9999 would fail, and the warehouse holds none
 }
 
 // decodeTimelineCursor accepts exactly what encode returns.
 func decodeTimelineCursor(text string) (timelineCursor, error) {
 	var c timelineCursor
-	if len(text) > maxCursorBytes {
-		return c, errCursor
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return c, errCursor
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, errCursor
+	if err := readOpaque(text, &c); err != nil {
+		return c, err
 	}
 	known := (c.Source == "" || slices.Contains(timeline.Sources, c.Source)) && slices.Contains(timeline.Sources, c.Place.Source)
 	if y := c.Place.At.Year(); !known || c.RunID == "" || c.Place.Skip < 0 || y < 1900 || y > 2299 || c.encode() != text {
