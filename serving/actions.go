@@ -22,7 +22,7 @@ type DecisionReader interface {
 }
 
 // errNoDecision says that the run in force is older than decisions.
-var errNoDecision = errors.New("the run in force has no decisions; `retain score` makes them")
+var errNoDecision = &notReadyError{why: "the run in force has no decisions; `retain score` makes them"}
 
 type actionsInput struct {
 	ID         string `path:"id" minLength:"1" doc:"customer_id, percent-encoded, slashes included (a/b is a%2Fb)."`
@@ -48,7 +48,7 @@ func (s *Server) registerActions(api huma.API) {
 			return nil, refusal(errNoCustomer)
 		}
 		if run.decided == nil {
-			return nil, refusal(&notReadyError{why: errNoDecision.Error()})
+			return nil, refusal(errNoDecision)
 		}
 		score := run.score(i, s.now())
 		answer := run.decided.answer(i, &score)
