@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -225,3 +226,26 @@ func (s *Server) searchView(c *gin.Context) {
 	}
 	s.render(c, http.StatusOK, "search", frame{Title: "Search", Search: asked, RunID: run.run.ID, Page: v})
 }
+
+// customerPath is the address of a customer's page.
+func customerPath(id string) string { return customerAddress(id, nil) }
+
+// customerAddress is the address of a customer's page with a query. Browsers take the path segments . and .. for steps, percent-encoded
+// ones too, so customers of these ids are named in the query instead.
+func customerAddress(id string, q url.Values) string {
+	path := "/customers/" + url.PathEscape(id)
+	if steps(id) {
+		named := url.Values{"id": {id}}
+		for name, v := range q {
+			named[name] = v
+		}
+		path, q = "/customers", named
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// steps tells whether an id is a step of a path to browsers.
+func steps(id string) bool { return id == "." || id == ".." }
