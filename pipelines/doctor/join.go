@@ -16,7 +16,6 @@ type joined struct {
 	orphans, orphanRows     int64 // without a row in customers
 	created, beforeCreated  int64 // rows of customers with created_at; those before its day
 	held, beforeHeld        int64 // rows of customers with a subscription; those before the day of the first start
-	beforeHolders, holders  int64 // customers with a subscription; those with a row before it
 	ended, afterEnded       int64 // rows of customers whose last paid period is over; those after the day on which it ended
 	subscriptionIDs, idRows int64 // customers whose customer_id is the id of a subscription; their rows
 }
@@ -44,8 +43,6 @@ toInt64(sumIf(n, created_ms > 0)) AS created,
 toInt64(sum(before_created)) AS before_created,
 toInt64(sumIf(n, started_ms > 0)) AS held,
 toInt64(sum(before_started)) AS before_held,
-toInt64(countIf(started_ms > 0)) AS holders,
-toInt64(countIf(before_started > 0)) AS before_holders,
 toInt64(sumIf(n, ended_ms > 0)) AS ended,
 toInt64(sum(after_ended)) AS after_ended,
 toInt64(countIf(is_subscription > 0 AND known = 0)) AS subscription_ids,
@@ -73,7 +70,7 @@ GROUP BY customer_id
 		sample:    k,
 		customers: got["customers"], rows: got["n_rows"], orphans: got["orphans"], orphanRows: got["orphan_rows"],
 		created: got["created"], beforeCreated: got["before_created"], held: got["held"], beforeHeld: got["before_held"],
-		holders: got["holders"], beforeHolders: got["before_holders"], ended: got["ended"], afterEnded: got["after_ended"],
+		ended: got["ended"], afterEnded: got["after_ended"],
 		subscriptionIDs: got["subscription_ids"], idRows: got["id_rows"],
 	}
 	x.joined[source] = j
