@@ -133,18 +133,6 @@ func (c *Catalogue) Only(names []string) *Catalogue {
 	return out
 }
 
-// Treatments is the catalogue of the entries of treatment alone, resolved and ready for a snapshot: the contact pressure that the
-// fatigue term of decisions.md §3.6 reads, whether or not the churn model does.
-func (c *Catalogue) Treatments() *Catalogue {
-	out := &Catalogue{Version: c.Version, Treatment: true, Entries: []Entry{}}
-	for _, e := range c.Entries {
-		if e.Treatment && e.Each == "" {
-			out.Entries = append(out.Entries, e)
-		}
-	}
-	return out
-}
-
 // Names are the entries' names in order.
 func (c *Catalogue) Names() []string {
 	names := make([]string, len(c.Entries))
