@@ -100,10 +100,12 @@ func overlay(doc *yaml.Node, env map[string]string) error {
 func overlayStruct(at func() *yaml.Node, of reflect.Type, env map[string]string, prefix string) error {
 	for _, key := range sortedKeys(structKeys(of)) {
 		name, kind := prefix+"_"+strings.ToUpper(key), fieldType(of, key)
-		if _, ok := env[name]; ok {
-			if err := override(at(), key, kind, env, name); err != nil {
+		if text, ok := env[name]; ok {
+			node, err := override(text, kind, name)
+			if err != nil {
 				return err
 			}
+			setNode(at(), key, node)
 		}
 		if kind.Kind() == reflect.Pointer {
 			kind = kind.Elem()
@@ -129,12 +131,8 @@ func fieldType(t reflect.Type, key string) reflect.Type {
 	panic("no field for key " + key) // keys come from the same struct
 }
 
-// override sets key of the mapping to what the variable says, if it is set: a text as it stands, anything else as YAML.
-func override(mapping *yaml.Node, key string, t reflect.Type, env map[string]string, name string) error {
-	text, ok := env[name]
-	if !ok {
-		return nil
-	}
+// override is what the variable of the name says for a key of type t: a text as it stands, anything else as YAML.
+func override(text string, t reflect.Type, name string) (*yaml.Node, error) {
 	plain := t
 	if plain.Kind() == reflect.Pointer {
 		plain = plain.Elem()
@@ -146,17 +144,16 @@ func override(mapping *yaml.Node, key string, t reflect.Type, env map[string]str
 	default:
 		var value yaml.Node
 		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-			return usagef("%s: %q is not YAML: %s", name, text, strings.TrimPrefix(err.Error(), "yaml: "))
+			return nil, usagef("%s: %q is not YAML: %s", name, text, strings.TrimPrefix(err.Error(), "yaml: "))
 		}
 		if len(value.Content) > 0 {
 			node = value.Content[0]
 		}
 		if err := node.Decode(reflect.New(t).Interface()); err != nil {
-			return usagef("%s: %q does not fit: the key wants %s", name, text, wanted(plain))
+			return nil, usagef("%s: %q does not fit: the key wants %s", name, text, wanted(plain))
 		}
 	}
-	setNode(mapping, key, node)
-	return nil
+	return node, nil
 }
 
 // wanted names a type in words.
