@@ -222,6 +222,14 @@ func (c *Config) problems() []string {
 	return problems
 }
 
+// currency is the configured one, "" for none.
+func (c *Config) currency() string {
+	if c.Currency == nil {
+		return ""
+	}
+	return *c.Currency
+}
+
 // valueTerms is the configuration of customer value.
 func (c *Config) valueTerms() actions.ValueTerms {
 	return actions.ValueTerms{PerCustomer: c.Value.PerCustomer, GrossMargin: c.Value.GrossMargin, DiscountRate: c.Value.DiscountRate}

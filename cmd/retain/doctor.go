@@ -33,12 +33,8 @@ is wrong, the next step. It only reads. Exit 0 if no check is an error, 1 if one
 				return errorsJoin(a.printDoctor(doctor.Unreachable(err, url), all), err)
 			}
 			defer s.close(&err)
-			currency := ""
-			if s.config.Currency != nil {
-				currency = *s.config.Currency
-			}
 			report, err := doctor.Examine(cmd.Context(), doctor.Options{
-				Store: s.store, Churn: s.config.Churn, Grid: s.config.Snapshots, Currency: currency, URL: url,
+				Store: s.store, Churn: s.config.Churn, Grid: s.config.Snapshots, Currency: s.config.currency(), URL: url,
 			})
 			if err != nil {
 				return err

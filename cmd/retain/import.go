@@ -55,10 +55,7 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 			}
 			defer s.close(&err)
 			o.Warehouse, o.Stdin = s.db, a.stdin
-			if s.config.Currency != nil {
-				o.Currency = *s.config.Currency
-			}
-			o.Rates = s.config.Rates
+			o.Currency, o.Rates = s.config.currency(), s.config.Rates
 			bar := a.progress("rows")
 			o.Progress = func(p pipelines.ImportProgress) { bar.set(p.Rows, p.Bytes, p.Size) }
 			report, err := pipelines.Import(cmd.Context(), o)

@@ -58,10 +58,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 // server is the HTTP service on the session's warehouse.
 func (s *session) server() (*serving.Server, error) {
-	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version}
-	if s.config.Currency != nil {
-		o.Currency = *s.config.Currency
-	}
+	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
 	return serving.New(o)
 }
 
