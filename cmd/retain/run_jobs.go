@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
@@ -40,10 +39,7 @@ func (a *app) planImport(k *keeper) plan {
 				return pipelines.Outcome{Message: "no folder is watched: schedule.import.folder names one"}, nil
 			}}, nil
 		}
-		o := pipelines.ImportOptions{Rates: k.config.Rates}
-		if k.config.Currency != nil {
-			o.Currency = *k.config.Currency
-		}
+		o := pipelines.ImportOptions{Currency: k.config.currency(), Rates: k.config.Rates}
 		files := k.runner()
 		if k.how != holding {
 			files.Log = nil
@@ -139,7 +135,7 @@ func (a *app) planMonitor(s *session) plan {
 	}
 }
 
-// scoringCutoff is the champion and the cutoff asked for, by default the latest UTC midnight not after the call nor after the watermark.
+// scoringCutoff is the champion and the cutoff asked for, by default the latest one as of the call.
 func (s *session) scoringCutoff(ctx context.Context, c pipelines.Call) (registered, time.Time, error) {
 	champion, err := s.champion(ctx)
 	if err != nil || !c.Cutoff.IsZero() {
@@ -151,10 +147,7 @@ func (s *session) scoringCutoff(ctx context.Context, c pipelines.Call) (register
 	if err != nil {
 		return champion, time.Time{}, err
 	}
-	if c.Now.Before(watermark) {
-		watermark = c.Now
-	}
-	return champion, watermark.UTC().Truncate(24 * time.Hour), nil
+	return champion, latestCutoff(watermark, c.Now), nil
 }
 
 // permanent tells the errors that another attempt would meet again.
@@ -165,17 +158,4 @@ func permanent(err error) bool {
 	var empty *features.EmptySourceError
 	return isUsage(err) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoChampion) || errors.Is(err, pipelines.ErrNoRun) ||
 		errors.As(err, &files) || errors.As(err, &untaught) || errors.As(err, &leak) || errors.As(err, &empty)
-}
-
-// printMonitor tells the findings of the monitor.
-func printMonitor(w io.Writer, report json.RawMessage) {
-	var m pipelines.MonitorReport
-	if json.Unmarshal(report, &m) != nil {
-		return
-	}
-	table(w, func(line func(string, ...any)) {
-		for _, c := range m.Checks {
-			line("%s\t%s\t%s", c.Status, c.Name, c.Message)
-		}
-	})
 }

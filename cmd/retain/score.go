@@ -68,11 +68,7 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 	}
 	switch {
 	case cutoff.IsZero():
-		cutoff = watermark
-		if now.Before(cutoff) {
-			cutoff = now
-		}
-		cutoff = cutoff.Truncate(24 * time.Hour)
+		cutoff = latestCutoff(watermark, now)
 		if now.Sub(cutoff) > staleAfter {
 			a.say(fmt.Sprintf("the data end %s, %s: customers are scored as of then", day(watermark), ago(watermark, now)))
 		}
@@ -92,6 +88,14 @@ func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.R
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
 	}
 	return pipelines.Score(ctx, o)
+}
+
+// latestCutoff is the latest UTC midnight not after now nor after the watermark.
+func latestCutoff(watermark, now time.Time) time.Time {
+	if now.Before(watermark) {
+		watermark = now
+	}
+	return watermark.UTC().Truncate(24 * time.Hour)
 }
 
 // sameChurn compares two label specifications as the documents they are stored as, but for how far the data reached.
