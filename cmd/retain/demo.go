@@ -36,7 +36,7 @@ func (a *app) demoCommand() *cobra.Command {
 	d := &demo{app: a}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Load a bundled data set, run the whole pipeline on it, show the at-risk list and serve it",
+		Short: "Simulate a company, or load a bundled data set, run the whole pipeline on it, show the at-risk list and serve it",
 		Args:  exactly(),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
