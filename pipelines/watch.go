@@ -66,8 +66,8 @@ const maxTold = 1000
 
 // candidate is a file of the folder that names a source.
 type candidate struct {
-	name, source string
-	info         fs.FileInfo
+	name, source, format string
+	seen                 fs.FileInfo // when the folder was read
 }
 
 // Scan takes every complete file, source by source in the order of their names. It goes on after a file that cannot be imported, and then tells so by an error;
@@ -153,14 +153,14 @@ func (w *Watch) candidates(report *WatchReport) (files []candidate, err error) {
 			}
 			continue
 		}
-		info, err := e.Info()
+		seen, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // another process has moved it
 		}
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, candidate{name: name, source: m[1], info: info})
+		files = append(files, candidate{name: name, source: m[1], format: m[2] + m[3], seen: seen})
 	}
 	slices.SortFunc(files, func(a, b candidate) int {
 		if d := order[a.source] - order[b.source]; d != 0 {
@@ -179,7 +179,7 @@ func isSource(name string) bool {
 // take imports one file and moves it. State "" means that it is not complete yet, or gone.
 func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err error) {
 	became = WatchedFile{File: f.name, Source: f.source}
-	if w.Settle > 0 && w.Runner.clock().Now().Sub(f.info.ModTime()) < w.Settle {
+	if w.Settle > 0 && w.Runner.clock().Now().Sub(f.seen.ModTime()) < w.Settle {
 		return became, nil
 	}
 	path := filepath.Join(w.Folder, f.name)
@@ -187,7 +187,7 @@ func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err 
 	if err != nil {
 		return w.giveUp(f, became, err)
 	}
-	key, err := contentKey(ctx, f.source, path, told)
+	key, err := w.contentKey(ctx, f, told)
 	if errors.Is(err, fs.ErrNotExist) {
 		return became, nil // another process has moved it
 	}
@@ -200,7 +200,7 @@ func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err 
 	if w.changed(f) {
 		return became, nil
 	}
-	row, err := w.importOnce(ctx, f, key, options)
+	report, err := w.importOnce(ctx, f, key, options)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return became, nil // as above
@@ -212,8 +212,8 @@ func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err 
 		return became, nil // it has grown since: the next scan takes the rest, and what is known counts once
 	}
 	became.State = watchKnown
-	if row.report != nil {
-		became.State, became.Report = watchImported, row.report
+	if report != nil {
+		became.State, became.Report = watchImported, report
 	}
 	return became, w.move(f.name, watchDone)
 }
@@ -221,14 +221,11 @@ func (w *Watch) take(ctx context.Context, f candidate) (became WatchedFile, err 
 // changed reports whether the file is another one than when the folder was read.
 func (w *Watch) changed(f candidate) bool {
 	now, err := os.Stat(filepath.Join(w.Folder, f.name))
-	return err != nil || now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
+	return err != nil || now.Size() != f.seen.Size() || !now.ModTime().Equal(f.seen.ModTime())
 }
 
-// importedOnce is what importOnce did: nothing, when the content was known.
-type importedOnce struct{ report *ImportReport }
-
-// importOnce imports the file unless the ledger knows its content.
-func (w *Watch) importOnce(ctx context.Context, f candidate, key string, o ImportOptions) (done importedOnce, err error) {
+// importOnce imports the file unless the ledger knows its content; then the report is nil.
+func (w *Watch) importOnce(ctx context.Context, f candidate, key string, o ImportOptions) (report *ImportReport, err error) {
 	files := *w.Runner
 	files.Retries, files.Timeout, files.Again, files.final = 0, 0, false, nil
 	files.Open = func(ctx context.Context) (Bench, error) {
@@ -236,18 +233,18 @@ func (w *Watch) importOnce(ctx context.Context, f candidate, key string, o Impor
 		bench.Jobs = []Job{{Name: JobImport, Plan: func(context.Context, Call) (Work, error) {
 			return Work{Key: key, Do: func(ctx context.Context) (Outcome, error) {
 				o.Warehouse = bench.DB
-				report, err := Import(ctx, o)
+				made, err := Import(ctx, o)
 				if err != nil {
 					return Outcome{}, err
 				}
-				done.report = report
-				return Outcome{Rows: report.New, Message: fmt.Sprintf("%s: %d rows read, %d of them new", f.name, report.Rows, report.New), Report: report}, nil
+				report = made
+				return Outcome{Rows: made.New, Message: fmt.Sprintf("%s: %d rows read, %d of them new", f.name, made.Rows, made.New), Report: made}, nil
 			}}, nil
 		}}}
 		return bench, err
 	}
 	_, err = files.Run(ctx, JobImport, Call{})
-	return done, err
+	return report, err
 }
 
 // ofFile tells the faults of the file at path from those of the world around it. One that may not be read is the file's: it must not keep the others waiting every night.
@@ -346,25 +343,18 @@ func writeAtomically(path string, text []byte) error {
 }
 
 // contentKey names the import of a file: its source, its bytes, and how they are to be read.
-func contentKey(ctx context.Context, source, path string, told []byte) (string, error) {
-	f, err := os.Open(path)
+func (w *Watch) contentKey(ctx context.Context, f candidate, told []byte) (string, error) {
+	file, err := os.Open(filepath.Join(w.Folder, f.name))
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer file.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &cancelledReader{ctx, f}); err != nil {
+	if _, err := io.Copy(h, &cancelledReader{ctx, file}); err != nil {
 		return "", err
 	}
-	if len(told) > 0 {
-		h.Write(told)
-	}
-	name := filepath.Base(path)
-	_, format, _ := strings.Cut(name, ".")
-	if m := watchedName.FindStringSubmatch(name); m != nil {
-		format = m[2] + m[3]
-	}
-	return source + " " + format + " sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	h.Write(told)
+	return f.source + " " + f.format + " sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // cancelledReader reads until ctx ends.

@@ -257,7 +257,7 @@ func TestWatchAfterACrash(t *testing.T) {
 		if _, err := Import(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		key, err := contentKey(t.Context(), "usage", o.Path, nil)
+		key, err := x.contentKey(t.Context(), candidate{name: "usage-1.csv", source: "usage", format: "csv"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
