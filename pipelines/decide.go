@@ -10,6 +10,7 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -157,7 +158,7 @@ func (d *deciding) draw(ctx context.Context, runID string) error {
 		d.at[i+1] = d.at[i] + uint32(bits.OnesCount64(mask))
 	}
 	d.propensity = make([]float64, d.at[n])
-	for code := range slices.Values(d.zone) {
+	for _, code := range d.zone {
 		if _, ok := d.moments[code]; !ok {
 			d.moments[code] = d.shared.Catalogue.Policy.NextMoment(d.place.text(code), d.shared.Cutoff)
 		}
@@ -212,17 +213,16 @@ func (d *deciding) turn(i int, capacity uint64) {
 
 // parallel calls do for 0..n-1 on all threads.
 func parallel(n int, do func(k int)) {
-	var group errgroup.Group
+	var group sync.WaitGroup
 	threads := runtime.GOMAXPROCS(0)
 	for t := range threads {
-		group.Go(func() error {
+		group.Go(func() {
 			for k := t * n / threads; k < (t+1)*n/threads; k++ {
 				do(k)
 			}
-			return nil
 		})
 	}
-	_ = group.Wait() // do returns nothing
+	group.Wait()
 }
 
 // decision is what was decided for customer i.
