@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -56,10 +57,10 @@ type MissingShare struct {
 
 // Bounds beyond which the monitor warns.
 const (
-	populationShift = .10 // relative change of the number of customers or of those scored
-	statusShift     = .02 // absolute change of a status's share, if it is beyond chance too
-	missingShift    = .10 // absolute change of a feature's missing share
-	chance          = 3.2905267314918945
+	populationShift = .10                // relative change of the number of customers or of those scored
+	statusShift     = .02                // absolute change of a status's share, if it is beyond chance too
+	missingShift    = .10                // absolute change of a feature's missing share
+	chance          = 3.2905267314918945 // standard errors, which chance exceeds once in a thousand: Φ⁻¹(.9995)
 	staleRun        = 48 * time.Hour
 )
 
@@ -166,7 +167,7 @@ func (m *monitor) population(context.Context) error {
 			shifts = append(shifts, fmt.Sprintf("%s %.1f %% (was %.1f %%)", name, 100*p, 100*q))
 		}
 	}
-	m.check("statuses", len(shifts) > 0, "%s", orElse(strings.Join(shifts, ", "), "shares as in the run before"))
+	m.check("statuses", len(shifts) > 0, "%s", cmp.Or(strings.Join(shifts, ", "), "shares as in the run before"))
 	return nil
 }
 
@@ -176,13 +177,6 @@ func change(a, b uint64) float64 {
 		return 0
 	}
 	return float64(b)/float64(a) - 1
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // missing looks for features of the model that nobody has a value of, or markedly fewer than before.
@@ -217,6 +211,6 @@ func (m *monitor) missing(ctx context.Context) error {
 	for i, s := range m.report.Missing {
 		names[i] = fmt.Sprintf("%s %.0f %%", s.Feature, 100*s.Share)
 	}
-	m.check("missing", len(names) > 0, "%s", orElse(strings.Join(names, ", "), fmt.Sprintf("each of %d features has values", len(schema))))
+	m.check("missing", len(names) > 0, "%s", cmp.Or(strings.Join(names, ", "), fmt.Sprintf("each of %d features has values", len(schema))))
 	return nil
 }

@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -49,7 +50,7 @@ func (m *monitor) freshness(ctx context.Context) error {
 			stale = append(stale, fmt.Sprintf("%s ends %.1f days before the cutoff (rows used to come every %d days)", f.Source, *f.BehindDays, *f.UsualGap))
 		}
 	}
-	m.check("freshness", len(stale) > 0, "%s", orElse(strings.Join(stale, "; "), fmt.Sprintf("%d sources have rows up to the cutoff", len(m.report.Sources))))
+	m.check("freshness", len(stale) > 0, "%s", cmp.Or(strings.Join(stale, "; "), fmt.Sprintf("%d sources have rows up to the cutoff", len(m.report.Sources))))
 	return nil
 }
 
@@ -59,7 +60,7 @@ func (m *monitor) freshnessOf(ctx context.Context, source string) (SourceFreshne
 	if err != nil {
 		return f, err
 	}
-	var newest, day int64
+	var newest int64
 	var days []uint32
 	var lag float64
 	err = m.o.DB.Conn().QueryRow(ctx, `SELECT count() AS n, toUnixTimestamp64Milli(max(at)) AS newest,
@@ -69,7 +70,7 @@ func (m *monitor) freshnessOf(ctx context.Context, source string) (SourceFreshne
 		return f, err
 	}
 	at := time.UnixMilli(newest).UTC()
-	day = newest / (24 * time.Hour).Milliseconds()
+	day := newest / (24 * time.Hour).Milliseconds()
 	gap := 1
 	for i := len(days) - 1; i > 0 && int64(days[i]) > day-freshDays; i-- {
 		gap = max(gap, int(days[i]-days[i-1]))

@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (m *monitor) realised(ctx context.Context) error {
 		return nil
 	}
 	newest := m.report.Realised[0]
-	m.check("realised", len(off) > 0, "%s", orElse(strings.Join(off, "; "), fmt.Sprintf("run of %s: %d of %d churned, %.2f times as many as told, AUC %.3f",
+	m.check("realised", len(off) > 0, "%s", cmp.Or(strings.Join(off, "; "), fmt.Sprintf("run of %s: %d of %d churned, %.2f times as many as told, AUC %.3f",
 		newest.Cutoff.Format(time.DateOnly), newest.Churned, newest.Rows, float64(newest.ObservedExpected), float64(newest.AUC))))
 	return nil
 }
