@@ -56,8 +56,8 @@ type simulateRun struct {
 	asked   atomic.Int64 // customers and cutoffs with a known label
 	left    atomic.Int64 // of them those that left
 
-	mu    sync.Mutex // of the truth file
-	truth *truthFile
+	mu    sync.Mutex // of Progress: one call at a time
+	truth *truthFile // nil without a file
 }
 
 // simulateChunk customers are made by one producer before it looks for the next ones. The truth is written in their order.
