@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -58,19 +59,12 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
 	}
 	if s > manyEqual {
-		return warn(fmt.Sprintf("if the source delivers rows twice, map its id: retain import %s FILE --map %s=COLUMN", name, orID(p.layout.id)), "%s", told).with(figures), nil
+		return warn(fmt.Sprintf("if the source delivers rows twice, map its id: retain import %s FILE --map %s=COLUMN", name, cmp.Or(p.layout.id, "customer_id")), "%s", told).with(figures), nil
 	}
 	if fixes["events"] > 0 {
 		told += fmt.Sprintf("; %s were corrected", counted(fixes["events"], "event"))
 	}
 	return fine("%s", told).with(figures), nil
-}
-
-func orID(id string) string {
-	if id == "" {
-		return "customer_id"
-	}
-	return id
 }
 
 // repeats counts the rows beyond the first of each customer and key, among those that meet a condition, in a sample of one in k customers of n rows.
@@ -119,7 +113,7 @@ func (x *examination) ownDuplicates(ctx context.Context, p *profile) (finding, e
 	case repeated > 0 && identity:
 		return fine("%s: %s", told, read).with(figures), nil
 	case s > manyEqual:
-		return warn(fmt.Sprintf("map the id of a row: sources.%s.columns.%s", name, orID(p.layout.id)), "%s, and each counts", told).with(figures), nil
+		return warn(fmt.Sprintf("map the id of a row: sources.%s.columns.%s", name, cmp.Or(p.layout.id, "customer_id")), "%s, and each counts", told).with(figures), nil
 	case declared || !identity:
 		return fine("%s", told).with(figures), nil
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,11 +39,11 @@ func checkKinds(ctx context.Context, x *examination, _ *profile) (finding, error
 		kind, n, answered := b.Strings("kind_name")[i], b.Int64s("n")[i], b.Int64s("answered")[i]
 		low, high := b.Float64s("low")[i], b.Float64s("high")[i]
 		figures[kind+"_rows"], figures[kind+"_answered"] = figure(n), figureOf(share(answered, n))
-		told = append(told, fmt.Sprintf("%s: %s, %s answered, %v to %v", orNone(kind), counted(n, "row"), percent(share(answered, n)), low, high))
+		told = append(told, fmt.Sprintf("%s: %s, %s answered, %v to %v", cmp.Or(kind, "(none)"), counted(n, "row"), percent(share(answered, n)), low, high))
 		scale, known := scales[kind]
 		switch {
 		case !known:
-			unknown = append(unknown, orNone(kind))
+			unknown = append(unknown, cmp.Or(kind, "(none)"))
 		case b.Int64s("beyond")[i] > 0:
 			figures[kind+"_outside"] = figure(b.Int64s("beyond")[i])
 			beyond = append(beyond, fmt.Sprintf("%s of %s in %s lie outside %v to %v (they go from %v to %v)", count(b.Int64s("beyond")[i]), counted(answered, "score"), kind, scale.low, scale.high, low, high))
@@ -58,13 +59,6 @@ func checkKinds(ctx context.Context, x *examination, _ *profile) (finding, error
 			"no feature reads surveys of kind %s; %s", strings.Join(unknown, ", "), strings.Join(told, "; ")).with(figures), nil
 	}
 	return fine("%s", strings.Join(told, "; ")).with(figures), nil
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "(none)"
-	}
-	return text
 }
 
 // checkAnswers looks whether customers answer more than once: where nobody does, the ids are those of answers.
@@ -136,8 +130,8 @@ func checkCurrency(ctx context.Context, x *examination, p *profile) (finding, er
 	var told, names []string
 	err = x.each(ctx, "SELECT toString(currency) AS currency_name, toInt64(count()) AS n FROM "+rows+" GROUP BY currency_name ORDER BY n DESC, currency_name LIMIT 20", func(b *warehouse.Block, i int) {
 		name, n := b.Strings("currency_name")[i], b.Int64s("n")[i]
-		figures[orNone(name)] = figureOf(share(n, p.rows))
-		told = append(told, fmt.Sprintf("%s in %s", orNone(name), percent(share(n, p.rows))))
+		figures[cmp.Or(name, "(none)")] = figureOf(share(n, p.rows))
+		told = append(told, fmt.Sprintf("%s in %s", cmp.Or(name, "(none)"), percent(share(n, p.rows))))
 		if name != "" {
 			names = append(names, name)
 		}
