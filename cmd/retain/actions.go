@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models/actions"
 	"retain/pipelines"
@@ -85,7 +86,7 @@ func (a *app) listActions() error {
 			for i, x := range engine.Catalogue.Actions {
 				perDay, class := "–", string(x.Class)
 				if x.Capacity != nil {
-					perDay = count(*x.Capacity)
+					perDay = spoken.Count(*x.Capacity)
 				}
 				if x.Proactive {
 					class += ", proactive"

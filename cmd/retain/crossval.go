@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/training"
 )
 
@@ -36,7 +37,7 @@ func (a *app) crossvalCommand() *cobra.Command {
 }
 
 func printCrossval(w io.Writer, r *training.CrossvalReport) {
-	fmt.Fprintf(w, "%s rows, %d features, %d folds\n\n", count(r.Rows), r.Features, r.Folds)
+	fmt.Fprintf(w, "%s rows, %d features, %d folds\n\n", spoken.Count(r.Rows), r.Features, r.Folds)
 	table(w, func(line func(string, ...any)) {
 		line("model\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%\tfit s\tpredict s")
 		for _, m := range r.Models {

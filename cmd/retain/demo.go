@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/serving"
@@ -105,7 +106,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	err = d.do("Score every customer as of the last complete day", func() (string, error) {
 		report.Run, err = d.app.score(ctx, s, time.Time{})
-		return fmt.Sprintf("%s of %s customers scored: the others %s", count(report.Run.Scored), count(report.Run.Customers), d.set.others), err
+		return fmt.Sprintf("%s of %s customers scored: the others %s", spoken.Count(report.Run.Scored), spoken.Count(report.Run.Customers), d.set.others), err
 	})
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func (d *demo) train(ctx context.Context, s *session, news bool) error {
 		if !d.app.asJSON {
 			printFamilies(d.app.stderr, report)
 		}
-		return fmt.Sprintf("%s v%d serves: %s, on %s rows of %d cutoffs", report.Model.Name, report.Model.Version, report.Model.Family, count(report.Rows), len(report.Cutoffs)), nil
+		return fmt.Sprintf("%s v%d serves: %s, on %s rows of %d cutoffs", report.Model.Name, report.Model.Version, report.Model.Family, spoken.Count(report.Rows), len(report.Cutoffs)), nil
 	})
 }
 
@@ -239,7 +240,7 @@ func previewLine(p *features.Preview) string {
 			churned += c.Churned
 		}
 	}
-	line := fmt.Sprintf("%d cutoffs, %s labels, %.0f %% of them churned", known, count(eligible), 100*float64(churned)/float64(max(eligible, 1)))
+	line := fmt.Sprintf("%d cutoffs, %s labels, %.0f %% of them churned", known, spoken.Count(eligible), 100*float64(churned)/float64(max(eligible, 1)))
 	if p.RecommendedHorizonDays != nil && *p.RecommendedHorizonDays != p.HorizonDays {
 		line += fmt.Sprintf(" (`retain label preview` recommends %d days)", *p.RecommendedHorizonDays)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/pipelines"
 	"retain/simulation"
@@ -108,7 +109,7 @@ func loadWorld(ctx context.Context, d *demo, s *session) (loaded any, news bool,
 		for _, n := range report.Rows {
 			rows += n
 		}
-		return fmt.Sprintf("%s customers, %s rows in %d sources, %s to %s", count(report.Customers), count(rows), len(report.Rows), day(report.FirstAt), day(report.EndAt)), nil
+		return fmt.Sprintf("%s customers, %s rows in %d sources, %s to %s", spoken.Count(report.Customers), spoken.Count(rows), len(report.Rows), day(report.FirstAt), day(report.EndAt)), nil
 	})
 	return loaded, news, err
 }
@@ -124,9 +125,9 @@ func loadCDNOW(ctx context.Context, d *demo, s *session) (loaded any, news bool,
 		}
 		loaded, news = []*pipelines.ImportReport{report}, report.New > 0
 		if !news {
-			return fmt.Sprintf("all %s purchases are there already", count(report.Rows)), nil
+			return fmt.Sprintf("all %s purchases are there already", spoken.Count(report.Rows)), nil
 		}
-		return fmt.Sprintf("%s purchases, %s to %s", count(report.New), day(*report.FirstAt), day(*report.LastAt)), nil
+		return fmt.Sprintf("%s purchases, %s to %s", spoken.Count(report.New), day(*report.FirstAt), day(*report.LastAt)), nil
 	})
 	return loaded, news, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/pipelines/doctor"
 )
 
@@ -98,7 +99,7 @@ func writeDoctor(w io.Writer, r *doctor.Report, all bool) {
 			skipped += " (--all lists them)"
 		}
 	}
-	fmt.Fprintf(w, "\n%d ok, %s, %s%s\n", r.Count(doctor.OK), counted(r.Count(doctor.Warning), "warning"), counted(r.Count(doctor.Error), "error"), skipped)
+	fmt.Fprintf(w, "\n%d ok, %s, %s%s\n", r.Count(doctor.OK), spoken.Counted(r.Count(doctor.Warning), "warning"), spoken.Counted(r.Count(doctor.Error), "error"), skipped)
 }
 
 // subject is the name of a check without its area.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 func (a *app) featuresCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func (a *app) featuresExportCommand() *cobra.Command {
 				return err
 			}
 			return a.print(map[string]any{"file": out, "cutoff": cutoff, "rows": rows, "features": columns}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %s customers × %d features at %s\n", out, count(rows), columns, cutoff.Format(time.RFC3339))
+				fmt.Fprintf(w, "%s: %s customers × %d features at %s\n", out, spoken.Count(rows), columns, cutoff.Format(time.RFC3339))
 			})
 		},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/pipelines"
 )
@@ -97,13 +98,13 @@ func importSources() []string {
 }
 
 func printImport(w io.Writer, r *pipelines.ImportReport) {
-	fmt.Fprintf(w, "%s: %s rows read, %s imported, %s of them new", r.Source, count(r.Rows), count(r.Imported), count(r.New))
+	fmt.Fprintf(w, "%s: %s rows read, %s imported, %s of them new", r.Source, spoken.Count(r.Rows), spoken.Count(r.Imported), spoken.Count(r.New))
 	if r.FirstAt != nil && r.LastAt != nil {
 		fmt.Fprintf(w, ", from %s to %s", r.FirstAt.Format(time.DateOnly), r.LastAt.Format(time.DateOnly))
 	}
 	fmt.Fprintf(w, ", in %.1f s\n", r.Seconds)
 	if r.Rejected > 0 && r.RejectedFile != nil {
-		fmt.Fprintf(w, "%s rejected: see %s\n", counted(r.Rejected, "row"), *r.RejectedFile)
+		fmt.Fprintf(w, "%s rejected: see %s\n", spoken.Counted(r.Rejected, "row"), *r.RejectedFile)
 	}
 	if len(r.IgnoredColumns) > 0 {
 		fmt.Fprintf(w, "ignored columns: %s\n", strings.Join(r.IgnoredColumns, ", "))

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 func (a *app) labelCommand() *cobra.Command {
@@ -39,7 +40,7 @@ func printPreview(w io.Writer, p *features.Preview) {
 			if !c.Known {
 				note = "labels not known yet"
 			}
-			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", c.Cutoff.Format(time.DateOnly), count(c.Eligible), count(c.Churned), count(c.Stayed), count(c.Missing), percent(c.BaseRate), note)
+			line("%s\t%s\t%s\t%s\t%s\t%s\t%s", c.Cutoff.Format(time.DateOnly), spoken.Count(c.Eligible), spoken.Count(c.Churned), spoken.Count(c.Stayed), spoken.Count(c.Missing), percent(c.BaseRate), note)
 		}
 	})
 	if len(p.ReturnCurve) > 0 {
@@ -47,7 +48,7 @@ func printPreview(w io.Writer, p *features.Preview) {
 		table(w, func(line func(string, ...any)) {
 			line("silent for\tcome back within a year\tcustomers")
 			for _, point := range p.ReturnCurve {
-				line("%d days\t%s\t%s", point.SilentDays, percent(point.ReturnProbability), count(point.Customers))
+				line("%d days\t%s\t%s", point.SilentDays, percent(point.ReturnProbability), spoken.Count(point.Customers))
 			}
 		})
 		if p.RecommendedHorizonDays != nil {

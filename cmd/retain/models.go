@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/training"
@@ -75,7 +76,7 @@ func printModels(w io.Writer, models []listedModel) {
 			if m.Champion {
 				mark = "champion"
 			}
-			line("%s v%d\t%s\t%s\t%s\t%s\t%s\t%s", m.Name, m.Version, m.Family, m.CreatedAt.Format(time.DateTime), count(m.Rows), count(m.Positives), m.Artifact, mark)
+			line("%s v%d\t%s\t%s\t%s\t%s\t%s\t%s", m.Name, m.Version, m.Family, m.CreatedAt.Format(time.DateTime), spoken.Count(m.Rows), spoken.Count(m.Positives), m.Artifact, mark)
 		}
 	})
 }
@@ -157,11 +158,11 @@ func cardOf(r registered, champion bool) modelCard {
 func printCard(w io.Writer, entry registered, out string) {
 	m := entry.artifact
 	fmt.Fprintf(w, "%s v%d: %s, %d features, trained on %s rows (%s churned) of %d cutoffs, known until %s\n", m.Name, entry.row.Version, m.Family,
-		len(m.Schema), count(m.Rows), count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
+		len(m.Schema), spoken.Count(m.Rows), spoken.Count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
 	fmt.Fprintf(w, "churn: %s within %d days after a gap of %d; bands: high from %.3f, medium from %.3f\n", m.Churn.Setting, m.Churn.HorizonDays, m.Churn.GapDays, m.Bands.High, m.Bands.Medium)
 	fmt.Fprintf(w, "artifact %s\n", entry.row.Artifact)
 	if out != "" {
-		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, count(len(entry.row.Blob)))
+		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, spoken.Count(len(entry.row.Blob)))
 	}
 }
 

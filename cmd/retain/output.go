@@ -11,6 +11,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"retain/internal/spoken"
 	"retain/models"
 )
 
@@ -19,23 +20,6 @@ func table(w io.Writer, rows func(line func(format string, args ...any))) {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	rows(func(format string, args ...any) { fmt.Fprintf(tw, format+"\n", args...) })
 	_ = tw.Flush() // w is the terminal or a buffer: its own errors come up there
-}
-
-// count writes 69659 as 69,659.
-func count[T ~int | ~int64 | ~uint64](n T) string {
-	text := strconv.FormatInt(int64(n), 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-// counted writes a number with its noun: 1 row, 2 rows.
-func counted[T ~int | ~int64 | ~uint64](n T, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return count(n) + " " + one + "s"
 }
 
 // figure writes an optional number with so many decimals; a dash where it is undefined.
@@ -52,7 +36,7 @@ func amount(v *float64) string {
 		return "–"
 	}
 	if math.Abs(*v) >= 1000 {
-		return count(int64(math.Round(*v)))
+		return spoken.Count(int64(math.Round(*v)))
 	}
 	return strconv.FormatFloat(*v, 'f', 2, 64)
 }
@@ -123,13 +107,13 @@ func (p *progress) set(n, done, size int64) {
 		if size > 0 {
 			p.bar.ChangeMax64(size)
 		}
-		p.bar.Describe(count(n) + " " + p.unit)
+		p.bar.Describe(spoken.Count(n) + " " + p.unit)
 		_ = p.bar.Set64(done) // only the terminal can fail
 		return
 	}
 	if now := time.Now(); now.After(p.next) {
 		p.next = now.Add(plainEvery)
-		line := count(n) + " " + p.unit
+		line := spoken.Count(n) + " " + p.unit
 		if size > 0 {
 			line += fmt.Sprintf(", %.0f %% of the file", 100*float64(done)/float64(size))
 		}

@@ -13,11 +13,3 @@ func TestAgo(t *testing.T) {
 		}
 	}
 }
-
-func TestCounted(t *testing.T) {
-	for n, want := range map[int]string{0: "0 rows", 1: "1 row", 2: "2 rows", 1000: "1,000 rows"} {
-		if got := counted(n, "row"); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-	}
-}

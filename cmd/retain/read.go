@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/pipelines"
@@ -142,7 +143,7 @@ func unknownCustomer(id string) error {
 func printAtRisk(w io.Writer, run models.Run, customers []models.Score, total int) {
 	now := time.Now().UTC()
 	fmt.Fprintf(w, "%s of %s customers at risk of leaving within %d days, as of %s (%s), by %s v%d\n\n",
-		count(len(customers)), count(total), run.HorizonDays, day(run.Cutoff), ago(run.Cutoff, now), run.Model.Name, run.Model.Version)
+		spoken.Count(len(customers)), spoken.Count(total), run.HorizonDays, day(run.Cutoff), ago(run.Cutoff, now), run.Model.Name, run.Model.Version)
 	table(w, func(line func(string, ...any)) {
 		line("customer\tchurn probability\t\tband\tvalue\tat stake\twhy")
 		for _, s := range customers {

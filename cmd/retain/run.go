@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/pipelines"
 )
 
@@ -113,7 +114,7 @@ func (a *app) listJobs(ctx context.Context, limit int) (err error) {
 				if e.Error != nil {
 					what = *e.Error
 				}
-				line("%s\t%s\t%s\t%.1f\t%s\t%s\t%d\t%s", e.Job, e.State, e.StartedAt.Format(time.RFC3339), e.Seconds, count(e.Rows), e.Who, e.Attempt, printable(firstLine(what)))
+				line("%s\t%s\t%s\t%.1f\t%s\t%s\t%d\t%s", e.Job, e.State, e.StartedAt.Format(time.RFC3339), e.Seconds, spoken.Count(e.Rows), e.Who, e.Attempt, printable(firstLine(what)))
 			}
 		})
 	})
@@ -130,7 +131,7 @@ func printEntry(w io.Writer, e pipelines.Entry) {
 	if e.Cutoff != nil {
 		fmt.Fprintf(w, " at %s", e.Cutoff.Format(time.RFC3339))
 	}
-	fmt.Fprintf(w, ", %s rows in %.1f s", count(e.Rows), e.Seconds)
+	fmt.Fprintf(w, ", %s rows in %.1f s", spoken.Count(e.Rows), e.Seconds)
 	if e.Message != "" {
 		fmt.Fprintf(w, ": %s", e.Message)
 	}

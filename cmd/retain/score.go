@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/models"
 	"retain/pipelines"
 )
@@ -110,9 +111,9 @@ func sameChurn(a, b features.ChurnSpec) bool {
 const staleAfter = 48 * time.Hour
 
 func printRun(w io.Writer, r models.Run) {
-	fmt.Fprintf(w, "run %s: %s customers exist at %s, %s scored by %s v%d\n", r.ID, count(r.Customers), r.Cutoff.Format(time.RFC3339), count(r.Scored), r.Model.Name, r.Model.Version)
+	fmt.Fprintf(w, "run %s: %s customers exist at %s, %s scored by %s v%d\n", r.ID, spoken.Count(r.Customers), r.Cutoff.Format(time.RFC3339), spoken.Count(r.Scored), r.Model.Name, r.Model.Version)
 	for _, status := range slices.Sorted(maps.Keys(r.ByStatus)) {
-		fmt.Fprintf(w, "  %-22s%10s\n", status, count(r.ByStatus[status]))
+		fmt.Fprintf(w, "  %-22s%10s\n", status, spoken.Count(r.ByStatus[status]))
 	}
 	if r.Hindsight {
 		fmt.Fprintln(w, "hindsight: the model was trained on later data than this cutoff; these scores are no test of it")

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/pipelines"
 	"retain/simulation"
@@ -97,18 +98,18 @@ probability of leaving of every customer on the first of each month, and what ea
 }
 
 func printSimulation(w io.Writer, r *pipelines.SimulateReport) {
-	fmt.Fprintf(w, "%s customers from %s to %s, in %.1f s\n", count(int64(r.Customers)), r.FirstAt.Format(time.DateOnly), r.EndAt.Format(time.DateOnly), r.Seconds)
+	fmt.Fprintf(w, "%s customers from %s to %s, in %.1f s\n", spoken.Count(int64(r.Customers)), r.FirstAt.Format(time.DateOnly), r.EndAt.Format(time.DateOnly), r.Seconds)
 	table(w, func(line func(string, ...any)) {
 		line("source\trows")
 		for _, source := range warehouse.ImportSources {
-			line("%s\t%s", source.Name, count(r.Rows[source.Name]))
+			line("%s\t%s", source.Name, spoken.Count(r.Rows[source.Name]))
 		}
 	})
 	if r.BaseRate != nil {
 		fmt.Fprintf(w, "of those who could leave on the first of a month, %s left in the horizon\n", percent(r.BaseRate))
 	}
 	if t := r.Truth; t != nil {
-		fmt.Fprintf(w, "%s: the truth of %s customers and cutoffs, on the first of %d months\n", t.File, count(t.Rows), t.Cutoffs)
+		fmt.Fprintf(w, "%s: the truth of %s customers and cutoffs, on the first of %d months\n", t.File, spoken.Count(t.Rows), t.Cutoffs)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/spoken"
 	"retain/training"
 )
 
@@ -93,7 +94,7 @@ func (a *app) backtestCommand() *cobra.Command {
 }
 
 func printTraining(w io.Writer, r *training.TrainReport) {
-	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), count(r.Rows), count(r.Positives))
+	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), spoken.Count(r.Rows), spoken.Count(r.Positives))
 	printBacktest(w, r.Models)
 	fmt.Fprintln(w)
 	for _, line := range r.Warnings {
@@ -114,7 +115,7 @@ func printBacktest(w io.Writer, families []training.ModelFigures) {
 		line("model\ttest cutoff\trows\tchurned\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%")
 		for _, m := range families {
 			for _, f := range m.Folds {
-				line("%s\t%s\t%s\t%s\t%s", m.Name, f.Cutoff.Format(time.DateOnly), count(f.Rows), count(f.Positives), metricCells(f.Figures))
+				line("%s\t%s\t%s\t%s\t%s", m.Name, f.Cutoff.Format(time.DateOnly), spoken.Count(f.Rows), spoken.Count(f.Positives), metricCells(f.Figures))
 			}
 			if len(m.Folds) > 1 {
 				line("%s\tpooled\t\t\t%s", m.Name, metricCells(m.Pooled.Figures))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 )
 
@@ -67,9 +68,9 @@ func checkClock(ctx context.Context, x *examination, p *profile) (finding, error
 		return warn(mend, "all times of the day are %s UTC: dates that were written in another zone", clockTimes(p.clocks)).with(figures), nil
 	case p.dated >= fewForClock && share(p.midnight, p.dated) > partlyMissing:
 		return warn("give those rows their hour, or import them all as dates: hours and days mean different things in the two kinds",
-			"%s of %s (%s) are exactly 00:00, while the others have an hour", count(p.midnight), counted(p.dated, "row"), percent(share(p.midnight, p.dated))).with(figures), nil
+			"%s of %s (%s) are exactly 00:00, while the others have an hour", spoken.Count(p.midnight), spoken.Counted(p.dated, "row"), percent(share(p.midnight, p.dated))).with(figures), nil
 	case p.dated < fewForClock:
-		return skip("%s: too few to tell a rhythm of the day", counted(p.dated, "row")).with(figures), nil
+		return skip("%s: too few to tell a rhythm of the day", spoken.Counted(p.dated, "row")).with(figures), nil
 	}
 	middle, low := rhythm(p.hours)
 	figures["quiet_share"], figures["quiet_middle_hour"] = figureOf(low), figureOf(middle)
@@ -91,7 +92,7 @@ func checkClock(ctx context.Context, x *examination, p *profile) (finding, error
 	}
 	hours := behindUTC(middle)
 	if hours > 9.25 && hours < 11.5 {
-		return warn(mend, "%s, as if all customers lived %s behind UTC, where next to nobody lives: the times look shifted", quiet, counted(int64(math.Round(hours)), "hour")).with(figures), nil
+		return warn(mend, "%s, as if all customers lived %s behind UTC, where next to nobody lives: the times look shifted", quiet, spoken.Counted(int64(math.Round(hours)), "hour")).with(figures), nil
 	}
 	return fine("%s, as for customers %s", quiet, offset(hours)).with(figures), nil
 }
@@ -103,9 +104,9 @@ func offset(behind float64) string {
 	case n == 0:
 		return "at UTC"
 	case n > 0:
-		return fmt.Sprintf("about %s behind UTC", counted(int64(n), "hour"))
+		return fmt.Sprintf("about %s behind UTC", spoken.Counted(int64(n), "hour"))
 	}
-	return fmt.Sprintf("about %s ahead of UTC", counted(int64(-n), "hour"))
+	return fmt.Sprintf("about %s ahead of UTC", spoken.Counted(int64(-n), "hour"))
 }
 
 // clockTimes writes milliseconds of the day as clock times.

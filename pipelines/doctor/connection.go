@@ -14,6 +14,7 @@ import (
 
 	"retain/features"
 	"retain/internal/chdb"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 )
 
@@ -60,7 +61,7 @@ func checkSchema(ctx context.Context, x *examination) (finding, error) {
 	if err := x.Store.DB.Conn().QueryRow(ctx, "SELECT count(), max(name) FROM (SELECT DISTINCT name FROM migrations)").Scan(&n, &newest); err != nil {
 		return finding{}, err
 	}
-	return fine("database %s has all %s, up to %s", x.Store.DB.Database(), counted(int64(n), "migration"), newest).with(Figures{"migrations": figure(int64(n))}), nil
+	return fine("database %s has all %s, up to %s", x.Store.DB.Database(), spoken.Counted(int64(n), "migration"), newest).with(Figures{"migrations": figure(int64(n))}), nil
 }
 
 // Codes of ClickHouse's exceptions (ErrorCodes.cpp).

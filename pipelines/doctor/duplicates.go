@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 // sampled is the number of rows that are grouped or joined by customer or id: of more, those of a keyed share of the customers or ids are.
@@ -40,7 +41,7 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 		if err != nil {
 			return finding{}, err
 		}
-		return fine("%s of %s; the newest that was known at a cutoff holds", counted(got["n"], "version"), counted(got["ids"], "customer")).
+		return fine("%s of %s; the newest that was known at a cutoff holds", spoken.Counted(got["n"], "version"), spoken.Counted(got["ids"], "customer")).
 			with(Figures{"versions": figure(got["n"]), "customers": figure(got["ids"])}), nil
 	}
 	equal, n, k, err := x.repeats(ctx, p, "at, row_hash", "1")
@@ -53,16 +54,16 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 	}
 	s, corrected := share(equal, n), share(fixes["events"], p.rows)
 	figures := Figures{"equal": figureOf(s), "corrected_events": figure(fixes["events"]), "versions": figure(fixes["versions"])}
-	told := inSample(k) + fmt.Sprintf("%s of %s (%s) equal another one, and each counts", count(equal), counted(n, "row"), percent(s))
+	told := inSample(k) + fmt.Sprintf("%s of %s (%s) equal another one, and each counts", spoken.Count(equal), spoken.Counted(n, "row"), percent(s))
 	if corrected > strangeShare {
 		return warn(fmt.Sprintf("if %s names something else than the row, leave it out: rename that column of the file and import again", p.layout.id),
-			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
+			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", spoken.Counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
 	}
 	if s > manyEqual {
 		return warn(fmt.Sprintf("if the source delivers rows twice, map its id: retain import %s FILE --map %s=COLUMN", name, cmp.Or(p.layout.id, "customer_id")), "%s", told).with(figures), nil
 	}
 	if fixes["events"] > 0 {
-		told += fmt.Sprintf("; %s were corrected", counted(fixes["events"], "event"))
+		told += fmt.Sprintf("; %s were corrected", spoken.Counted(fixes["events"], "event"))
 	}
 	return fine("%s", told).with(figures), nil
 }
@@ -106,7 +107,7 @@ func (x *examination) ownDuplicates(ctx context.Context, p *profile) (finding, e
 	}
 	s := share(repeated, n)
 	figures := Figures{"repeated": figureOf(s)}
-	told := inSample(k) + fmt.Sprintf("%s of %s (%s) %s", count(repeated), counted(n, "row"), percent(s), as)
+	told := inSample(k) + fmt.Sprintf("%s of %s (%s) %s", spoken.Count(repeated), spoken.Counted(n, "row"), percent(s), as)
 	switch {
 	case repeated > 0 && declared && identity:
 		return wrong(fmt.Sprintf("take sources.%s.unique out of retain.yaml, so that %s", name, read), "%s, and unique: true is declared: they count twice", told).with(figures), nil
@@ -139,10 +140,10 @@ func checkSharedIDs(ctx context.Context, x *examination, p *profile) (finding, e
 	s := share(got["shared"], got["ids"])
 	figures := Figures{"ids": figure(got["ids"]), "shared": figureOf(s)}
 	if s > strangeShare {
-		return warn(fmt.Sprintf("map %s to the id of a row, or leave it unmapped", id), "%s of %s ids in %s (%s) belong to several customers", count(got["shared"]), count(got["ids"]), id, percent(s)).with(figures), nil
+		return warn(fmt.Sprintf("map %s to the id of a row, or leave it unmapped", id), "%s of %s ids in %s (%s) belong to several customers", spoken.Count(got["shared"]), spoken.Count(got["ids"]), id, percent(s)).with(figures), nil
 	}
 	if k > 1 {
-		return fine("in a sample of %s ids in %s, %s belong to several customers", count(got["ids"]), id, percent(s)).with(figures), nil
+		return fine("in a sample of %s ids in %s, %s belong to several customers", spoken.Count(got["ids"]), id, percent(s)).with(figures), nil
 	}
-	return fine("%s of %s ids in %s belong to several customers", percent(s), count(got["ids"]), id).with(figures), nil
+	return fine("%s of %s ids in %s belong to several customers", percent(s), spoken.Count(got["ids"]), id).with(figures), nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/training"
 )
 
@@ -36,23 +37,6 @@ func (f finding) with(figures Figures) finding {
 	return f
 }
 
-// count writes 69659 as 69,659.
-func count[T ~int | ~int64](n T) string {
-	text := strconv.FormatInt(int64(n), 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-// counted is "1 row", "25,000 rows".
-func counted(n int64, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return count(n) + " " + one + "s"
-}
-
 // share is n/of, 0 where there is nothing.
 func share(n, of int64) float64 {
 	if of == 0 {
@@ -74,11 +58,11 @@ func percent(s float64) string {
 	return strconv.FormatFloat(100*s, 'f', 1, 64) + " %"
 }
 
-// date writes the day of an instant.
-func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+// dayOf writes the day of an instant.
+func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // days writes a length in whole days.
-func days(d time.Duration) string { return counted(int64(math.Round(d.Hours()/24)), "day") }
+func days(d time.Duration) string { return spoken.Counted(int64(math.Round(d.Hours()/24)), "day") }
 
 // firstLine shortens what an engine has to say.
 func firstLine(err error) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 // joined is what a source tells when it is held against customers and subscriptions. Days are compared, not instants: a date is its midnight,
@@ -126,19 +127,19 @@ func checkCustomers(ctx context.Context, x *examination, p *profile) (finding, e
 	figures := Figures{"customers": figure(j.customers), "orphans": figure(j.orphans), "orphan_rows": figure(j.orphanRows)}
 	if s := share(j.subscriptionIDs, j.customers); s > .5 {
 		return wrong(fmt.Sprintf("join %s with the subscriptions before the import and map customer_id to the customer; or make each subscription a customer: retain import subscriptions FILE --map customer_id=SUBSCRIPTION", name),
-			"customer_id is the id of a subscription in %s of %s, and of no customer: %s of the rows belong to nobody", count(j.subscriptionIDs), counted(j.customers, "customer"), percent(share(j.idRows, j.rows))).with(figures), nil
+			"customer_id is the id of a subscription in %s of %s, and of no customer: %s of the rows belong to nobody", spoken.Count(j.subscriptionIDs), spoken.Counted(j.customers, "customer"), percent(share(j.idRows, j.rows))).with(figures), nil
 	}
 	if x.profile(features.Customers).rows == 0 {
-		return skip("%s; customers has no rows to hold them against", counted(j.customers, "customer")).with(figures), nil
+		return skip("%s; customers has no rows to hold them against", spoken.Counted(j.customers, "customer")).with(figures), nil
 	}
 	orphans := share(j.orphans, j.customers)
 	if name == features.Touchpoints && orphans > 0 && orphans <= nearlyAll { // before they are customers they are prospects
-		return fine("%s%s of %s have a row in customers; the others are prospects", inSample(j.sample), count(j.customers-j.orphans), counted(j.customers, "customer")).with(figures), nil
+		return fine("%s%s of %s have a row in customers; the others are prospects", inSample(j.sample), spoken.Count(j.customers-j.orphans), spoken.Counted(j.customers, "customer")).with(figures), nil
 	}
-	told := inSample(j.sample) + fmt.Sprintf("%s of %s (%s) have no row in customers, and neither have %s of the rows", count(j.orphans), counted(j.customers, "customer"), percent(orphans), percent(share(j.orphanRows, j.rows)))
+	told := inSample(j.sample) + fmt.Sprintf("%s of %s (%s) have no row in customers, and neither have %s of the rows", spoken.Count(j.orphans), spoken.Counted(j.customers, "customer"), percent(orphans), percent(share(j.orphanRows, j.rows)))
 	switch {
 	case orphans == 0:
-		return fine("%sall of %s have a row in customers", inSample(j.sample), counted(j.customers, "customer")).with(figures), nil
+		return fine("%sall of %s have a row in customers", inSample(j.sample), spoken.Counted(j.customers, "customer")).with(figures), nil
 	case orphans > wrongShare:
 		return wrong(fmt.Sprintf("check that customer_id means the same in %s and in customers (--map customer_id=COLUMN), and that customers is complete", name), "%s", told).with(figures), nil
 	case orphans > strangeShare:
@@ -160,7 +161,7 @@ func checkBegin(ctx context.Context, x *examination, p *profile) (finding, error
 		s := share(n, of)
 		worst = max(worst, s)
 		if s > strangeShare {
-			told = append(told, inSample(j.sample)+fmt.Sprintf("%s of %s (%s) lie before the day %s", count(n), counted(of, "row"), percent(s), what))
+			told = append(told, inSample(j.sample)+fmt.Sprintf("%s of %s (%s) lie before the day %s", spoken.Count(n), spoken.Counted(of, "row"), percent(s), what))
 		}
 	}
 	tell(j.beforeCreated, j.created, "on which their customer was created")
@@ -196,7 +197,7 @@ func checkEnd(ctx context.Context, x *examination, p *profile) (finding, error) 
 	}
 	s := share(j.afterEnded, j.ended)
 	figures := Figures{"rows": figure(j.ended), "after_end": figureOf(s)}
-	told := inSample(j.sample) + fmt.Sprintf("of %s by customers whose last subscription is over, %s (%s) came after its end", counted(j.ended, "row"), count(j.afterEnded), percent(s))
+	told := inSample(j.sample) + fmt.Sprintf("of %s by customers whose last subscription is over, %s (%s) came after its end", spoken.Counted(j.ended, "row"), spoken.Count(j.afterEnded), percent(s))
 	if s > goesOn && p.layout.name == features.Usage {
 		return warn("check ends_at and ended_at of the subscriptions: who goes on using the service has not left", "%s", told).with(figures), nil
 	}
@@ -241,7 +242,7 @@ GROUP BY subscription_id
 		}
 		s := share(got["early"], got["matched"])
 		figures := Figures{"rows": figure(got["matched"]), "before_subscription": figureOf(s)}
-		told := fmt.Sprintf("%s names the subscription: %s of %s (%s) lie before the day on which their own subscription starts", column, count(got["early"]), counted(got["matched"], "row"), percent(s))
+		told := fmt.Sprintf("%s names the subscription: %s of %s (%s) lie before the day on which their own subscription starts", column, spoken.Count(got["early"]), spoken.Counted(got["matched"], "row"), percent(s))
 		const mend = "find out which of the two times is wrong before anything is learned from them: use of a service cannot precede it"
 		switch {
 		case s > wrongShare:
@@ -287,7 +288,7 @@ func checkSilent(ctx context.Context, x *examination, _ *profile) (finding, erro
 	}
 	s := share(got["silent"], got["n"])
 	figures := Figures{"customers": figure(got["n"]), "silent": figure(got["silent"])}
-	told := inSample(k) + fmt.Sprintf("%s of %s (%s) have no row in any other source", count(got["silent"]), counted(got["n"], "customer"), percent(s))
+	told := inSample(k) + fmt.Sprintf("%s of %s (%s) have no row in any other source", spoken.Count(got["silent"]), spoken.Counted(got["n"], "customer"), percent(s))
 	if s > mostlySilent {
 		return warn("check that customer_id means the same in customers and in the other sources, and that these are complete", "%s", told).with(figures), nil
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 // unlabelled says why nothing can be said of labels; false if something can.
@@ -39,9 +40,9 @@ func checkWatermark(ctx context.Context, x *examination) (finding, error) {
 	figures := Figures{"behind_days": figureOf(end.Sub(d).Hours() / 24)}
 	if x.Churn.DataUntil != nil {
 		if d.After(end.Add(day)) {
-			return warn("set churn.data_until to "+date(end.Add(day))+" or earlier", "churn.data_until is %s, but the newest row is of %s: silence after it counts as churn", date(d), date(end)).with(figures), nil
+			return warn("set churn.data_until to "+dayOf(end.Add(day))+" or earlier", "churn.data_until is %s, but the newest row is of %s: silence after it counts as churn", dayOf(d), dayOf(end)).with(figures), nil
 		}
-		return fine("data count as complete until %s, by churn.data_until", date(d)).with(figures), nil
+		return fine("data count as complete until %s, by churn.data_until", dayOf(d)).with(figures), nil
 	}
 	sources := labelSources(x.Churn)
 	least := sources[0]
@@ -58,14 +59,14 @@ func checkWatermark(ctx context.Context, x *examination) (finding, error) {
 	}
 	why := fmt.Sprintf("the newest row of %s is of %s", least, x.profile(least).newest.Format("2006-01-02 15:04"))
 	if x.profile(least).dates() {
-		why = fmt.Sprintf("the newest row of %s is of %s, a date, so that day counts as whole", least, date(x.profile(least).newest))
+		why = fmt.Sprintf("the newest row of %s is of %s, a date, so that day counts as whole", least, dayOf(x.profile(least).newest))
 	}
 	if lag := x.profile(least).newest.Sub(d); lag > day {
 		why += fmt.Sprintf(", and 1 %% of the rows come in more than %s late", days(lag))
 	}
 	told := fmt.Sprintf("labels are complete until %s: %s", d.Format("2006-01-02 15:04"), why)
 	if end.Sub(d) > lateWatermark {
-		return warn("if nothing happened in "+least+" since then, say so: churn.data_until: "+date(end)+"; else import what is missing",
+		return warn("if nothing happened in "+least+" since then, say so: churn.data_until: "+dayOf(end)+"; else import what is missing",
 			"%s, %s before the newest row of all sources", told, days(end.Sub(d))).with(figures), nil
 	}
 	return fine("%s", told).with(figures), nil
@@ -92,7 +93,7 @@ func checkCutoffs(ctx context.Context, x *examination) (finding, error) {
 		return wrong(x.earlier(d, span),
 			"no cutoff has labels that are known: they need 84 days of history before and %d days after, and there are %s", x.Churn.MaturityDays(), days(span)).with(figures), nil
 	}
-	told := fmt.Sprintf("%s with known labels, %s to %s; a label is known after %d days", counted(int64(len(cutoffs)), "cutoff"), date(cutoffs[0]), date(cutoffs[len(cutoffs)-1]), x.Churn.MaturityDays())
+	told := fmt.Sprintf("%s with known labels, %s to %s; a label is known after %d days", spoken.Counted(int64(len(cutoffs)), "cutoff"), dayOf(cutoffs[0]), dayOf(cutoffs[len(cutoffs)-1]), x.Churn.MaturityDays())
 	if len(cutoffs) < fewCutoffs {
 		return warn(x.more("import older rows"), "%s: figures out of time need at least %d", told, fewCutoffs).with(figures), nil
 	}
@@ -105,7 +106,7 @@ func (x *examination) earlier(d time.Time, span time.Duration) string {
 	if left < 2*day {
 		return fmt.Sprintf("import older rows, or shorten churn.horizon_days (now %d) to a third of the span", x.Churn.HorizonDays)
 	}
-	return fmt.Sprintf("import older rows, or set snapshots: {every: week, from: %s}, and accept cutoffs with less history before them", date(d.Add(-span+left/2)))
+	return fmt.Sprintf("import older rows, or set snapshots: {every: week, from: %s}, and accept cutoffs with less history before them", dayOf(d.Add(-span+left/2)))
 }
 
 const (
@@ -201,14 +202,14 @@ func checkCoverage(ctx context.Context, x *examination) (finding, error) {
 		"cutoffs": figure(int64(len(x.labelled))), "eligible": figure(int64(t.eligible)), "churned": figure(int64(t.churned)), "stayed": figure(int64(t.stayed)),
 		"missing": figure(int64(t.missing)), "base_rate": figureOf(rate),
 	}
-	at := "at the newest cutoff, " + date(x.labelled[0].cutoff)
+	at := "at the newest cutoff, " + dayOf(x.labelled[0].cutoff)
 	if n := len(x.labelled); n > 1 {
-		at = fmt.Sprintf("at the %d newest cutoffs, %s to %s", n, date(x.labelled[n-1].cutoff), date(x.labelled[0].cutoff))
+		at = fmt.Sprintf("at the %d newest cutoffs, %s to %s", n, dayOf(x.labelled[n-1].cutoff), dayOf(x.labelled[0].cutoff))
 	}
 	if t.eligible == 0 {
 		return wrong(x.widen(), "nobody is eligible %s", at).with(figures), nil
 	}
-	told := fmt.Sprintf("%s: %s eligible, %s churned, %s stayed, %s missing", at, count(t.eligible), count(t.churned), count(t.stayed), count(t.missing))
+	told := fmt.Sprintf("%s: %s eligible, %s churned, %s stayed, %s missing", at, spoken.Count(t.eligible), spoken.Count(t.churned), spoken.Count(t.stayed), spoken.Count(t.missing))
 	if !math.IsNaN(rate) {
 		told += fmt.Sprintf("; base rate %s", percent(rate))
 	}
@@ -224,7 +225,7 @@ func checkCoverage(ctx context.Context, x *examination) (finding, error) {
 			what string
 		}{{t.outage, "whose label window holds outages"}, {t.inGap, "who left within churn.gap_days"}, {t.before, "who had left before, as a correction tells"}} {
 			if w.n > 0 {
-				why = append(why, fmt.Sprintf("%s %s", count(w.n), w.what))
+				why = append(why, fmt.Sprintf("%s %s", spoken.Count(w.n), w.what))
 			}
 		}
 		return warn("fill the outages (see the outages of each source) and import corrections; then train", "%s: %s", told, strings.Join(why, ", ")).with(figures), nil

@@ -86,7 +86,7 @@ func checkLeaks(ctx context.Context, x *examination) (finding, error) {
 	if len(hidden) > 0 {
 		note = "; " + strings.Join(hidden, ", ") + " knows the outcome, and stays out of training as long as it is not declared static: leave it so"
 	}
-	head := fmt.Sprintf("AUC alone at %s%s: ", date(at.cutoff), rule)
+	head := fmt.Sprintf("AUC alone at %s%s: ", dayOf(at.cutoff), rule)
 	switch {
 	case len(leaks) > 0:
 		return wrong("take it out of sources.customers.static, or import customers with the instant at which it was known (--map ingested_at=COLUMN)",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 // oddity is something that no row of a source should be. Oddities are counted in the pass that makes the profile.
@@ -109,7 +110,7 @@ func (o oddity) judge(p *profile) finding {
 	if o.among != "" {
 		of = "rows with " + o.among
 	}
-	told := fmt.Sprintf("%s of %s %s (%s) %s", count(n), count(asked), of, percent(s), o.some)
+	told := fmt.Sprintf("%s of %s %s (%s) %s", spoken.Count(n), spoken.Count(asked), of, percent(s), o.some)
 	switch {
 	case n == 0:
 		return fine("%s", o.none).with(figures)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"retain/internal/spoken"
 )
 
 // named is how many outages a message names.
@@ -24,11 +26,11 @@ func checkOutages(ctx context.Context, x *examination, p *profile) (finding, err
 	}
 	names := make([]string, 0, named)
 	for _, d := range out[:min(named, len(out))] {
-		names = append(names, date(d))
+		names = append(names, dayOf(d))
 	}
 	if n := len(out) - named; n > 0 {
 		names = append(names, fmt.Sprintf("and %d more", n))
 	}
 	return warn(fmt.Sprintf("if rows are missing, import them again: retain import %s FILE; labels whose window is more than 5 %% outage are not used", p.layout.name),
-		"%s with less than a fifth of the usual rows of that weekday: %s", counted(int64(len(out)), "day"), strings.Join(names, ", ")).with(figures), nil
+		"%s with less than a fifth of the usual rows of that weekday: %s", spoken.Counted(int64(len(out)), "day"), strings.Join(names, ", ")).with(figures), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 const fewPeriods = 20 // with an end, and without: fewer say nothing
@@ -40,7 +41,7 @@ FROM `+rows)
 		"running_with_ends_at": figureOf(share(runningWith, runningWith+runningWithout)),
 	}
 	told := fmt.Sprintf("ends_at is set in %s of the %s periods that were over by %s, and in %s of the %s that run on",
-		count(got["with_end_over"]), count(ended), date(end), count(runningWith), count(runningWith+runningWithout))
+		spoken.Count(got["with_end_over"]), spoken.Count(ended), dayOf(end), spoken.Count(runningWith), spoken.Count(runningWith+runningWithout))
 	onlyLeavers := got["with_end_over"] >= fewPeriods && runningWithout >= fewPeriods && share(runningWith, runningWith+runningWithout) < .02
 	const mend = "import that column as ended_at (--map ended_at=COLUMN) and leave ends_at, until which a period is paid, unmapped: it must be known in advance"
 	switch {
@@ -82,7 +83,7 @@ func checkOverlaps(ctx context.Context, x *examination, p *profile) (finding, er
 	}
 	s := share(got["overlapping"], got["n"])
 	figures := Figures{"subscriptions": figure(got["n"]), "renewed": figure(got["renewed"]), "overlapping": figure(got["overlapping"])}
-	told := fmt.Sprintf("%s of %s (%s) have periods that overlap", count(got["overlapping"]), counted(got["n"], "subscription"), percent(s))
+	told := fmt.Sprintf("%s of %s (%s) have periods that overlap", spoken.Count(got["overlapping"]), spoken.Counted(got["n"], "subscription"), percent(s))
 	if s > strangeShare {
 		return warn("let each period of a subscription_id start where the one before it ends: ends_at or ended_at of the earlier one is missing or late", "%s", told).with(figures), nil
 	}
@@ -109,7 +110,7 @@ func checkAtOnce(ctx context.Context, x *examination, _ *profile) (finding, erro
 		each = float64(got["running"]) / float64(got["alive"])
 	}
 	figures := Figures{"customers": figure(got["n"]), "several_at_once": figureOf(s), "running_each": figureOf(each)}
-	told := fmt.Sprintf("%s of %s (%s) have had several subscriptions at once", count(got["several"]), counted(got["n"], "customer"), percent(s))
+	told := fmt.Sprintf("%s of %s (%s) have had several subscriptions at once", spoken.Count(got["several"]), spoken.Counted(got["n"], "customer"), percent(s))
 	if got["alive"] > 0 {
 		told += fmt.Sprintf("; who has one at the end of the data has %.1f", each)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 )
 
 // absent is the finding about a source without rows.
@@ -28,14 +29,14 @@ func checkRows(ctx context.Context, x *examination, p *profile) (finding, error)
 		figures["left_out"] = figure(got["n"] - p.rows)
 		if out := got["n"] - p.rows; out > 0 {
 			return warn(fmt.Sprintf("find out whose they are; else let a view leave them out, and name it in sources.%s.table", p.layout.name),
-				"%s of %s of %s have no customer_id or no time, and are left out", count(out), counted(got["n"], "row"), table).with(figures), nil
+				"%s of %s of %s have no customer_id or no time, and are left out", spoken.Count(out), spoken.Counted(got["n"], "row"), table).with(figures), nil
 		}
 	}
 	if p.dated == 0 {
-		return fine("%s, none with %s", counted(p.rows, "row"), p.layout.time).with(figures), nil
+		return fine("%s, none with %s", spoken.Counted(p.rows, "row"), p.layout.time).with(figures), nil
 	}
 	figures["span_days"] = figureOf(p.last.Sub(p.first).Hours() / 24)
-	return fine("%s, %s to %s (%s)", counted(p.rows, "row"), date(p.first), date(p.last), days(p.last.Sub(p.first))).with(figures), nil
+	return fine("%s, %s to %s (%s)", spoken.Counted(p.rows, "row"), dayOf(p.first), dayOf(p.last), days(p.last.Sub(p.first))).with(figures), nil
 }
 
 const (
@@ -53,12 +54,12 @@ func checkFreshness(_ context.Context, x *examination, p *profile) (finding, err
 	name := p.layout.name
 	switch {
 	case name != features.Customers && behind > time.Duration(p.layout.pause)*day && behind.Hours()/24 > 20*gap:
-		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", date(p.newest), name),
-			"the newest row is of %s, %s before the newest of the other sources", date(p.newest), days(behind)).with(figures), nil
+		return warn(fmt.Sprintf("import what came since %s: retain import %s FILE", dayOf(p.newest), name),
+			"the newest row is of %s, %s before the newest of the other sources", dayOf(p.newest), days(behind)).with(figures), nil
 	case behind >= day:
-		return fine("the newest row is of %s, %s before the newest of the other sources", date(p.newest), days(behind)).with(figures), nil
+		return fine("the newest row is of %s, %s before the newest of the other sources", dayOf(p.newest), days(behind)).with(figures), nil
 	}
-	return fine("the newest row is of %s, %s ago", date(p.newest), days(age)).with(figures), nil
+	return fine("the newest row is of %s, %s ago", dayOf(p.newest), days(age)).with(figures), nil
 }
 
 // checkAge looks how old the newest row of all is.
@@ -69,12 +70,12 @@ func checkAge(_ context.Context, x *examination) (finding, error) {
 	}
 	age := x.now.Sub(end)
 	figures := Figures{"age_days": figureOf(age.Hours() / 24)}
-	told := fmt.Sprintf("the newest row of all is of %s, %s ago", date(end), days(age))
+	told := fmt.Sprintf("the newest row of all is of %s, %s ago", dayOf(end), days(age))
 	switch {
 	case age > historicDays*day:
 		return fine("%s: a history that has ended, so cutoffs count from there", told).with(figures), nil
 	case age > staleDays*day:
-		return warn(fmt.Sprintf("import what came since %s: retain import SOURCE FILE", date(end)), "%s: scores are as of then", told).with(figures), nil
+		return warn(fmt.Sprintf("import what came since %s: retain import SOURCE FILE", dayOf(end)), "%s: scores are as of then", told).with(figures), nil
 	}
 	return fine("%s", told).with(figures), nil
 }
@@ -83,7 +84,7 @@ func checkFuture(_ context.Context, x *examination, p *profile) (finding, error)
 	figures := Figures{"future": figure(p.future), "foreseen": figure(p.foreseen), "mapped": figure(p.mapped)}
 	name := p.layout.name
 	if p.future > 0 {
-		told := fmt.Sprintf("%s of %s lie after now, up to %s", count(p.future), counted(p.rows, "row"), date(p.last))
+		told := fmt.Sprintf("%s of %s lie after now, up to %s", spoken.Count(p.future), spoken.Counted(p.rows, "row"), dayOf(p.last))
 		if slices.Contains(labelSources(x.Churn), name) && p.mapped < p.rows && x.Churn.DataUntil == nil && name != features.Subscriptions {
 			return wrong("set churn.data_until to the day until which the data are complete, or import those rows with the right --timezone and --time-format",
 				"%s: the labels are read from %s, and take all time until then for observed", told, name).with(figures), nil
@@ -92,7 +93,7 @@ func checkFuture(_ context.Context, x *examination, p *profile) (finding, error)
 	}
 	if p.foreseen > 0 && name != features.Subscriptions {
 		return warn("map ingested_at to the instant at which the row came in, in the same --timezone as "+p.layout.time,
-			"%s of %s were known before they happened: ingested_at lies before %s", count(p.foreseen), counted(p.mapped, "row"), p.layout.time).with(figures), nil
+			"%s of %s were known before they happened: ingested_at lies before %s", spoken.Count(p.foreseen), spoken.Counted(p.mapped, "row"), p.layout.time).with(figures), nil
 	}
 	return fine("no row lies after now, or was known before it happened").with(figures), nil
 }

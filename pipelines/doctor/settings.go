@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 )
 
@@ -21,7 +22,7 @@ func checkSetting(ctx context.Context, x *examination) (finding, error) {
 			return wrong("retain import subscriptions FILE; or set churn.setting: non_contractual, with churn.activity: ["+x.busiest()+"]",
 				"churn.setting is contractual, and subscriptions has no rows"), nil
 		}
-		return fine("contractual: the labels are read from %s of subscriptions", counted(x.profile(features.Subscriptions).rows, "period")), nil
+		return fine("contractual: the labels are read from %s of subscriptions", spoken.Counted(x.profile(features.Subscriptions).rows, "period")), nil
 	case features.EventSetting:
 		return x.checkEvent(ctx)
 	}
@@ -30,7 +31,7 @@ func checkSetting(ctx context.Context, x *examination) (finding, error) {
 		if x.profile(source).rows == 0 {
 			empty = append(empty, source)
 		} else {
-			full = append(full, fmt.Sprintf("%s (%s)", source, counted(x.profile(source).rows, "row")))
+			full = append(full, fmt.Sprintf("%s (%s)", source, spoken.Counted(x.profile(source).rows, "row")))
 		}
 	}
 	if len(empty) > 0 {
@@ -42,7 +43,7 @@ func checkSetting(ctx context.Context, x *examination) (finding, error) {
 	}
 	if p := x.profile(features.Subscriptions); p.rows > 0 {
 		return warn("set churn.setting: contractual in retain.yaml, if customers leave by ending their subscription",
-			"churn.setting is non_contractual, while subscriptions has %s", counted(p.rows, "period")), nil
+			"churn.setting is non_contractual, while subscriptions has %s", spoken.Counted(p.rows, "period")), nil
 	}
 	return fine("non-contractual: activity is %s", strings.Join(full, ", ")), nil
 }
@@ -92,7 +93,7 @@ func (x *examination) checkEvent(ctx context.Context) (finding, error) {
 		if got["n"] == 0 {
 			return wrong(fmt.Sprintf("correct churn.%s.match in retain.yaml; texts must be equal byte for byte", m.key), "no row of %s has %s", m.match.Source, strings.Join(terms, " and ")).with(figures), nil
 		}
-		told = append(told, fmt.Sprintf("%s of %s with %s", counted(got["n"], "row"), m.match.Source, strings.Join(terms, " and ")))
+		told = append(told, fmt.Sprintf("%s of %s with %s", spoken.Counted(got["n"], "row"), m.match.Source, strings.Join(terms, " and ")))
 	}
 	return fine("event: %s", strings.Join(told, "; ")).with(figures), nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 )
 
@@ -39,14 +40,14 @@ func checkKinds(ctx context.Context, x *examination, _ *profile) (finding, error
 		kind, n, answered := b.Strings("kind_name")[i], b.Int64s("n")[i], b.Int64s("answered")[i]
 		low, high := b.Float64s("low")[i], b.Float64s("high")[i]
 		figures[kind+"_rows"], figures[kind+"_answered"] = figure(n), figureOf(share(answered, n))
-		told = append(told, fmt.Sprintf("%s: %s, %s answered, %v to %v", cmp.Or(kind, "(none)"), counted(n, "row"), percent(share(answered, n)), low, high))
+		told = append(told, fmt.Sprintf("%s: %s, %s answered, %v to %v", cmp.Or(kind, "(none)"), spoken.Counted(n, "row"), percent(share(answered, n)), low, high))
 		scale, known := scales[kind]
 		switch {
 		case !known:
 			unknown = append(unknown, cmp.Or(kind, "(none)"))
 		case b.Int64s("beyond")[i] > 0:
 			figures[kind+"_outside"] = figure(b.Int64s("beyond")[i])
-			beyond = append(beyond, fmt.Sprintf("%s of %s in %s lie outside %v to %v (they go from %v to %v)", count(b.Int64s("beyond")[i]), counted(answered, "score"), kind, scale.low, scale.high, low, high))
+			beyond = append(beyond, fmt.Sprintf("%s of %s in %s lie outside %v to %v (they go from %v to %v)", spoken.Count(b.Int64s("beyond")[i]), spoken.Counted(answered, "score"), kind, scale.low, scale.high, low, high))
 		}
 	})
 	switch {
@@ -76,12 +77,12 @@ func checkAnswers(ctx context.Context, x *examination, p *profile) (finding, err
 	figures := Figures{"answers": figure(got["answered"]), "response_rate": figureOf(rate), "answering": figure(got["answering"]), "again": figure(got["again"])}
 	switch {
 	case got["answered"] == 0:
-		return wrong("map the score: retain import surveys FILE --map score=COLUMN", "none of %s has a score", counted(p.rows, "survey")).with(figures), nil
+		return wrong("map the score: retain import surveys FILE --map score=COLUMN", "none of %s has a score", spoken.Counted(p.rows, "survey")).with(figures), nil
 	case got["again"] == 0 && got["answering"] >= fewAnswers:
 		return warn("map customer_id to the customer and not to the answer; if nobody was ever asked twice, no change of a score can be learned",
-			"%s, one a customer: nobody answered twice, so there is no history of anybody", counted(got["answered"], "answer")).with(figures), nil
+			"%s, one a customer: nobody answered twice, so there is no history of anybody", spoken.Counted(got["answered"], "answer")).with(figures), nil
 	}
-	told := fmt.Sprintf("%s by %s, %s of them more than once; response rate %s", counted(got["answered"], "answer"), counted(got["answering"], "customer"), count(got["again"]), percent(rate))
+	told := fmt.Sprintf("%s by %s, %s of them more than once; response rate %s", spoken.Counted(got["answered"], "answer"), spoken.Counted(got["answering"], "customer"), spoken.Count(got["again"]), percent(rate))
 	if rate == 1 && p.rows >= fewAnswers {
 		told += ": invitations without an answer (score empty) are not in, so that who stays silent is not known"
 	}
@@ -113,9 +114,9 @@ func checkTimezones(ctx context.Context, x *examination, p *profile) (finding, e
 	figures := Figures{"zones": figure(zones), "unknown": figure(lost)}
 	if lost > 0 {
 		return warn("write them as Europe/Berlin or UTC: retain import customers FILE --map timezone=COLUMN",
-			"%s of %s with a timezone have one that is no name of a zone: %s", count(lost), counted(customers, "customer"), listOf(unknown)).with(figures), nil
+			"%s of %s with a timezone have one that is no name of a zone: %s", spoken.Count(lost), spoken.Counted(customers, "customer"), listOf(unknown)).with(figures), nil
 	}
-	return fine("%s of %s", counted(zones, "zone"), counted(customers, "customer")).with(figures), nil
+	return fine("%s of %s", spoken.Counted(zones, "zone"), spoken.Counted(customers, "customer")).with(figures), nil
 }
 
 func checkCurrency(ctx context.Context, x *examination, p *profile) (finding, error) {
