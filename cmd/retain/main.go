@@ -98,7 +98,7 @@ func (e *explainedError) Unwrap() error { return e.cause }
 func explainMissing(err error, url string) error {
 	switch {
 	case errors.Is(err, warehouse.ErrNoWarehouse):
-		return &explainedError{fmt.Sprintf("no warehouse at %s yet: `retain demo` shows one with bundled data, `retain import SOURCE FILE` starts your own", redactURL(url)), err}
+		return &explainedError{fmt.Sprintf("no warehouse at %s yet: `retain demo` shows one of a made-up company, `retain import SOURCE FILE` starts your own", redactURL(url)), err}
 	case errors.Is(err, warehouse.ErrWarehouseGone):
 		return fmt.Errorf("%w; run the command again", err)
 	default:

@@ -26,7 +26,7 @@ func TestUnreachable(t *testing.T) {
 		check string
 		mend  string
 	}{
-		{"none yet", fmt.Errorf("open: %w", warehouse.ErrNoWarehouse), "connection.server", "`retain demo` shows one with bundled data; `retain import SOURCE FILE` starts your own (on a server after `retain migrate`)"},
+		{"none yet", fmt.Errorf("open: %w", warehouse.ErrNoWarehouse), "connection.server", "`retain demo` shows one of a made-up company; `retain import SOURCE FILE` starts your own (on a server after `retain migrate`)"},
 		{"newer", &warehouse.SchemaError{Database: "retain", Migration: "0099", Newer: true}, "connection.schema", "upgrade this retain, or name another database in warehouse.url"},
 		{"edited", &warehouse.SchemaError{Database: "retain", Migration: "0001"}, "connection.schema", "use the retain that applied it; a change of the schema goes into a new migration"},
 		{"behind", fmt.Errorf("%w: database retain lacks migration 0005", warehouse.ErrSchemaBehind), "connection.schema", "retain migrate"},
