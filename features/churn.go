@@ -103,8 +103,8 @@ func (c ChurnSpec) labelWindow(cutoff time.Time) (from, until time.Time) {
 	return from, from.Add(time.Duration(c.HorizonDays) * day)
 }
 
-// labelSources are the sources the label is read from, each once, in a fixed order.
-func (c ChurnSpec) labelSources() []string {
+// LabelSources are the sources that the labels are read from, each once, in a fixed order; nil for a setting event without its event.
+func (c ChurnSpec) LabelSources() []string {
 	switch c.Setting {
 	case Contractual:
 		return []string{"subscriptions"}

@@ -12,7 +12,7 @@ import (
 func (s *Store) activitySQL(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (string, error) {
 	from, until := c.labelWindow(p.Cutoff)
 	var active []string
-	for _, source := range c.labelSources() {
+	for _, source := range c.LabelSources() {
 		rows, err := s.rows(ctx, read{Source: source, Columns: []string{"at"}, From: from, Cutoff: knownBefore})
 		if err != nil {
 			return "", err

@@ -17,7 +17,7 @@ const (
 // outageShare is the share of the window that lies in outage days of any source of the label, from rows with ingested_at < knownBefore.
 func (s *Store) outageShare(ctx context.Context, c ChurnSpec, w window, knownBefore time.Time) (float64, error) {
 	out := make(map[time.Time]bool)
-	for _, source := range c.labelSources() {
+	for _, source := range c.LabelSources() {
 		days, err := s.outageDays(ctx, source, w, knownBefore)
 		if err != nil {
 			return 0, fmt.Errorf("outages of %s: %w", source, err)

@@ -219,7 +219,7 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		"opted":      "max(isNotNull(opted_out_at))",
 	})}
 	for _, source := range eventSources() {
-		if source == Subscriptions && (c.Setting == Contractual || !slices.Contains(c.labelSources(), source)) {
+		if source == Subscriptions && (c.Setting == Contractual || !slices.Contains(c.LabelSources(), source)) {
 			continue // the periods below tell of them
 		}
 		columns := []string{"at"}

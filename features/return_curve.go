@@ -52,7 +52,7 @@ func (s *Store) returnCurve(ctx context.Context, c ChurnSpec, watermark time.Tim
 
 func (s *Store) silences(ctx context.Context, c ChurnSpec, end time.Time) (silences, error) {
 	var active []string
-	for _, source := range c.labelSources() {
+	for _, source := range c.LabelSources() {
 		rows, err := s.rows(ctx, read{Source: source, Columns: []string{"at"}, Cutoff: endOfTime})
 		if err != nil {
 			return silences{}, err

@@ -39,7 +39,7 @@ func (s *Store) reach(ctx context.Context, c ChurnSpec) (reach, error) {
 		return reach{}, err
 	}
 	var least reach
-	for _, source := range c.labelSources() {
+	for _, source := range c.LabelSources() {
 		r, err := s.reachOf(ctx, source)
 		if err != nil {
 			return reach{}, fmt.Errorf("watermark of %s: %w", source, err)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
-	"retain/features"
 	"retain/internal/chdb"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
@@ -85,7 +84,7 @@ func Unreachable(err error, url string) *Report {
 	switch {
 	case errors.Is(err, warehouse.ErrNoWarehouse):
 		f.Message = "no warehouse at " + url
-		f.Mend = "`retain demo` shows one with bundled data; `retain import SOURCE FILE` starts your own (on a server after `retain migrate`)"
+		f.Mend = "`retain demo` shows one of a made-up company; `retain import SOURCE FILE` starts your own (on a server after `retain migrate`)"
 	case errors.As(err, &schema) && schema.Newer:
 		name, f.Mend = "connection.schema", "upgrade this retain, or name another database in warehouse.url"
 	case errors.As(err, &schema):
@@ -112,22 +111,4 @@ func Unreachable(err error, url string) *Report {
 		f.Mend = "check that the directory of warehouse.url can be read and written"
 	}
 	return &Report{Checks: []Check{{Name: name, Status: f.Status, Message: f.Message, Mend: f.Mend}}}
-}
-
-// labelSources are the sources that the labels are read from, each once.
-func labelSources(c features.ChurnSpec) []string {
-	switch c.Setting {
-	case features.Contractual:
-		return []string{features.Subscriptions}
-	case features.EventSetting:
-		if c.Event == nil {
-			return nil
-		}
-		out := []string{c.Event.Source}
-		if c.Event.Start != nil && c.Event.Start.Source != c.Event.Source {
-			out = append(out, c.Event.Start.Source)
-		}
-		return out
-	}
-	return c.Activity
 }

@@ -17,7 +17,7 @@ func (x *examination) unlabelled() (finding, bool) {
 	if x.Churn.Validate() != nil {
 		return skip("churn: is not valid, see configuration.setting"), true
 	}
-	for _, source := range labelSources(x.Churn) {
+	for _, source := range x.Churn.LabelSources() {
 		if x.failed[source] != nil || x.profile(source).rows == 0 {
 			return skip("the labels are read from %s, which has no rows", source), true
 		}
@@ -44,7 +44,7 @@ func checkWatermark(ctx context.Context, x *examination) (finding, error) {
 		}
 		return fine("data count as complete until %s, by churn.data_until", dayOf(d)).with(figures), nil
 	}
-	sources := labelSources(x.Churn)
+	sources := x.Churn.LabelSources()
 	least := sources[0]
 	if x.Churn.Setting == features.NonContractual {
 		for _, source := range sources {
@@ -87,7 +87,7 @@ func checkCutoffs(ctx context.Context, x *examination) (finding, error) {
 	figures := Figures{"cutoffs": figure(int64(len(cutoffs))), "maturity_days": figure(int64(x.Churn.MaturityDays()))}
 	if len(cutoffs) == 0 {
 		var span time.Duration
-		for _, source := range labelSources(x.Churn) {
+		for _, source := range x.Churn.LabelSources() {
 			span = max(span, d.Sub(x.profile(source).first))
 		}
 		return wrong(x.earlier(d, span),
@@ -143,7 +143,7 @@ func (x *examination) label(ctx context.Context) error {
 		return err
 	}
 	most := mostOfSmall
-	for _, source := range labelSources(x.Churn) {
+	for _, source := range x.Churn.LabelSources() {
 		if x.profile(source).rows >= manyRows {
 			most = mostLooked
 		}

@@ -85,7 +85,7 @@ func checkFuture(_ context.Context, x *examination, p *profile) (finding, error)
 	name := p.layout.name
 	if p.future > 0 {
 		told := fmt.Sprintf("%s of %s lie after now, up to %s", spoken.Count(p.future), spoken.Counted(p.rows, "row"), dayOf(p.last))
-		if slices.Contains(labelSources(x.Churn), name) && p.mapped < p.rows && x.Churn.DataUntil == nil && name != features.Subscriptions {
+		if slices.Contains(x.Churn.LabelSources(), name) && p.mapped < p.rows && x.Churn.DataUntil == nil && name != features.Subscriptions {
 			return wrong("set churn.data_until to the day until which the data are complete, or import those rows with the right --timezone and --time-format",
 				"%s: the labels are read from %s, and take all time until then for observed", told, name).with(figures), nil
 		}
