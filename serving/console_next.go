@@ -46,10 +46,15 @@ func (s *snapshot) nextTitle(i uint32) string {
 	if chosen == actions.DoNothing {
 		return nothingNow
 	}
-	if k := s.decided.shared.Catalogue.Index(chosen); k >= 0 {
+	return s.actionTitle(chosen)
+}
+
+// actionTitle is the title of an action in the catalogue that the run was decided with.
+func (s *snapshot) actionTitle(id string) string {
+	if k := s.decided.shared.Catalogue.Index(id); k >= 0 {
 		return s.decided.shared.Catalogue.Actions[k].Title
 	}
-	return capital(spaced(chosen))
+	return capital(spaced(id))
 }
 
 const nothingNow = "nothing now"
@@ -85,7 +90,7 @@ func (s *Server) nextView(run *snapshot, id string) *nextView {
 		v.Because = "No action that is possible is expected to bring more than it costs."
 	}
 	for _, x := range a.Suppressed {
-		v.Suppressed = append(v.Suppressed, suppressedView{capital(spaced(x.Action)), x.Reason})
+		v.Suppressed = append(v.Suppressed, suppressedView{run.actionTitle(x.Action), x.Reason})
 	}
 	return v
 }

@@ -157,7 +157,7 @@ func TestCustomerPageTellsEverything(t *testing.T) {
 		"Entered as a customer lead source fair · segment SMB",
 		"NPS 6 last answer, on 21 February 2026; 2 of 3 invitations answered", "a week uses, in the last 4 weeks",
 		"What to do next", "By phone on Monday, 2 March 2026, 10:00 UTC · holds until 9 March 2026",
-		"Also possible 2", "Show features not tried yet in the product", "Not possible now 2", "Discount cooldown: contacted with it 9 days ago", "Drawn with a chance of 70%",
+		"Also possible 2", "Show features not tried yet in the product", "Not possible now 2", "Offer a discount cooldown: contacted with it 9 days ago", "Drawn with a chance of 70%",
 	} {
 		if !strings.Contains(strings.ReplaceAll(text, "\u00a0", " "), part) {
 			t.Errorf("the page lacks %q", part)

@@ -21,7 +21,17 @@ func (a *app) serveCommand() *cobra.Command {
 	var withSchedule bool
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer scores and lists over HTTP, and the console in the browser",
+		Short: "Answer scores, lists, next best actions and timelines over HTTP, and the console in the browser",
+		Long: `Serve the run in force over HTTP until it is stopped. With a key, as Authorization: Bearer KEY:
+
+  GET /v1/at-risk                              customers by expected loss or by risk: limit, cursor, band, min_value, sort
+  GET /v1/customers/{id}                       score, reasons, changes and the run they are from
+  GET /v1/customers/{id}/score                 the score alone
+  GET /v1/customers/{id}/next-best-actions     what to do, what is possible and what is not, and why: max_results
+  GET /v1/customers/{id}/timeline              what happened, newest first, as known at the cutoff: limit, cursor, source
+  GET /metrics                                 for Prometheus
+
+Without one: /healthz, /readyz, /openapi.json (all of it in detail) and /signin, which opens the console in the browser.`,
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, err := a.open(cmd.Context(), "serve", holding)
