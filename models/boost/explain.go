@@ -90,18 +90,19 @@ func newTreePlan(nodes []node, first int32) treePlan {
 	parent := make([]int32, len(nodes))
 	share := make([]float64, len(nodes)) // z of the edge
 	distinct := make([]int, len(nodes))  // features on the path
+	rows := covers(nodes, first)
 	most := 0
 	for i := range nodes {
 		n := &nodes[i]
 		if n.column < 0 {
-			p.expected += float64(n.cut) * float64(n.rows) / float64(nodes[0].rows)
+			p.expected += float64(n.cut) * rows[i] / rows[0]
 			most = max(most, distinct[i])
 			continue
 		}
 		for _, child := range [2]int32{int32(i) + 1, n.right - first} {
 			e := edge{above: -1, left: child == int32(i)+1}
 			parent[child] = int32(i)
-			share[child] = float64(nodes[child].rows) / float64(n.rows)
+			share[child] = rows[child] / rows[i]
 			distinct[child] = distinct[i] + 1
 			for up := int32(i); up > 0; up = parent[up] {
 				if nodes[parent[up]].column == n.column {

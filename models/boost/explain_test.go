@@ -12,6 +12,7 @@ import (
 // the proportion of the training rows (Lundberg et al. 2018, algorithm 1).
 func expectation(m *Model, t int, row []float32, known uint) float64 {
 	nodes, first := m.tree(t)
+	rows := covers(nodes, first)
 	var at func(i int32) float64
 	at = func(i int32) float64 {
 		n := &nodes[i]
@@ -25,7 +26,7 @@ func expectation(m *Model, t int, row []float32, known uint) float64 {
 			}
 			return at(r)
 		}
-		return (at(l)*float64(nodes[l].rows) + at(r)*float64(nodes[r].rows)) / float64(n.rows)
+		return (at(l)*rows[l] + at(r)*rows[r]) / rows[i]
 	}
 	return at(0)
 }

@@ -235,8 +235,8 @@ func TestLimitsOfTrees(t *testing.T) {
 			n := &nodes[i]
 			if n.column < 0 {
 				leaves++
-				if n.rows < 40 {
-					t.Errorf("tree %d has a leaf of %d rows", k, n.rows)
+				if n.weight < 40 {
+					t.Errorf("tree %d has a leaf of %v rows", k, n.weight)
 				}
 				return 0
 			}

@@ -9,27 +9,33 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
+	"unsafe"
 
 	"retain/features"
 	"retain/models"
 )
 
-// The binary format, all fixed-width numbers little-endian, all others unsigned varints:
+// The binary format, all numbers little-endian, every section aligned to its elements from the first byte on:
 //
-//	"rboost"  version:1 byte  schema fingerprint:32 bytes  base:float64  trees
-//	each tree, its nodes in preorder:
-//	    leaf        0                  value:float32  rows
-//	    numeric     1 | 4 missing left  column  cut:float32  gain:float32
-//	    categorical 2 | 4 missing left  column  gain:float32  words  words·8 bytes, a bit for each code that goes left
-//	CRC-32C of all before: 4 bytes
+//	 0  "rboost"  version:uint8  0:uint8
+//	 8  schema fingerprint:32 bytes
+//	40  base:float64
+//	48  trees, nodes, sets, words:uint32 each
+//	64  place of the first node of each tree:uint32
+//	 …  nodes, each tree in preorder:
+//	        column:int32  right:uint32  cut:float32  weight:float32  rule:uint32      (see node)
+//	 …  place in words at which each set of levels ends:uint32
+//	 …  zeros up to a multiple of 8
+//	 …  words of the sets:uint64, a bit for each code that goes left
+//	 …  CRC-32C of all before:uint32
+//
+// The nodes are as in memory, so that a file that is mapped needs no reading but the check (DecodeInPlace). Sets come in the
+// order of their nodes, so that a model has one encoding only. Version 1 (see format_v1.go) is read, not written.
 const (
 	formatMagic   = "rboost"
-	formatVersion = 1
-
-	tagLeaf        = 0
-	tagNumeric     = 1
-	tagCategorical = 2
-	tagMissingLeft = 4
+	formatVersion = 2
+	formatHead    = 64
+	nodeSize      = 20
 )
 
 // ErrCorrupt says that bytes are no model of this package, or a damaged one.
@@ -39,51 +45,73 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // MarshalBinary returns the model in the format that Decode reads. The same model gives the same bytes.
 func (m *Model) MarshalBinary() ([]byte, error) {
-	b := append([]byte(formatMagic), formatVersion)
 	print, err := hex.DecodeString(m.schema.Fingerprint())
 	if err != nil {
 		return nil, fmt.Errorf("boost: encode fingerprint: %w", err)
 	}
-	b = append(b, print...)
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(m.base))
-	b = binary.AppendUvarint(b, uint64(len(m.roots)))
+	var ends []uint32
+	var words []uint64
 	for i := range m.nodes {
-		b = m.appendNode(b, &m.nodes[i])
+		if n := &m.nodes[i]; !n.leaf() && n.categorical() {
+			words = append(words, m.sets[n.set()]...)
+			ends = append(ends, uint32(len(words)))
+		}
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+	f := layout{trees: len(m.roots), nodes: len(m.nodes), sets: len(ends), words: len(words)}
+	le := binary.LittleEndian
+	b := make([]byte, 0, f.size())
+	b = append(append(b, formatMagic...), formatVersion, 0)
+	b = append(b, print...)
+	b = le.AppendUint64(b, math.Float64bits(m.base))
+	for _, count := range []int{f.trees, f.nodes, f.sets, f.words} {
+		b = le.AppendUint32(b, uint32(count))
+	}
+	for _, r := range m.roots {
+		b = le.AppendUint32(b, uint32(r))
+	}
+	set := uint32(0)
+	for i := range m.nodes {
+		n := m.nodes[i]
+		if !n.leaf() && n.categorical() {
+			n.rule = n.rule&ruleFlags | set<<ruleBits
+			set++
+		}
+		b = le.AppendUint32(b, uint32(n.column))
+		b = le.AppendUint32(b, uint32(n.right))
+		b = le.AppendUint32(b, math.Float32bits(n.cut))
+		b = le.AppendUint32(b, math.Float32bits(n.weight))
+		b = le.AppendUint32(b, n.rule)
+	}
+	for _, e := range ends {
+		b = le.AppendUint32(b, e)
+	}
+	b = append(b, make([]byte, f.wordsAt()-len(b))...)
+	for _, w := range words {
+		b = le.AppendUint64(b, w)
+	}
+	return le.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
 }
 
-func (m *Model) appendNode(b []byte, n *node) []byte {
-	if n.column < 0 {
-		b = appendFloat(append(b, tagLeaf), n.cut)
-		return binary.AppendUvarint(b, uint64(n.rows))
-	}
-	tag := byte(tagNumeric)
-	if n.set >= 0 {
-		tag = tagCategorical
-	}
-	if n.missingLeft {
-		tag |= tagMissingLeft
-	}
-	b = binary.AppendUvarint(append(b, tag), uint64(n.column))
-	if n.set < 0 {
-		return appendFloat(appendFloat(b, n.cut), n.gain)
-	}
-	b = binary.AppendUvarint(appendFloat(b, n.gain), uint64(len(m.sets[n.set])))
-	for _, w := range m.sets[n.set] {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	return b
-}
+// layout is the counts of a file's sections; they give its places.
+type layout struct{ trees, nodes, sets, words int }
 
-func appendFloat(b []byte, v float32) []byte {
-	return binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-}
+func (f layout) nodesAt() int { return formatHead + 4*f.trees }
+func (f layout) setsAt() int  { return f.nodesAt() + nodeSize*f.nodes }
+func (f layout) wordsAt() int { return (f.setsAt() + 4*f.sets + 7) &^ 7 }
+func (f layout) size() int    { return f.wordsAt() + 8*f.words + 4 }
 
-// Decode reads what MarshalBinary wrote, for rows of schema s. Errors: ErrCorrupt, a version that this program does not know,
-// models.ErrFeatureMismatch if the model was fitted on other columns.
-func Decode(b []byte, s features.Schema) (*Model, error) {
-	head := len(formatMagic) + 1
+// Decode reads what MarshalBinary wrote, in this version of the format or in version 1, for rows of schema s. It keeps nothing
+// of b. Errors: ErrCorrupt, a version that this program does not know, models.ErrFeatureMismatch if the model was fitted on
+// other columns.
+func Decode(b []byte, s features.Schema) (*Model, error) { return decode(b, s, false) }
+
+// DecodeInPlace is Decode for bytes that stay as they are while the model is in use, such as a mapped file: the trees are
+// read where they lie if the machine is little-endian and b begins at a multiple of 8 (as mapped files do), else copied.
+// To change or unmap b while the model is in use is a fault that nothing reports.
+func DecodeInPlace(b []byte, s features.Schema) (*Model, error) { return decode(b, s, true) }
+
+func decode(b []byte, s features.Schema, inPlace bool) (*Model, error) {
+	const head = len(formatMagic) + 1
 	if len(b) < head+4 || string(b[:len(formatMagic)]) != formatMagic {
 		return nil, fmt.Errorf("%w: it does not begin as one", ErrCorrupt)
 	}
@@ -91,160 +119,177 @@ func Decode(b []byte, s features.Schema) (*Model, error) {
 	if crc32.Checksum(body, castagnoli) != sum {
 		return nil, fmt.Errorf("%w: the checksum differs", ErrCorrupt)
 	}
-	if v := b[head-1]; v != formatVersion {
-		return nil, fmt.Errorf("boost: model format version %d, this program reads %d: use the program that trained it, or train anew", v, formatVersion)
-	}
-	d := decoder{rest: body[head:], model: &Model{schema: slices.Clone(s)}}
 	print, err := hex.DecodeString(s.Fingerprint())
 	if err != nil {
 		return nil, fmt.Errorf("boost: decode fingerprint: %w", err)
 	}
-	if got := d.take(len(print)); d.err == nil && !bytes.Equal(got, print) {
-		return nil, models.ErrFeatureMismatch
-	}
-	if d.decode(); d.err != nil {
-		return nil, d.err
-	}
-	return d.model, nil
-}
-
-// decoder reads a model piece by piece; after the first fault all reads give zeros.
-type decoder struct {
-	rest  []byte
-	model *Model
-	err   error
-}
-
-func (d *decoder) fail(why string) {
-	if d.err == nil {
-		d.err = fmt.Errorf("%w: %s", ErrCorrupt, why)
-	}
-	d.rest = nil
-}
-
-func (d *decoder) take(n int) []byte {
-	if n > len(d.rest) {
-		d.fail("it ends too early")
-		return make([]byte, min(n, 64))
-	}
-	b := d.rest[:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-// number reads a varint below limit.
-func (d *decoder) number(limit uint64, what string) int {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 || v >= limit {
-		d.fail(what)
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return int(v)
-}
-
-// float reads a finite float32.
-func (d *decoder) float(what string) float32 {
-	v := math.Float32frombits(binary.LittleEndian.Uint32(d.take(4)))
-	if v-v != 0 {
-		d.fail(what)
-		return 0
-	}
-	return v
-}
-
-func (d *decoder) decode() {
-	m := d.model
-	m.base = math.Float64frombits(binary.LittleEndian.Uint64(d.take(8)))
-	if m.base-m.base != 0 {
-		d.fail("the base margin is not finite")
-	}
-	trees := d.number(math.MaxInt32, "the number of trees")
-	for k := 0; k < trees && d.err == nil; k++ {
-		m.roots = append(m.roots, int32(len(m.nodes)))
-		d.tree()
-	}
-	if d.err == nil && len(d.rest) > 0 {
-		d.fail("bytes are left over")
-	}
-}
-
-// tree reads one tree. Preorder needs no places of children: after a left subtree comes the right one.
-func (d *decoder) tree() {
-	m := d.model
-	first := len(m.nodes)
-	var open []int // splits whose right subtree is still to come
-	for d.err == nil {
-		n := d.node()
-		m.nodes = append(m.nodes, n)
-		if n.column >= 0 {
-			open = append(open, len(m.nodes)-1)
-			continue
-		}
-		if len(open) == 0 {
-			break
-		}
-		last := len(open) - 1
-		m.nodes[open[last]].right = int32(len(m.nodes))
-		open = open[:last]
-	}
-	if d.err != nil {
-		return
-	}
-	for i := len(m.nodes) - 1; i >= first; i-- {
-		n := &m.nodes[i]
-		if n.column < 0 {
-			continue
-		}
-		rows := uint64(m.nodes[i+1].rows) + uint64(m.nodes[n.right].rows)
-		if rows > math.MaxUint32 {
-			d.fail("the rows of a tree")
-			return
-		}
-		n.rows = uint32(rows)
-	}
-}
-
-func (d *decoder) node() node {
-	m := d.model
-	tag := d.take(1)[0]
-	if tag == tagLeaf {
-		n := node{column: -1, set: -1, cut: d.float("a leaf's value"), rows: uint32(d.number(1<<32, "a leaf's rows"))}
-		if n.rows == 0 {
-			d.fail("a leaf without rows")
-		}
-		return n
-	}
-	n := node{missingLeft: tag&tagMissingLeft != 0, set: -1}
-	n.column = int32(d.number(uint64(len(m.schema)), "a column"))
-	if d.err != nil {
-		return n
-	}
-	kind := m.schema[n.column].Kind
-	switch tag &^ tagMissingLeft {
-	case tagNumeric:
-		if kind != features.Numeric {
-			d.fail("a cut of a categorical column")
-		}
-		n.cut = d.float("a cut")
-		n.gain = d.float("a gain")
-	case tagCategorical:
-		if kind != features.Categorical {
-			d.fail("levels of a numeric column")
-		}
-		n.gain = d.float("a gain")
-		words := d.take(8 * d.number((maxCode+64)/64+1, "a set of levels"))
-		if d.err != nil {
-			return n
-		}
-		set := make(levels, len(words)/8)
-		for k := range set {
-			set[k] = binary.LittleEndian.Uint64(words[8*k:])
-		}
-		n.set = int32(len(m.sets))
-		m.sets = append(m.sets, set)
+	m := &Model{schema: slices.Clone(s)}
+	switch v := b[head-1]; v {
+	case 1:
+		err = m.decodeV1(body[head:], print)
+	case formatVersion:
+		err = m.decode(body, print, inPlace)
 	default:
-		d.fail("an unknown node")
+		return nil, fmt.Errorf("boost: model format version %d, this program reads 1 and %d: use the program that trained it, or train anew", v, formatVersion)
 	}
-	return n
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// decode reads version 2 without its checksum.
+func (m *Model) decode(b, print []byte, inPlace bool) error {
+	le := binary.LittleEndian
+	if len(b) < formatHead || b[7] != 0 {
+		return fmt.Errorf("%w: its head", ErrCorrupt)
+	}
+	if !bytes.Equal(b[8:40], print) {
+		return models.ErrFeatureMismatch
+	}
+	m.base = math.Float64frombits(le.Uint64(b[40:]))
+	var count [4]int
+	for k := range count {
+		v := le.Uint32(b[48+4*k:])
+		if uint64(v) > uint64(len(b)) { // no element is shorter than a byte; below, nothing overflows
+			return fmt.Errorf("%w: it ends too early", ErrCorrupt)
+		}
+		count[k] = int(v)
+	}
+	f := layout{trees: count[0], nodes: count[1], sets: count[2], words: count[3]}
+	if len(b)+4 != f.size() {
+		return fmt.Errorf("%w: %d bytes, want %d", ErrCorrupt, len(b)+4, f.size())
+	}
+	for _, c := range b[f.setsAt()+4*f.sets : f.wordsAt()] {
+		if c != 0 {
+			return fmt.Errorf("%w: bytes between its sections", ErrCorrupt)
+		}
+	}
+	words := section(b[f.wordsAt():], f.words, inPlace, le.Uint64)
+	m.roots = section(b[formatHead:], f.trees, inPlace, func(b []byte) int32 { return int32(le.Uint32(b)) })
+	m.nodes = section(b[f.nodesAt():], f.nodes, inPlace, readNode)
+	start := uint32(0)
+	for k := range f.sets {
+		end := le.Uint32(b[f.setsAt()+4*k:])
+		if end < start || end > uint32(len(words)) {
+			return fmt.Errorf("%w: a set of levels", ErrCorrupt)
+		}
+		m.sets = append(m.sets, words[start:end:end])
+		start = end
+	}
+	if start != uint32(len(words)) {
+		return fmt.Errorf("%w: levels of no set", ErrCorrupt)
+	}
+	return m.validate()
+}
+
+func readNode(b []byte) node {
+	le := binary.LittleEndian
+	return node{
+		column: int32(le.Uint32(b)),
+		right:  int32(le.Uint32(b[4:])),
+		cut:    math.Float32frombits(le.Uint32(b[8:])),
+		weight: math.Float32frombits(le.Uint32(b[12:])),
+		rule:   le.Uint32(b[16:]),
+	}
+}
+
+// littleEndian says whether the machine keeps numbers as the format does.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// section returns the first n elements of b: in place if that is asked for and possible, else read one by one.
+// T is a number or node, whose bytes may be anything.
+func section[T int32 | uint64 | node](b []byte, n int, inPlace bool, read func([]byte) T) []T {
+	var one T
+	if n == 0 {
+		return nil
+	}
+	size := int(unsafe.Sizeof(one))
+	first := unsafe.Pointer(&b[0])
+	if inPlace && littleEndian && uintptr(first)%unsafe.Alignof(one) == 0 {
+		return unsafe.Slice((*T)(first), len(b)/size)[:n:n]
+	}
+	out := make([]T, n)
+	for i := range out {
+		out[i] = read(b[size*i:])
+	}
+	return out
+}
+
+// validate says what is wrong with trees that were read: whatever passes can be walked and explained without a fault.
+func (m *Model) validate() error {
+	corrupt := func(why string) error { return fmt.Errorf("%w: %s", ErrCorrupt, why) }
+	if m.base-m.base != 0 {
+		return corrupt("the base margin is not finite")
+	}
+	if len(m.roots) == 0 && len(m.nodes) > 0 {
+		return corrupt("nodes of no tree")
+	}
+	sets, at := 0, 0
+	var open []int // splits whose right subtree is still to come
+	for _, root := range m.roots {
+		if int(root) != at {
+			return corrupt("a tree begins inside another")
+		}
+		for whole := false; !whole; at++ {
+			if at == len(m.nodes) {
+				return corrupt("a tree ends too early")
+			}
+			n := &m.nodes[at]
+			if why := m.wrong(n, sets); why != "" {
+				return corrupt(why)
+			}
+			if !n.leaf() {
+				if n.categorical() {
+					sets++
+				}
+				open = append(open, at)
+				continue
+			}
+			if whole = len(open) == 0; !whole {
+				last := len(open) - 1
+				if int(m.nodes[open[last]].right) != at+1 {
+					return corrupt("a right child is not where its subtree begins")
+				}
+				open = open[:last]
+			}
+		}
+	}
+	if at != len(m.nodes) || sets != len(m.sets) {
+		return corrupt("nodes or levels are left over")
+	}
+	return nil
+}
+
+// wrong says what is wrong with a node by itself, or nothing; set is the place that its levels must have.
+func (m *Model) wrong(n *node, set int) string {
+	if n.cut-n.cut != 0 || n.weight-n.weight != 0 {
+		return "a number is not finite"
+	}
+	if n.leaf() {
+		switch {
+		case n.column != -1 || n.right != 0 || n.rule != 0:
+			return "a leaf like a split"
+		case n.weight <= 0:
+			return "a leaf without rows"
+		}
+		return ""
+	}
+	if int(n.column) >= len(m.schema) {
+		return "a column beyond the schema"
+	}
+	categorical := m.schema[n.column].Kind == features.Categorical
+	switch {
+	case n.categorical() != categorical:
+		return "a split of the other kind than its column"
+	case categorical && (n.zeroMissing() || n.cut != 0):
+		return "a categorical split like a numeric one"
+	case categorical && (n.set() != set || set >= len(m.sets)):
+		return "levels out of order"
+	case categorical && len(m.sets[set]) > (maxCode+64)/64:
+		return "levels beyond the largest code"
+	case !categorical && n.set() != 0:
+		return "levels of a numeric column"
+	}
+	return ""
 }

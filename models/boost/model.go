@@ -19,35 +19,6 @@ type Model struct {
 	plan   []treePlan // for Contributions, built when first needed
 }
 
-// node is a split, or a leaf if column is negative.
-type node struct {
-	column      int32
-	right       int32   // place of the right child in Model.nodes; the left one is the next node
-	set         int32   // categorical: place in Model.sets; numeric: -1
-	cut         float32 // numeric: values up to it go left; leaf: its value
-	gain        float32 // of the split
-	rows        uint32  // sampled training rows that reached the node
-	missingLeft bool
-}
-
-// levels is a set of codes of a categorical column, one bit each.
-type levels []uint64
-
-// goesLeft says to which child a value goes. Codes beyond the set, never seen in training, go with missing values.
-func (m *Model) goesLeft(n *node, v float32) bool {
-	if v != v {
-		return n.missingLeft
-	}
-	if n.set < 0 {
-		return v <= n.cut
-	}
-	s, code := m.sets[n.set], int(v)
-	if code>>6 >= len(s) {
-		return n.missingLeft
-	}
-	return s[code>>6]>>(code&63)&1 == 1
-}
-
 // Family is "boost".
 func (m *Model) Family() string { return "boost" }
 
@@ -67,23 +38,6 @@ func (m *Model) Truncate(trees int) *Model {
 	return &Model{schema: m.schema, base: m.base, roots: m.roots[:trees:trees], nodes: m.nodes[:end:end], sets: m.sets}
 }
 
-// Importance is the share of each column in the gain of all splits: p numbers that sum to 1, or all 0 if nothing was split.
-func (m *Model) Importance() []float64 {
-	share, total := make([]float64, len(m.schema)), 0.0
-	for i := range m.nodes {
-		if n := &m.nodes[i]; n.column >= 0 {
-			share[n.column] += float64(n.gain)
-			total += float64(n.gain)
-		}
-	}
-	if total > 0 {
-		for j := range share {
-			share[j] /= total
-		}
-	}
-	return share
-}
-
 // append adds a grown tree in preorder. Only Fit calls it, before the model is anyone's.
 func (m *Model) append(t *grownTree) {
 	m.roots = append(m.roots, int32(len(m.nodes)))
@@ -94,12 +48,16 @@ func (m *Model) place(t *grownTree, k int) {
 	g := &t.nodes[k]
 	at := len(m.nodes)
 	if g.left == 0 {
-		m.nodes = append(m.nodes, node{column: -1, set: -1, cut: g.value, rows: uint32(g.rows)})
+		m.nodes = append(m.nodes, node{column: -1, cut: g.value, weight: float32(g.rows)})
 		return
 	}
-	n := node{column: int32(g.column), set: -1, cut: g.cut, gain: float32(g.gain), rows: uint32(g.rows), missingLeft: g.missingLeft}
+	n := node{column: int32(g.column), cut: g.cut, weight: float32(g.gain)}
+	if g.missingLeft {
+		n.rule |= ruleMissingLeft
+	}
 	if g.levels != nil {
-		n.set, n.cut = int32(len(m.sets)), 0
+		n.cut = 0
+		n.rule |= ruleCategorical | uint32(len(m.sets))<<ruleBits
 		m.sets = append(m.sets, g.levels)
 	}
 	m.nodes = append(m.nodes, n)

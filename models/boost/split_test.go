@@ -180,7 +180,7 @@ func TestRootAgainstBruteForce(t *testing.T) {
 			}
 		}
 	}
-	if got := float64(m.nodes[0].gain); math.Abs(got-best) > 1e-5*best {
+	if got := float64(m.nodes[0].weight); math.Abs(got-best) > 1e-5*best {
 		t.Fatalf("gain of the root %v, by brute force %v", got, best)
 	}
 }
