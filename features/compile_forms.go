@@ -69,7 +69,7 @@ func (c *compiler) change(m Measure) string {
 func relative(v, was string) string {
 	was = "nullIf(" + was + ", 0)"
 	// Not least and greatest: they pass over a missing value.
-	return fmt.Sprintf("arrayMap(r -> if(r < -1, -1, if(r > 10, 10, r)), [(%s - %s) / %s])[1]", v, was, was)
+	return clipped(fmt.Sprintf("(%s - %s) / %s", v, was, was))
 }
 
 // condition is what a row must be to count for a measure, and the columns that takes; "" = every row of the scan.
@@ -166,7 +166,7 @@ func (c *compiler) overRows(m Measure) string {
 		if column == "" {
 			return float(c.rows(m))
 		}
-		return float(agg(different(column, and(cond, column+" != ''"))) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
+		return float(c.different(m) + " + " + agg(when("count", "", and(cond, column+" = ''"))))
 	case Sum:
 		return "ifNull(" + float(agg(when("sum", c.number(m.Source, m.Column), cond))) + ", 0)"
 	case Mean:
@@ -225,8 +225,12 @@ func (c *compiler) overRows(m Measure) string {
 	panic("features: form " + string(m.Form) + " has no SQL") // forms are checked against the table when parsed
 }
 
-// newestKey orders rows by time, ties by content, in one integer: 42 bits of milliseconds (to the year 2109) over 22 of the hash.
-const newestKey = "toUInt64(toUnixTimestamp64Milli(at)) * 4194304 + row_hash % 4194304"
+// newestKey orders rows by time, ties by content, in one integer: the milliseconds since 1900, where DateTime64 begins, in 44 bits (to its
+// end in 2299) over 20 of the hash.
+const newestKey = "toUInt64(toUnixTimestamp64Milli(at) + 2208988800000) * 1048576 + row_hash % 1048576"
+
+// keyTime is the time in ms of a row from its newestKey.
+func keyTime(key string) string { return "toInt64(intDiv(" + key + ", 1048576)) - 2208988800000" }
 
 func float(expr string) string { return "toFloat64(" + expr + ")" }
 

@@ -10,49 +10,67 @@ import (
 // renewal compiles the forms that compare a period with the one before it of the same subscription. Both are looked for in all of
 // history: a window is that of the later one's start.
 func (c *compiler) renewal(m Measure) string {
-	renewals, value, before := c.renewals(m.Column)
+	r := c.renewals(m.Column)
 	reduce := func(expr string) string {
 		return c.aggregate(m.Source, 0, expr, "subscription_id", "row_hash", m.Column)
 	}
-	newest := func() string { // without any, its values are NULL
-		return local(reduce("arraySort(r -> r.2, " + renewals + ")[-1]"))
+	// One array for all forms of a column: what changed at each renewal, NULL where the period before is of another subscription.
+	each := func(expr string) string {
+		return local(reduce(fmt.Sprintf("arrayMap((same, before, after) -> if(same, %s, NULL), %s, %s, %s)", expr, r.same, r.before, r.after)))
 	}
+	const relativeChange = "(after - nullIf(before, 0)) / nullIf(before, 0)"
 	switch m.Form {
 	case RenewalChange:
-		r := newest()
-		return reduce(relative(r+value, r+before))
+		return reduce(clipped(each(relativeChange) + "[" + r.newest + "]"))
 	case RenewalDiff:
-		r := newest()
-		return reduce(r + value + " - " + r + before)
+		return reduce(each("after - before") + "[" + r.newest + "]") // a position of 0 has no value
 	case RenewalDecay:
-		weight := fmt.Sprintf("exp((r.1 - %d) / %s)", c.now, strconv.FormatFloat(m.Tau*dayMS, 'f', -1, 64))
-		return reduce(fmt.Sprintf("arraySum(r -> ifNull(%s, 0) * %s, %s)", relative("r"+value, "r"+before), weight, renewals))
+		return reduce(fmt.Sprintf("arraySum((change, start) -> ifNull(%s, 0) * exp((%s - (%d)) / %s), %s, %s)",
+			clippedChange, keyTime("start"), c.now, strconv.FormatFloat(m.Tau*dayMS, 'f', -1, 64), each(relativeChange), r.starts))
 	}
 	beyond := ">"
 	if m.Form == RenewalsDown {
 		beyond = "<"
 	}
-	return float(reduce(fmt.Sprintf("arrayCount(r -> ifNull(r%s %s r%s, false)%s, %s)", value, beyond, before, c.inWindow(m, "r.1"), renewals)))
+	return float(reduce(fmt.Sprintf("arrayCount((same, before, after, start) -> same AND ifNull(after %s before, false)%s, %s, %s, %s, %s)",
+		beyond, c.inWindow(m, keyTime("start")), r.same, r.before, r.after, r.starts)))
 }
 
-// renewals names the array of (start in ms, newestKey, and of each compared column the value and that in the period before) of the periods
-// that follow one of the same subscription, and says where column stands in it. Periods without a subscription_id are taken for one
-// subscription. The periods are sorted once for all columns.
-func (c *compiler) renewals(column string) (array, value, before string) {
+// clippedChange is a relative change named change in [-1, 10].
+const clippedChange = "if(change < -1, -1, if(change > 10, 10, change))"
+
+// clipped is clippedChange of an expression, evaluated once.
+func clipped(change string) string {
+	return "arrayMap(change -> " + clippedChange + ", [" + change + "])[1]"
+}
+
+// renewals are the periods that follow another one, in the order of subscription and start, as expressions of one scan.
+type renewals struct {
+	starts        string // array of newestKey
+	same          string // array: is the period before of the same subscription?
+	before, after string // arrays of a column: in the period before, and in the period
+	newest        string // position of the newest with a period before it, 0 without any
+}
+
+// renewals sorts the periods once for all columns. Periods without a subscription_id are taken for one subscription. Flat arrays of one
+// column each: lambdas over arrays of tuples copied them whole, at twice the cost of the scan.
+func (c *compiler) renewals(column string) renewals {
 	reads := []string{"subscription_id", "row_hash"}
-	var values, pairs []string
-	for i, name := range c.periods {
+	var values []string
+	for _, name := range c.periods {
 		reads = append(reads, name)
 		values = append(values, "toFloat64("+c.number(Subscriptions, name)+")")
-		pairs = append(pairs, fmt.Sprintf("q.%[1]d, p.%[1]d", i+4))
 	}
-	periods := local(c.aggregate(Subscriptions, 0, fmt.Sprintf("arraySort(p -> (p.1, p.3), groupArray((subscription_id, toUnixTimestamp64Milli(at), %s, %s)))",
-		newestKey, strings.Join(values, ", ")), reads...))
-	all := local(c.aggregate(Subscriptions, 0, fmt.Sprintf("arrayMap((p, q) -> (q.2, q.3, %s, p.1 = q.1), arrayPopBack(%[2]s), arrayPopFront(%[2]s))",
-		strings.Join(pairs, ", "), periods), reads...))
-	at := 3 + 2*slices.Index(c.periods, column)
-	return local(c.aggregate(Subscriptions, 0, fmt.Sprintf("arrayFilter(r -> r.%d, %s)", 3+2*len(c.periods), all), reads...)),
-		"." + strconv.Itoa(at), "." + strconv.Itoa(at+1)
+	add := func(expr string) string { return local(c.aggregate(Subscriptions, 0, expr, reads...)) }
+	periods := add(fmt.Sprintf("arraySort(p -> (p.1, p.2), groupArray((%s, %s, %s)))", hashed("subscription_id"), newestKey, strings.Join(values, ", ")))
+	r := renewals{
+		starts: add("arrayPopFront(" + periods + ".2)"),
+		same:   add(fmt.Sprintf("arrayMap((p, q) -> p = q, arrayPopBack(%[1]s.1), arrayPopFront(%[1]s.1))", periods)),
+	}
+	at := strconv.Itoa(3 + slices.Index(c.periods, column))
+	r.before, r.after = "arrayPopBack("+periods+"."+at+")", "arrayPopFront("+periods+"."+at+")"
+	r.newest = add(fmt.Sprintf("indexOf(%[1]s, arrayMax(arrayMap((k, same) -> if(same, k, 0), %[1]s, %[2]s)))", r.starts, r.same))
+	return r
 }
 
 // returns counts the starts at which no earlier period runs: over all starts and ends in order, a start before an end of

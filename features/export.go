@@ -1,14 +1,12 @@
 package features
 
 import (
-	"bufio"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
+
+	"retain/internal/atomicfile"
 )
 
 // WriteCSV writes the snapshot: a header, then per customer the id, every feature (missing = empty, categories by their level)
@@ -64,27 +62,9 @@ func (s *Snapshot) ExportParquet(path string, labels []float64) error {
 	return export(path, func(w io.Writer) error { return s.WriteParquet(w, labels) })
 }
 
-func export(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
+func export(path string, write func(io.Writer) error) error {
+	if err := atomicfile.WriteFunc(path, 0o644, write); err != nil {
 		return fmt.Errorf("export features: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("export features: %w", err), os.Remove(f.Name()))
-		}
-	}()
-	if err := fill(f, write); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// fill writes a file to the end, syncs and closes it.
-func fill(f *os.File, write func(io.Writer) error) error {
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := errors.Join(write(w), w.Flush(), f.Chmod(0o644), f.Sync()); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return f.Close()
+	return nil
 }

@@ -48,3 +48,30 @@ func TestRenewalsAndReturns(t *testing.T) {
 		}
 	}
 }
+
+// TestRenewalsBefore1970 reads contracts that are older than Unix time: 100, then 50 from 1968 and 75 from 1972 on.
+func TestRenewalsBefore1970(t *testing.T) {
+	s := &Store{DB: warehousetest.Open(t), Sources: Sources{Subscriptions: {
+		Table:   "own_contracts",
+		Columns: map[string]string{"started_at": "began", "subscription_id": "contract", "mrr": "price"},
+	}}}
+	for _, q := range []string{
+		"CREATE TABLE own_contracts (customer_id String, contract String, began DateTime64(3, 'UTC'), price Float64) ENGINE = Memory",
+		"INSERT INTO own_contracts VALUES ('x', 'a', '1972-01-01 00:00:00', 75), ('x', 'a', '1965-01-01 00:00:00', 100), ('x', 'a', '1968-01-01 00:00:00', 50)",
+	} {
+		if err := s.DB.Conn().Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := DefaultCatalogue().Only([]string{"subscription_mrr_renewal_change"})
+	for cutoff, want := range map[int]float32{1971: -0.5, 1973: 0.5} {
+		at := time.Date(cutoff, 6, 1, 0, 0, 0, 0, time.UTC)
+		got, err := s.Snapshot(t.Context(), c, everyone(t, s, at, []string{"x"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := got.X.X[0][0]; v != want {
+			t.Errorf("%d: change %v, want %v", cutoff, v, want)
+		}
+	}
+}

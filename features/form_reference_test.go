@@ -64,7 +64,7 @@ func (w *refWorld) known(source string, now int64) []refRow {
 		}
 	}
 	slices.SortFunc(out, func(a, b refRow) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.hash%(1<<22), b.hash%(1<<22)))
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.hash%(1<<20), b.hash%(1<<20)))
 	})
 	return out
 }
