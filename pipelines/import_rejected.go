@@ -1,13 +1,11 @@
 package pipelines
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
+	"retain/internal/atomicfile"
 	"retain/internal/tabular"
 )
 
@@ -15,19 +13,18 @@ import (
 // the header is the first line of CSV and TSV (and of the CSV that a Parquet table's rows become), so that without the "#" lines and once mended the file can be imported.
 type rejects struct {
 	path      string
-	file      *os.File
-	w         *bufio.Writer
+	file      *atomicfile.File
 	published bool
 }
 
 // add appends the record that the reader gave last. The zero value opens the file with the first record.
 func (r *rejects) add(path string, from *tabular.Reader, bad *BadRowError) error {
 	if r.file == nil {
-		f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+		f, err := atomicfile.Create(path, 0o600)
 		if err != nil {
-			return fmt.Errorf("write the rejected rows: %w", err)
+			return fmt.Errorf("rejected rows: %w", err)
 		}
-		r.path, r.file, r.w = path, f, bufio.NewWriter(f)
+		r.path, r.file = path, f
 		if separator := map[tabular.Format]string{tabular.CSV: ",", tabular.TSV: "\t", tabular.Parquet: ","}[from.Format()]; separator != "" {
 			names := make([]string, len(from.Header()))
 			for i, h := range from.Header() {
@@ -35,26 +32,20 @@ func (r *rejects) add(path string, from *tabular.Reader, bad *BadRowError) error
 					names[i] = `"` + strings.ReplaceAll(h, `"`, `""`) + `"`
 				}
 			}
-			r.w.WriteString(strings.Join(names, separator) + "\n")
+			fmt.Fprintln(r.file, strings.Join(names, separator))
 		}
 	}
 	reason := strings.TrimPrefix(bad.Error(), fmt.Sprintf("%s:%d: ", bad.File, bad.Line))
-	fmt.Fprintf(r.w, "# line %d: %s\n", bad.Line, strings.ReplaceAll(reason, "\n", " "))
-	r.w.Write(from.Record())
-	if err := r.w.WriteByte('\n'); err != nil { // a bufio.Writer keeps its first error
-		return fmt.Errorf("write the rejected rows: %w", err)
+	if _, err := fmt.Fprintf(r.file, "# line %d: %s\n%s\n", bad.Line, strings.ReplaceAll(reason, "\n", " "), from.Record()); err != nil { // the file keeps its first error
+		return fmt.Errorf("rejected rows: %w", err)
 	}
 	return nil
 }
 
 // publish gives the file its name.
 func (r *rejects) publish() error {
-	err := errors.Join(r.w.Flush(), r.file.Chmod(0o600), r.file.Sync(), r.file.Close())
-	if err == nil {
-		err = os.Rename(r.file.Name(), r.path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the rejected rows: %w", err)
+	if err := r.file.Publish(); err != nil {
+		return fmt.Errorf("rejected rows: %w", err)
 	}
 	r.published = true
 	return nil
@@ -68,9 +59,5 @@ func (r *rejects) drop() error {
 	case r.published:
 		return os.Remove(r.path)
 	}
-	r.file.Close()
-	if err := os.Remove(r.file.Name()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return r.file.Discard()
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"retain/internal/atomicfile"
 )
 
 // firstDay is the day of the shop on which its first night falls: there are labels enough to train on.
@@ -36,7 +38,7 @@ func deliver(t *testing.T, house string, n int) {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeAtomically(filepath.Join(folder, fmt.Sprintf("purchases-%03d.csv", n)), text); err != nil {
+	if err := atomicfile.Write(filepath.Join(folder, fmt.Sprintf("purchases-%03d.csv", n)), 0o600, text); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"retain/internal/atomicfile"
 	"retain/internal/warehouse"
 	"retain/internal/warehouse/warehousetest"
 )
@@ -24,7 +25,7 @@ func TestAMonthUnattended(t *testing.T) {
 	put := func(n int, text []byte) {
 		t.Helper()
 		path := filepath.Join(folder, fmt.Sprintf("purchases-%03d.csv", n))
-		if err := writeAtomically(path, text); err != nil {
+		if err := atomicfile.Write(path, 0o600, text); err != nil {
 			t.Fatal(err)
 		}
 		midnight := at(n).Add(10 * time.Minute) // by the test's clock

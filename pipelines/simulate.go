@@ -84,7 +84,7 @@ func Simulate(ctx context.Context, o SimulateOptions) (report *SimulateReport, e
 		if run.truth, err = newTruthFile(o.Truth); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, run.truth.drop()) }()
+		defer func() { err = errors.Join(err, run.truth.f.Discard()) }()
 	}
 	if run.fill, err = o.Warehouse.BeginFill(ctx, o.World.End()); err != nil {
 		return nil, err
@@ -102,14 +102,20 @@ func Simulate(ctx context.Context, o SimulateOptions) (report *SimulateReport, e
 		return nil, err
 	}
 	report = &SimulateReport{Customers: o.World.Customers(), FirstAt: o.World.Start(), EndAt: o.World.End()}
+	// A truth that is published tells of rows that are in place: all that can fail at it is done before they are, and its name is given after.
+	if run.truth != nil {
+		if err := run.truth.sync(); err != nil {
+			return nil, err
+		}
+	}
+	if report.Rows, err = run.fill.Commit(ctx, o.Replace); err != nil {
+		return nil, err
+	}
 	if run.truth != nil {
 		if err := run.truth.publish(); err != nil {
 			return nil, err
 		}
 		report.Truth = run.truth.report(len(run.cutoffs))
-	}
-	if report.Rows, err = run.fill.Commit(ctx, o.Replace); err != nil {
-		return nil, err
 	}
 	if n := run.asked.Load(); n > 0 {
 		rate := float64(run.left.Load()) / float64(n)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -309,4 +310,24 @@ func TestSimulateReplacesOnlyWhenAsked(t *testing.T) {
 	}
 	im.same("SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'import_')", "(0)")
 	im.same("SELECT count() FROM system.tables WHERE database = currentDatabase() AND comment != ''", "(0)")
+}
+
+// A truth without its rows would be a lie. Here rows come in while the customers are made, so that the commit refuses.
+func TestSimulateTellsNoTruthOfRowsThatAreNotThere(t *testing.T) {
+	w := warehousetest.Open(t)
+	im := &importer{t: t, w: w, dir: t.TempDir()}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "truth.csv")
+	var once sync.Once
+	o := SimulateOptions{Warehouse: w, World: newWorld(t, simulation.Options{Customers: 20, Days: 60, Seed: 1}), Churn: simulatedChurn(), Truth: file,
+		Progress: func(int64, int64) {
+			once.Do(func() { im.must("f.csv", "customer_id,at\na,2024-01-01\n", ImportOptions{Source: "usage"}) })
+		}}
+	if _, err := Simulate(t.Context(), o); !errors.Is(err, warehouse.ErrSourcesHoldRows) {
+		t.Fatalf("%v, want ErrSourcesHoldRows", err)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

@@ -1,18 +1,14 @@
 package pipelines
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"retain/internal/atomicfile"
 	"retain/simulation"
 )
 
@@ -39,9 +35,7 @@ func (s *simulateRun) appendTruth(lines []byte, c *simulation.Customer) []byte {
 // truthFile is the CSV of the truth, which appears whole or not at all. Chunks are written in their order.
 type truthFile struct {
 	path string
-	f    *os.File
-	w    *bufio.Writer
-	done bool
+	f    *atomicfile.File
 
 	mu   sync.Mutex
 	turn *sync.Cond
@@ -53,21 +47,18 @@ type truthFile struct {
 }
 
 func newTruthFile(path string) (*truthFile, error) {
-	if there, err := os.Stat(path); err == nil && there.IsDir() {
-		return nil, fmt.Errorf("write the truth: %s is a folder: name a file", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.Create(path, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("write the truth: %w", err)
+		return nil, fmt.Errorf("truth: %w", err)
 	}
-	t := &truthFile{path: path, f: f, w: bufio.NewWriterSize(f, 1<<20)}
+	t := &truthFile{path: path, f: f}
 	t.turn = sync.NewCond(&t.mu)
 	header := "customer_id,cutoff,p_true"
 	for _, a := range simulation.Actions() {
 		header += ",effect_" + a
 	}
-	_, err = io.WriteString(t.w, header+"\n")
-	return t, err
+	fmt.Fprintln(t.f, header) // the file keeps its first error
+	return t, nil
 }
 
 func (t *truthFile) add(p float64) {
@@ -94,30 +85,26 @@ func (t *truthFile) write(ctx context.Context, chunk int64, lines []byte) error 
 	}
 	t.next++
 	t.turn.Broadcast()
-	if _, err := t.w.Write(lines); err != nil {
-		return fmt.Errorf("write the truth: %w", err)
+	if _, err := t.f.Write(lines); err != nil {
+		return fmt.Errorf("truth: %w", err)
 	}
 	return nil
 }
 
+// sync brings the truth to the disk, still without its name.
+func (t *truthFile) sync() error {
+	if err := t.f.Sync(); err != nil {
+		return fmt.Errorf("truth: %w", err)
+	}
+	return nil
+}
+
+// publish gives the file its name.
 func (t *truthFile) publish() error {
-	err := errors.Join(t.w.Flush(), t.f.Chmod(0o644), t.f.Sync(), t.f.Close())
-	t.done = true
-	if err == nil {
-		err = os.Rename(t.f.Name(), t.path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the truth: %w", errors.Join(err, os.Remove(t.f.Name())))
+	if err := t.f.Publish(); err != nil {
+		return fmt.Errorf("the simulated rows are in place, but not their truth; simulate again with --force: %w", err)
 	}
 	return nil
-}
-
-// drop removes an unfinished file.
-func (t *truthFile) drop() error {
-	if t.done {
-		return nil
-	}
-	return errors.Join(t.f.Close(), os.Remove(t.f.Name()))
 }
 
 func (t *truthFile) report(cutoffs int) *SimulatedTruth {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"retain/internal/atomicfile"
 	"retain/internal/warehouse"
 )
 
@@ -276,7 +277,7 @@ func (w *Watch) giveUp(f candidate, became WatchedFile, why error) (WatchedFile,
 	if err != nil {
 		return became, err
 	}
-	if err := writeAtomically(filepath.Join(folder, name+".error"), []byte(why.Error()+"\n")); err != nil {
+	if err := atomicfile.Write(filepath.Join(folder, name+".error"), 0o600, []byte(why.Error()+"\n")); err != nil {
 		return became, err
 	}
 	return became, w.rename(f.name, filepath.Join(folder, name))
@@ -323,23 +324,6 @@ func freeName(folder, name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s holds %d files of the name %s: clear it up", folder, maxWatched, name)
-}
-
-// writeAtomically writes a whole file or none.
-func writeAtomically(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
 
 // contentKey names the import of a file: its source, its bytes, and how they are to be read.

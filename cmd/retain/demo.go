@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/atomicfile"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
@@ -189,7 +190,7 @@ func (d *demo) configure() (Config, error) {
 	case err != nil:
 		return Config{}, err
 	}
-	if err := writeWhole(path, []byte(d.set.head()+d.set.config)); err != nil {
+	if err := atomicfile.Write(path, 0o600, []byte(d.set.head()+d.set.config)); err != nil {
 		return Config{}, err
 	}
 	return loadConfig(path, nil)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/features"
+	"retain/internal/atomicfile"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
@@ -103,7 +102,7 @@ func (a *app) modelsShowCommand() *cobra.Command {
 				return err
 			}
 			if out != "" {
-				if err := writeWhole(out, entry.row.Blob); err != nil {
+				if err := atomicfile.Write(out, 0o644, entry.row.Blob); err != nil {
 					return err
 				}
 			}
@@ -164,20 +163,4 @@ func printCard(w io.Writer, entry registered, out string) {
 	if out != "" {
 		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, spoken.Count(len(entry.row.Blob)))
 	}
-}
-
-// writeWhole writes a file that is there whole or not at all.
-func writeWhole(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errorsJoin(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errorsJoin(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -32,7 +32,7 @@ func (a *app) serveCommand() *cobra.Command {
   GET /metrics                                 for Prometheus
 
 Without one: /healthz, /readyz, /openapi.json (all of it in detail) and /signin, which opens the console in the browser.`,
-		Args:  exactly(),
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, err := a.open(cmd.Context(), "serve", holding)
 			if err != nil {

@@ -90,7 +90,7 @@ func TestSimulateWrongUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = retain(t, "", "simulate", "--customers", "5", "--days", "40", "--seed", "1", "--truth", "folder")
-	if got.code != exitFailed || !strings.Contains(got.stderr, "folder is a folder") {
+	if got.code != exitFailed || !strings.Contains(got.stderr, "write folder: it is a folder: name a file in it") {
 		t.Errorf("a truth that cannot be written: exit %d, %s", got.code, got.stderr)
 	}
 	for _, name := range listDir(t, ".") {
