@@ -1,8 +1,8 @@
 package linear
 
 import (
+	"fmt"
 	"math"
-	"slices"
 
 	"retain/features"
 )
@@ -34,154 +34,137 @@ type term struct {
 	feature        int
 	indicator      bool
 	level          int     // indicator: code, or missingLevel
+	bucket         uint8   // indicator: of the rows that have the level; hinge: the lowest whose rows may lie above the knot
 	knot           float64 // hinge
 	centre, spread float64
 }
 
 const missingLevel = -1
 
-// design is the expansion of a training matrix.
+// design is the expansion of a training matrix. The terms' values are not kept: all sums over them follow from sums over buckets.
 type design struct {
-	rows   int
-	scales []scale     // per feature; categorical: zero
-	t      [][]float32 // per numeric feature: the rows on its scale
-	codes  [][]float32 // per feature: the raw column, for indicators
-	terms  []term      // by feature; terms of one feature are neighbours
-	ready  []float64   // all rows' terms, row by row, where they fit maxReady; else nil
+	rows    int
+	scales  []scale  // per feature; categorical: zero
+	columns []column // per feature
+	terms   []term   // by feature; terms of one feature are neighbours
 }
-
-// maxReady is the greatest number of expanded values that are kept, 128 MB; more rows are expanded anew whenever they are walked.
-const maxReady = 1 << 24
 
 // skewed is the least |skewness| for which a column is put on the log scale. An exponential distribution has 2.
 const skewed = 1
 
-func newDesign(d *features.Dataset, hinges int) *design {
-	n, p := d.Rows(), d.X.Cols()
-	z := &design{rows: n, scales: make([]scale, p), t: make([][]float32, p), codes: d.X.X}
-	for j, column := range d.X.X {
-		if d.X.Schema[j].Kind == features.Categorical {
-			z.addLevels(j, column, len(d.X.Schema[j].Levels), d.Weight)
-			continue
-		}
-		z.addNumeric(j, column, hinges, d.Weight)
-	}
-	if q := len(z.terms) + 1; n*q <= maxReady {
-		ready := make([]float64, n*q)
-		for i := range n {
-			z.fill(ready[i*q:(i+1)*q], i)
-		}
-		z.ready = ready
-	}
-	return z
-}
+// maxLevels is the greatest number of levels of a column: with the missing ones they are as many buckets as a byte tells apart.
+const maxLevels = maxBuckets - 1
 
-// row is the terms of row i, a leading 1 for the intercept before them; it must not be changed, and lives as long as scratch.
-func (z *design) row(scratch []float64, i int) []float64 {
-	q := len(z.terms) + 1
-	if z.ready != nil {
-		return z.ready[i*q : (i+1)*q]
+// newDesign expands the rows of d. It fails on a column of more than maxLevels levels.
+func newDesign(d *features.Dataset, hinges int) (*design, error) {
+	n, p := d.Rows(), d.X.Cols()
+	z := &design{rows: n, scales: make([]scale, p), columns: make([]column, p)}
+	for j, raw := range d.X.X {
+		first := len(z.terms)
+		if c := d.X.Schema[j]; c.Kind == features.Categorical {
+			if len(c.Levels) > maxLevels {
+				return nil, fmt.Errorf("column %s has %d levels, at most %d can be told apart: keep the frequent ones", c.Name, len(c.Levels), maxLevels)
+			}
+			z.addLevels(j, raw, len(c.Levels), d.Weight)
+		} else {
+			z.addNumeric(j, raw, hinges, d.Weight)
+		}
+		z.columns[j].first, z.columns[j].last = first, len(z.terms)
 	}
-	z.fill(scratch, i)
-	return scratch
+	return z, nil
 }
 
 // addLevels gives each level that the training rows show an indicator; missing is one more level.
-func (z *design) addLevels(j int, column []float32, levels int, weight []float64) {
-	share := make([]float64, levels+1)
-	total := 0.0
-	for i, v := range column {
-		w := weightOf(weight, i)
-		total += w
-		if v != v {
-			share[levels] += w
-		} else {
-			share[int(v)] += w
+func (z *design) addLevels(j int, raw []float32, levels int, weight []float64) {
+	c := column{buckets: levels + 1, bucket: make([]uint8, len(raw))}
+	for i, v := range raw {
+		c.bucket[i] = uint8(levels)
+		if v == v {
+			c.bucket[i] = uint8(v)
 		}
+	}
+	share := c.total(weight)
+	total := 0.0
+	for _, s := range share {
+		total += s
 	}
 	for code, s := range share {
 		if s == 0 || s == total {
 			continue
 		}
+		f := term{feature: j, indicator: true, level: code, bucket: uint8(code), centre: s / total, spread: 1}
 		if code == levels {
-			code = missingLevel
+			f.level = missingLevel
 		}
-		z.terms = append(z.terms, term{feature: j, indicator: true, level: code, centre: s / total, spread: 1})
+		z.terms = append(z.terms, f)
 	}
+	z.columns[j] = c
 }
 
 // addNumeric chooses the scale, then gives the column its line, its hinges and, where training rows miss it, an indicator.
-func (z *design) addNumeric(j int, column []float32, hinges int, weight []float64) {
-	var present, w []float64
-	total := 0.0
-	for i, v := range column {
-		total += weightOf(weight, i)
-		if v == v {
-			present = append(present, float64(v))
-			w = append(w, weightOf(weight, i))
-		}
-	}
+func (z *design) addNumeric(j int, raw []float32, hinges int, weight []float64) {
+	present, w := presentValues(raw, weight)
+	c := column{bucket: make([]uint8, len(raw)), t: make([]float32, len(raw))}
 	s := scale{}
 	if len(present) > 0 {
-		s.log = math.Abs(skewness(present, w)) > skewed
+		values := make([]float64, len(present))
 		for k, v := range present {
-			present[k] = s.raw(float32(v))
+			values[k] = float64(v)
 		}
-		s.lo, s.hi = slices.Min(present), slices.Max(present)
-		s.fill = mean(present, w)
-	}
-	z.scales[j] = s
-	t := make([]float32, len(column))
-	for i, v := range column {
-		t[i] = float32(s.at(v))
-	}
-	z.t[j] = t
-	if s.hi > s.lo {
-		for _, knot := range knots(present, s.lo, hinges) {
-			c, v := moments(t, knot, weight)
-			if v > 0 {
-				z.terms = append(z.terms, term{feature: j, knot: knot, centre: c, spread: math.Sqrt(v)})
+		if s.log = math.Abs(skewness(values, w)) > skewed; s.log {
+			for k, v := range present {
+				values[k] = s.raw(v)
+			}
+		}
+		s.fill = mean(values, w)
+		rising := ascending(present)
+		s.lo, s.hi = s.raw(rising[0]), s.raw(rising[len(rising)-1])
+		var at []float64
+		if s.hi > s.lo {
+			at = knots(rising, s, hinges)
+		}
+		c.place(raw, values, s, at)
+		for k, m := range c.moments(weight) {
+			if m.variance > 0 {
+				z.terms = append(z.terms, term{feature: j, bucket: uint8(k), knot: at[k], centre: m.centre, spread: math.Sqrt(m.variance)})
 			}
 		}
 	}
-	if missing := len(column) - len(present); missing > 0 && len(present) > 0 {
-		present := 0.0
-		for _, x := range w {
-			present += x
+	if missing := len(raw) - len(present); missing > 0 && len(present) > 0 {
+		total := c.total(weight)
+		all := 0.0
+		for _, x := range total {
+			all += x
 		}
-		z.terms = append(z.terms, term{feature: j, indicator: true, level: missingLevel, centre: 1 - present/total, spread: 1})
+		last := c.buckets - 1
+		z.terms = append(z.terms, term{feature: j, indicator: true, level: missingLevel, bucket: uint8(last), centre: total[last] / all, spread: 1})
 	}
+	z.scales[j], z.columns[j] = s, c
 }
 
-// knots are lo, whose hinge is the line itself, and the distinct quantiles k/(count+1) of the values strictly between the ends.
-func knots(values []float64, lo float64, count int) []float64 {
-	sorted := slices.Clone(values)
-	slices.Sort(sorted)
-	out := []float64{lo}
-	hi := sorted[len(sorted)-1]
+// presentValues are the values that are not missing, and their weights.
+func presentValues(raw []float32, weight []float64) (present []float32, w []float64) {
+	present, w = make([]float32, 0, len(raw)), make([]float64, 0, len(raw))
+	for i, v := range raw {
+		if v == v {
+			present = append(present, v)
+			w = append(w, weightOf(weight, i))
+		}
+	}
+	return present, w
+}
+
+// knots are the scale's lo, whose hinge is the line itself, and the distinct quantiles k/(count+1) of the rising raw values strictly between the
+// ends, on the scale. Scales rise, so quantiles of the raw values are those of the scaled ones.
+func knots(rising []float32, s scale, count int) []float64 {
+	out := []float64{s.lo}
 	for k := 1; k <= count; k++ {
-		q := sorted[len(sorted)*k/(count+1)]
-		if q > out[len(out)-1] && q < hi {
+		q := s.raw(rising[len(rising)*k/(count+1)])
+		if q > out[len(out)-1] && q < s.hi {
 			out = append(out, q)
 		}
 	}
 	return out
-}
-
-// moments are the weighted mean and variance of max(0, t - knot).
-func moments(t []float32, knot float64, weight []float64) (centre, variance float64) {
-	total := 0.0
-	for i, v := range t {
-		w := weightOf(weight, i)
-		total += w
-		centre += w * max(float64(v)-knot, 0)
-	}
-	centre /= total
-	for i, v := range t {
-		e := max(float64(v)-knot, 0) - centre
-		variance += weightOf(weight, i) * e * e
-	}
-	return centre, variance / total
 }
 
 func mean(v, w []float64) float64 {
@@ -215,26 +198,17 @@ func weightOf(weight []float64, i int) float64 {
 	return weight[i]
 }
 
-// fill writes the terms of row i into dst, a leading 1 for the intercept before them.
-func (z *design) fill(dst []float64, i int) {
-	dst[0] = 1
-	for k := range z.terms {
-		f := &z.terms[k]
-		v := 0.0
-		if f.indicator {
-			if c := z.codes[f.feature][i]; f.holds(c) {
-				v = 1
-			}
-		} else if t := float64(z.t[f.feature][i]) - f.knot; t > 0 {
-			v = t
+// value is term k of row i.
+func (z *design) value(k, i int) float64 {
+	f := &z.terms[k]
+	c := &z.columns[f.feature]
+	v := 0.0
+	if f.indicator {
+		if c.bucket[i] == f.bucket {
+			v = 1
 		}
-		dst[k+1] = (v - f.centre) / f.spread
+	} else {
+		v = max(c.at(i)-(f.knot-c.lo), 0)
 	}
-}
-
-func (f *term) holds(code float32) bool {
-	if f.level == missingLevel {
-		return code != code
-	}
-	return code == float32(f.level)
+	return (v - f.centre) / f.spread
 }

@@ -77,21 +77,21 @@ func (t Trainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (
 		}
 		t.Lambda = lambda(d.Rows(), positives, d.X.Cols())
 	}
-	z := newDesign(d, t.Hinges)
+	z, err := newDesign(d, t.Hinges)
+	if err != nil {
+		return nil, fmt.Errorf("fit linear: %w", err)
+	}
 	s := newSolver(z, d)
-	rows, w := s.all(), s.start()
+	w := s.start()
 	if t.Path > 0 {
-		pilot, err := s.solve(ctx, rows, w, nil, penalty{t.Lambda, t.Alpha}, cvTolerance)
-		if err != nil {
+		if w, err = s.solve(ctx, w, penalty{t.Lambda, t.Alpha}, cvTolerance); err != nil {
 			return nil, fmt.Errorf("fit linear: %w", err)
 		}
-		w = pilot
-		if t.Lambda, err = t.choose(ctx, s, d, w, s.hessian(rows, w, 1), rng.Uint64()); err != nil {
+		if t.Lambda, err = t.choose(ctx, s, d, w, rng.Uint64()); err != nil {
 			return nil, fmt.Errorf("fit linear: %w", err)
 		}
 	}
-	w, err := s.solve(ctx, rows, w, nil, penalty{t.Lambda, t.Alpha}, fitTolerance)
-	if err != nil {
+	if w, err = s.solve(ctx, w, penalty{t.Lambda, t.Alpha}, fitTolerance); err != nil {
 		return nil, fmt.Errorf("fit linear: %w", err)
 	}
 	return newModel(d.X.Schema, z, w, t), nil

@@ -13,9 +13,9 @@ const (
 	pathFactor = 4
 )
 
-// choose returns the λ with the lowest log loss over held-out customers; rows without a customer are their own. hessian is that of all
-// rows at start, the coefficients of all rows at t.Lambda. The solutions do not depend on where the search for them starts.
-func (t Trainer) choose(ctx context.Context, s *solver, d *features.Dataset, start, hessian []float64, seed uint64) (float64, error) {
+// choose returns the λ with the lowest log loss over held-out customers; rows without a customer are their own. start is the coefficients of
+// all rows at t.Lambda. The solutions do not depend on where the search for them starts.
+func (t Trainer) choose(ctx context.Context, s *solver, d *features.Dataset, start []float64, seed uint64) (float64, error) {
 	fold := make([]int, d.Rows())
 	for i := range fold {
 		if d.Customer != nil {
@@ -30,27 +30,31 @@ func (t Trainer) choose(ctx context.Context, s *solver, d *features.Dataset, sta
 	}
 	loss := make([]float64, len(lambdas))
 	for f := range folds {
-		var in, out []int32
-		positives := 0.0
+		// A row of weight 0 is not there.
+		in, out := *s, *s
+		in.w, out.w = make([]float64, len(fold)), make([]float64, len(fold))
+		rows, positives, held := 0.0, 0.0, 0.0
 		for i, k := range fold {
 			if k == f {
-				out = append(out, int32(i))
+				out.w[i] = weightOf(s.w, i)
+				held++
 			} else {
-				in = append(in, int32(i))
+				in.w[i] = weightOf(s.w, i)
+				rows++
 				positives += d.Y[i]
 			}
 		}
-		if len(out) == 0 || positives == 0 || positives == float64(len(in)) {
+		if held == 0 || positives == 0 || positives == rows {
 			return t.Lambda, nil // too few customers to choose by
 		}
 		b := start
 		for k, lambda := range lambdas {
 			var err error
-			if b, err = s.solve(ctx, in, b, hessian, penalty{lambda, t.Alpha}, cvTolerance); err != nil {
+			if b, err = in.solve(ctx, b, penalty{lambda, t.Alpha}, cvTolerance); err != nil {
 				return 0, err
 			}
-			held := s.walk(out, b)
-			loss[k] += held.loss * held.weight
+			unseen := out.walk(b)
+			loss[k] += unseen.loss * unseen.weight
 		}
 	}
 	best := 0

@@ -6,8 +6,6 @@ import (
 	"math"
 	"sync"
 
-	"gonum.org/v1/gonum/floats"
-
 	"retain/features"
 	"retain/models"
 )
@@ -21,29 +19,18 @@ const (
 	maxSweeps    = 1000
 	slow         = .5      // a step that leaves more than this share of the violation asks for a new Hessian
 	stripes      = 8       // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
-	worthThreads = 1 << 20 // multiplications
-	// The Hessian only steers, so a sample of the rows will do (Roosta-Khorasani & Mahoney 2019, "Sub-sampled Newton methods").
-	panel     = 16   // rows of the Hessian that are summed at a time: with a thousand columns, 128 kB
-	minSample = 4096 // rows
-	perColumn = 20   // sampled rows per derived column
+	chunk        = 1024    // rows that go through all columns together: their margins stay in the cache
+	worthThreads = 1 << 18 // additions
 )
 
-// solver minimises the elastic-net objective over subsets of the rows of a design.
+// solver minimises the elastic-net objective over the rows of a design.
 type solver struct {
 	z *design
 	y []float64
-	w []float64 // nil = 1
+	w []float64 // nil = 1; a row of weight 0 is not there
 }
 
 func newSolver(z *design, d *features.Dataset) *solver { return &solver{z: z, y: d.Y, w: d.Weight} }
-
-func (s *solver) all() []int32 {
-	rows := make([]int32, s.z.rows)
-	for i := range rows {
-		rows[i] = int32(i)
-	}
-	return rows
-}
 
 // start is the base rate and nothing else.
 func (s *solver) start() []float64 {
@@ -57,6 +44,19 @@ func (s *solver) start() []float64 {
 	return b
 }
 
+// eachStripe does the stripes one by one or, if all the work (in additions) is worth the threads, at once.
+func (s *solver) eachStripe(work int, do func(k int)) {
+	var wg sync.WaitGroup
+	for k := range stripes {
+		if work < worthThreads {
+			do(k)
+			continue
+		}
+		wg.Go(func() { do(k) })
+	}
+	wg.Wait()
+}
+
 // pass is what one walk over the rows tells of the mean log loss at some coefficients.
 type pass struct {
 	loss     float64
@@ -64,104 +64,105 @@ type pass struct {
 	weight   float64 // of the rows
 }
 
-// walk sums loss and gradient at b over the rows and writes their margins.
-func (s *solver) walk(rows []int32, b []float64) pass {
-	parts := make([]pass, stripes)
-	s.eachStripe(rows, len(b), func(k int, rows []int32) { parts[k] = s.walkStripe(rows, b) })
-	out := pass{gradient: make([]float64, len(b))}
-	for _, p := range parts {
-		out.loss += p.loss
-		out.weight += p.weight
-		for j, v := range p.gradient {
-			out.gradient[j] += v
+// stripe is a pass over some of the rows.
+type stripe struct {
+	loss, weight, residual float64
+	sums                   []sums // per column
+}
+
+// lines are the columns' lines at b; a column without one has nil.
+func (s *solver) lines(b []float64) []*line {
+	out := make([]*line, len(s.z.columns))
+	for j := range s.z.columns {
+		if l, ok := s.z.columns[j].line(s.z.terms, b[1:]); ok {
+			out[j] = &l
 		}
-	}
-	out.loss /= out.weight
-	for j := range out.gradient {
-		out.gradient[j] /= out.weight
 	}
 	return out
 }
 
-// eachStripe does the stripes of the rows one by one or, if the work is worth the threads, all at once. cost is that of a row.
-func (s *solver) eachStripe(rows []int32, cost int, do func(k int, rows []int32)) {
-	var wg sync.WaitGroup
-	for k := range stripes {
-		own := rows[len(rows)*k/stripes : len(rows)*(k+1)/stripes]
-		if len(rows)*cost < worthThreads {
-			do(k, own)
-			continue
+// walk sums loss and gradient at b.
+func (s *solver) walk(b []float64) pass {
+	lines := s.lines(b)
+	parts := make([]stripe, stripes)
+	n := s.z.rows
+	s.eachStripe(n*len(lines), func(k int) { parts[k] = s.walkStripe(b[0], lines, n*k/stripes, n*(k+1)/stripes) })
+	all := parts[0]
+	for _, p := range parts[1:] {
+		all.loss += p.loss
+		all.weight += p.weight
+		all.residual += p.residual
+		for j := range all.sums {
+			for k := range all.sums[j].r {
+				all.sums[j].r[k] += p.sums[j].r[k]
+			}
+			for k := range all.sums[j].t {
+				all.sums[j].t[k] += p.sums[j].t[k]
+			}
 		}
-		wg.Go(func() { do(k, own) })
 	}
-	wg.Wait()
+	out := pass{loss: all.loss / all.weight, gradient: make([]float64, len(b)), weight: all.weight}
+	out.gradient[0] = all.residual
+	for j := range s.z.columns {
+		s.z.columns[j].gradient(out.gradient[1:], s.z.terms, all.sums[j])
+	}
+	for j := range out.gradient {
+		out.gradient[j] /= all.weight
+	}
+	return out
 }
 
-func (s *solver) walkStripe(rows []int32, b []float64) pass {
-	p := pass{gradient: make([]float64, len(b))}
-	scratch := make([]float64, len(b))
-	for _, i := range rows {
-		z := s.z.row(scratch, int(i))
-		m := floats.Dot(z, b)
-		w, y := weightOf(s.w, int(i)), s.y[i]
-		p.loss += w * logLoss(m, y)
-		p.weight += w
-		floats.AddScaled(p.gradient, w*(models.Sigmoid(m)-y), z)
+func (s *solver) walkStripe(intercept float64, lines []*line, from, to int) stripe {
+	p := stripe{sums: make([]sums, len(s.z.columns))}
+	for j := range p.sums {
+		c := &s.z.columns[j]
+		p.sums[j].r = make([]float64, c.buckets)
+		if c.t != nil {
+			p.sums[j].t = make([]float64, c.buckets)
+		}
+	}
+	scratch := make([]float64, chunk)
+	for ; from < to; from += chunk {
+		margin := scratch[:min(chunk, to-from)]
+		s.chunkMargins(margin, from, intercept, lines)
+		for k, m := range margin {
+			w, y := weightOf(s.w, from+k), s.y[from+k]
+			p.loss += w * logLoss(m, y)
+			p.weight += w
+			margin[k] = w * (models.Sigmoid(m) - y)
+			p.residual += margin[k]
+		}
+		for j := range s.z.columns {
+			s.z.columns[j].sum(p.sums[j], margin, from)
+		}
 	}
 	return p
 }
 
-// hessian is that of the mean log loss at b, q×q, over every so many-th of the rows: finer times as many as the smallest sample.
-func (s *solver) hessian(rows []int32, b []float64, finer int) []float64 {
-	q := len(b)
-	if step := len(rows) / (finer * max(minSample, perColumn*q)); step > 1 {
-		sample := make([]int32, 0, len(rows)/step+1)
-		for k := 0; k < len(rows); k += step {
-			sample = append(sample, rows[k])
-		}
-		rows = sample
+// chunkMargins writes the margins of the rows from the given one on.
+func (s *solver) chunkMargins(margin []float64, from int, intercept float64, lines []*line) {
+	for k := range margin {
+		margin[k] = intercept
 	}
-	parts := make([][]float64, stripes)
-	weights := make([]float64, stripes)
-	s.eachStripe(rows, q*q, func(k int, rows []int32) { parts[k], weights[k] = s.hessianStripe(rows, b) })
-	h, weight := parts[0], weights[0]
-	for k := 1; k < stripes; k++ {
-		weight += weights[k]
-		for j, v := range parts[k] {
-			h[j] += v
+	for j, l := range lines {
+		if l != nil {
+			s.z.columns[j].add(margin, from, *l)
 		}
 	}
-	for j := range q {
-		for l := j; l < q; l++ {
-			h[j*q+l] /= weight
-			h[l*q+j] = h[j*q+l]
-		}
-	}
-	return h
 }
 
-// hessianStripe sums the upper triangle, panel by panel: a panel stays in the cache while all rows go by, where the whole would not.
-func (s *solver) hessianStripe(rows []int32, b []float64) (h []float64, weight float64) {
-	q := len(b)
-	h = make([]float64, q*q)
-	scratch := make([]float64, q)
-	curvature := make([]float64, len(rows))
-	for k, i := range rows {
-		p := models.Sigmoid(floats.Dot(s.z.row(scratch, int(i)), b))
-		w := weightOf(s.w, int(i))
-		weight += w
-		curvature[k] = w * p * (1 - p)
-	}
-	for from := 0; from < q; from += panel {
-		to := min(from+panel, q)
-		for k, i := range rows {
-			z := s.z.row(scratch, int(i))
-			for j := from; j < to; j++ {
-				floats.AddScaled(h[j*q+j:(j+1)*q], curvature[k]*z[j], z[j:])
-			}
+// margins are those of all rows at b.
+func (s *solver) margins(b []float64) []float64 {
+	lines := s.lines(b)
+	n := s.z.rows
+	out := make([]float64, n)
+	s.eachStripe(n*len(lines), func(k int) {
+		end := n * (k + 1) / stripes
+		for from := n * k / stripes; from < end; from += chunk {
+			s.chunkMargins(out[from:min(from+chunk, end)], from, b[0], lines)
 		}
-	}
-	return h, weight
+	})
+	return out
 }
 
 // logLoss is log(1+e^m) - y·m.
@@ -172,12 +173,12 @@ func logLoss(m, y float64) float64 {
 	return -y*m + math.Log1p(math.Exp(m))
 }
 
-// solve returns the coefficients (intercept first) at the penalty λ, α, from the given start. hessian steers the first steps; nil,
-// or one that serves badly, is replaced by that of the rows.
-func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float64, p penalty, tolerance float64) ([]float64, error) {
+// solve returns the coefficients (intercept first) at the penalty λ, α, from the given start.
+func (s *solver) solve(ctx context.Context, start []float64, p penalty, tolerance float64) ([]float64, error) {
 	b := start
-	at := s.walk(rows, b)
+	at := s.walk(b)
 	worst := p.violation(at.gradient, b)
+	var steer *steering
 	stalled, finer := 0, 1
 	for step := 0; worst >= tolerance && stalled < patience; step++ {
 		if err := ctx.Err(); err != nil {
@@ -186,11 +187,14 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 		if step == maxSteps {
 			return nil, fmt.Errorf("no convergence: optimality conditions violated by %.2g after %d steps", worst, step)
 		}
-		if hessian == nil {
-			hessian = s.hessian(rows, b, finer)
+		work := p.working(b, at.gradient, steer)
+		if steer == nil || len(work) > steer.room {
+			work = p.working(b, at.gradient, nil)
+			steer = s.newSteering(b, len(work), finer)
 		}
+		steer.extend(work)
 		// A tenth of the violation is all that an approximate model is worth solving to.
-		target := p.descend(b, at.gradient, hessian, worst/10)
+		target := p.descend(b, at.gradient, steer, worst/10)
 		f := at.loss + p.of(b)
 		size := 1.0
 		for ; size > 1e-6; size /= 4 {
@@ -198,18 +202,21 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 			for j := range b {
 				trial[j] = b[j] + size*(target[j]-b[j])
 			}
-			if then := s.walk(rows, trial); then.loss+p.of(trial) <= f*(1+1e-14) {
+			if then := s.walk(trial); then.loss+p.of(trial) <= f*(1+1e-14) {
 				b, at = trial, then
 				break
 			}
 		}
-		left := p.violation(at.gradient, b)
-		if size < 1 || left > slow*worst {
+		left, inside := p.violation(at.gradient, b), 0.0
+		for _, j := range steer.terms {
+			inside = max(inside, p.violationOf(int(j), at.gradient, b))
+		}
+		if size < 1 || inside > slow*worst {
 			if size <= 1e-6 && left < cvTolerance {
 				return b, nil // rounding: nothing goes further down
 			}
-			hessian = nil
-			finer = min(4*finer, len(rows)) // a coarse sample may be what slows the descent
+			steer = nil
+			finer = min(4*finer, s.z.rows) // a coarse sample may be what slows the descent
 			if left < enough {
 				stalled++
 			}
@@ -218,69 +225,3 @@ func (s *solver) solve(ctx context.Context, rows []int32, start, hessian []float
 	}
 	return b, nil
 }
-
-// penalty is λ (α‖w‖₁ + (1-α)/2 ‖w‖²) on all coefficients but the first, the intercept.
-type penalty struct{ lambda, alpha float64 }
-
-func (p penalty) of(b []float64) float64 {
-	l1, l2 := 0.0, 0.0
-	for _, v := range b[1:] {
-		l1 += math.Abs(v)
-		l2 += v * v
-	}
-	return p.lambda * (p.alpha*l1 + (1-p.alpha)/2*l2)
-}
-
-// violation is the least subgradient of the objective in the maximum norm; g is the gradient of the loss at b. At the minimum it is 0.
-func (p penalty) violation(g, b []float64) float64 {
-	l1, l2 := p.lambda*p.alpha, p.lambda*(1-p.alpha)
-	worst := math.Abs(g[0])
-	for j := 1; j < len(b); j++ {
-		v := g[j] + l2*b[j]
-		switch {
-		case b[j] > 0:
-			v += l1
-		case b[j] < 0:
-			v -= l1
-		default:
-			v = max(math.Abs(v)-l1, 0)
-		}
-		worst = max(worst, math.Abs(v))
-	}
-	return worst
-}
-
-// descend minimises the quadratic model g'd + d'Hd/2 plus the penalty of b+d by cyclic coordinate descent, until no coordinate's
-// condition was off by more than the tolerance in a sweep, and returns b+d.
-func (p penalty) descend(b, g, h []float64, tolerance float64) []float64 {
-	q := len(b)
-	out := append([]float64(nil), b...)
-	slope := append([]float64(nil), g...)
-	l1, l2 := p.lambda*p.alpha, p.lambda*(1-p.alpha)
-	for range maxSweeps {
-		moved := 0.0
-		for j := range q {
-			curve := h[j*q+j] + flat
-			v := 0.0
-			if j == 0 {
-				v = out[0] - slope[0]/curve
-			} else if u := curve*out[j] - slope[j]; u > l1 {
-				v = (u - l1) / (curve + l2)
-			} else if u < -l1 {
-				v = (u + l1) / (curve + l2)
-			}
-			if d := v - out[j]; d != 0 {
-				out[j] = v
-				floats.AddScaled(slope, d, h[j*q:(j+1)*q])
-				moved = max(moved, math.Abs(d)*(curve+l2))
-			}
-		}
-		if moved < tolerance {
-			break
-		}
-	}
-	return out
-}
-
-// flat is added to every curvature, so that a column which the sampled rows hold constant does not divide by zero.
-const flat = 1e-9

@@ -5,11 +5,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/diff/fd"
 
 	"retain/features"
+	"retain/models"
 	"retain/models/modelstest"
 )
 
@@ -41,9 +43,8 @@ func TestCoefficientsEqualScikitLearn(t *testing.T) {
 		if want.Weighted {
 			d.Weight = golden.Weight
 		}
-		z := newDesign(d, 0)
-		s := newSolver(z, d)
-		got, err := s.solve(t.Context(), s.all(), s.start(), nil, penalty{want.Lam, want.Alpha}, fitTolerance)
+		s := expand(t, d, 0)
+		got, err := s.solve(t.Context(), s.start(), penalty{want.Lam, want.Alpha}, fitTolerance)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,8 +56,8 @@ func TestCoefficientsEqualScikitLearn(t *testing.T) {
 			if math.Abs(got[k+1]-w) > 1e-5 {
 				t.Errorf("λ %v, α %v: coefficient %d is %.7f, want %.7f", want.Lam, want.Alpha, k, got[k+1], w)
 			}
-			if z.terms[k].indicator {
-				intercept -= got[k+1] * z.terms[k].centre // scikit-learn's levels are not centred
+			if s.z.terms[k].indicator {
+				intercept -= got[k+1] * s.z.terms[k].centre // scikit-learn's levels are not centred
 			}
 		}
 		if math.Abs(intercept-want.Intercept) > 1e-5 {
@@ -72,29 +73,78 @@ func TestGradientAndHessianMatchFiniteDifferences(t *testing.T) {
 	for i := range d.Weight {
 		d.Weight[i] = .5 + rng.Float64()
 	}
-	s := newSolver(newDesign(d, 2), d)
+	s := expand(t, d, 2)
 	b := make([]float64, len(s.z.terms)+1)
+	every := make([]int32, len(b))
 	for j := range b {
 		b[j] = .3 * rng.NormFloat64()
+		every[j] = int32(j)
 	}
-	rows := s.all()
-	loss := func(b []float64) float64 { return s.walk(rows, b).loss }
-	at := s.walk(rows, b)
+	loss := func(b []float64) float64 { return s.walk(b).loss }
+	at := s.walk(b)
 	for j, want := range fd.Gradient(nil, loss, b, &fd.Settings{Formula: fd.Central}) {
 		if math.Abs(at.gradient[j]-want) > 1e-6 {
 			t.Errorf("gradient %d is %v, by differences %v", j, at.gradient[j], want)
 		}
 	}
-	h := s.hessian(rows, b, 1)
+	// The coordinates come in two batches, the second out of order.
+	h := s.newSteering(b, len(b), 1)
+	h.extend(every[3:9])
+	h.extend(every)
 	for j := range b {
 		up, down := append([]float64{}, b...), append([]float64{}, b...)
 		up[j] += 1e-5
 		down[j] -= 1e-5
-		gu, gd := s.walk(rows, up).gradient, s.walk(rows, down).gradient
+		gu, gd := s.walk(up).gradient, s.walk(down).gradient
 		for l := range b {
-			if want := (gu[l] - gd[l]) / 2e-5; math.Abs(h[j*len(b)+l]-want) > 1e-6 {
-				t.Errorf("second derivative %d, %d is %v, by differences %v", j, l, h[j*len(b)+l], want)
+			got := h.h[h.place[j]][h.place[l]]
+			if want := (gu[l] - gd[l]) / 2e-5; math.Abs(got-want) > 1e-6 {
+				t.Errorf("second derivative %d, %d is %v, by differences %v", j, l, got, want)
 			}
+		}
+	}
+}
+
+// TestSumsOverBucketsAreThoseOverTerms compares margins, loss and gradient with the terms' values added up one by one.
+func TestSumsOverBucketsAreThoseOverTerms(t *testing.T) {
+	d := modelstest.Data(8, 3*chunk)
+	d.Weight = make([]float64, d.Rows())
+	rng := rand.New(rand.NewPCG(2, 2))
+	for i := range d.Weight {
+		d.Weight[i] = .5 + rng.Float64()
+	}
+	s := expand(t, d, 4)
+	b := make([]float64, len(s.z.terms)+1)
+	for j := range b {
+		if j%3 > 0 {
+			b[j] = .3 * rng.NormFloat64()
+		}
+	}
+	loss, weight, gradient := 0.0, 0.0, make([]float64, len(b))
+	margins := s.margins(b)
+	for i := range d.Y {
+		m := b[0]
+		for k := range s.z.terms {
+			m += b[k+1] * s.z.value(k, i)
+		}
+		if math.Abs(margins[i]-m) > 1e-5 {
+			t.Fatalf("margin of row %d is %v, term by term %v", i, margins[i], m)
+		}
+		weight += d.Weight[i]
+		loss += d.Weight[i] * logLoss(m, d.Y[i])
+		r := d.Weight[i] * (models.Sigmoid(m) - d.Y[i])
+		gradient[0] += r
+		for k := range s.z.terms {
+			gradient[k+1] += r * s.z.value(k, i)
+		}
+	}
+	at := s.walk(b)
+	if math.Abs(at.weight-weight) > 1e-8 || math.Abs(at.loss-loss/weight) > 1e-6 {
+		t.Errorf("loss %v of weight %v, term by term %v of %v", at.loss, at.weight, loss/weight, weight)
+	}
+	for j, want := range gradient {
+		if math.Abs(at.gradient[j]-want/weight) > 1e-6 {
+			t.Errorf("gradient %d is %v, term by term %v", j, at.gradient[j], want/weight)
 		}
 	}
 }
@@ -102,48 +152,33 @@ func TestGradientAndHessianMatchFiniteDifferences(t *testing.T) {
 // TestSampledHessianReachesTheMinimum takes enough rows that the Hessian is sampled.
 func TestSampledHessianReachesTheMinimum(t *testing.T) {
 	d := modelstest.Data(5, 3*minSample)
-	s := newSolver(newDesign(d, 5), d)
+	s := expand(t, d, 5)
 	for _, p := range []penalty{{.001, .5}, {.05, 1}, {.01, 0}} {
-		b, err := s.solve(t.Context(), s.all(), s.start(), nil, p, fitTolerance)
+		b, err := s.solve(t.Context(), s.start(), p, fitTolerance)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := p.violation(s.walk(s.all(), b).gradient, b); v >= fitTolerance {
+		if v := p.violation(s.walk(b).gradient, b); v >= fitTolerance {
 			t.Errorf("%+v: optimality conditions violated by %v", p, v)
 		}
 	}
 }
 
-// TestExpandingAnewIsTheSame: the rows of a design too great to be kept give the same fit.
-func TestExpandingAnewIsTheSame(t *testing.T) {
-	d := modelstest.Data(6, 300)
-	s := newSolver(newDesign(d, 3), d)
-	if s.z.ready == nil {
-		t.Fatal("300 rows are not kept")
-	}
-	p := penalty{.01, .5}
-	want, err := s.solve(t.Context(), s.all(), s.start(), nil, p, fitTolerance)
+func expand(t *testing.T, d *features.Dataset, hinges int) *solver {
+	t.Helper()
+	z, err := newDesign(d, hinges)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.z.ready = nil
-	got, err := s.solve(t.Context(), s.all(), s.start(), nil, p, fitTolerance)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for j := range want {
-		if got[j] != want[j] {
-			t.Errorf("coefficient %d is %v, with kept rows %v", j, got[j], want[j])
-		}
-	}
+	return newSolver(z, d)
 }
 
 func TestPenaltyOrdersModels(t *testing.T) {
 	d := modelstest.Data(2, 500)
-	s := newSolver(newDesign(d, 3), d)
+	s := expand(t, d, 3)
 	last := math.Inf(1)
 	for _, lambda := range []float64{.001, .01, .1, 10} {
-		b, err := s.solve(t.Context(), s.all(), s.start(), nil, penalty{lambda, 1}, fitTolerance)
+		b, err := s.solve(t.Context(), s.start(), penalty{lambda, 1}, fitTolerance)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +211,7 @@ func TestDesign(t *testing.T) {
 			{0, 0, 0, 1, 1, 1, nan, nan},
 		},
 	}
-	z := newDesign(&features.Dataset{X: x, Y: []float64{0, 1, 0, 1, 0, 1, 0, 1}}, 1)
+	z := expand(t, &features.Dataset{X: x, Y: []float64{0, 1, 0, 1, 0, 1, 0, 1}}, 1).z
 	type seen struct {
 		feature   int
 		indicator bool
@@ -210,18 +245,27 @@ func TestDesign(t *testing.T) {
 		t.Errorf("99 counts as %v, want the training maximum 6", got)
 	}
 	// Every term has the mean 0 over the training rows, and hinges the standard deviation 1.
-	sum, square := make([]float64, len(z.terms)+1), make([]float64, len(z.terms)+1)
-	row := make([]float64, len(z.terms)+1)
-	for i := range 8 {
-		z.fill(row, i)
-		for k, v := range row {
-			sum[k] += v / 8
-			square[k] += v * v / 8
+	for k, f := range z.terms {
+		sum, square := 0.0, 0.0
+		for i := range 8 {
+			v := z.value(k, i)
+			sum += v / 8
+			square += v * v / 8
+		}
+		if math.Abs(sum) > 1e-6 || !f.indicator && math.Abs(square-1) > 1e-6 {
+			t.Errorf("term %d has mean %v and mean square %v", k, sum, square)
 		}
 	}
-	for k, f := range z.terms {
-		if math.Abs(sum[k+1]) > 1e-6 || !f.indicator && math.Abs(square[k+1]-1) > 1e-6 {
-			t.Errorf("term %d has mean %v and mean square %v", k, sum[k+1], square[k+1])
-		}
+}
+
+func TestAscending(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	values := []float32{0, -1, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32}
+	for range 5000 {
+		values = append(values, float32(rng.NormFloat64()*math.Pow(10, float64(rng.IntN(30)-15))))
+	}
+	want := slices.Sorted(slices.Values(values))
+	if got := ascending(values); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
