@@ -3,8 +3,10 @@ package boost
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"hash/crc32"
+	"os"
 	"slices"
 	"testing"
 
@@ -39,6 +41,68 @@ func TestRoundTrip(t *testing.T) {
 			t.Error("other margins after decoding")
 		}
 		checkAdditive(t, again, d.X.Slice(0, 200))
+	}
+}
+
+// Registries hold files of version 1. This one was written by the last program that wrote them.
+func TestReadsVersion1(t *testing.T) {
+	b, err := os.ReadFile("testdata/format-v1.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("testdata/format-v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want peer
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	x := want.matrix(sample(1, 0).X.Schema)
+	m, err := Decode(b, x.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := DecodeInPlace(mustEncode(t, m), x.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*Model{m, again} {
+		for i, v := range mustMargin(t, m, x) {
+			if v != want.Margin[i] {
+				t.Errorf("row %d: margin %v, then %v", i, v, want.Margin[i])
+			}
+		}
+		checkAdditive(t, m, x)
+	}
+}
+
+func TestDecodeInPlaceKeepsTheBytes(t *testing.T) {
+	d := sample(2000, 46)
+	m := mustFit(t, small, d)
+	b := mustEncode(t, m)
+	allocated := testing.AllocsPerRun(10, func() {
+		if _, err := DecodeInPlace(b, d.X.Schema); err != nil {
+			t.Fatal(err)
+		}
+	})
+	copied := testing.AllocsPerRun(10, func() {
+		if _, err := Decode(b, d.X.Schema); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if littleEndian && allocated != copied-3 {
+		t.Errorf("%v allocations in place, %v for a copy: want three fewer, for roots, nodes and levels", allocated, copied)
+	}
+	for shift := range 8 { // at places that suit the machine or not
+		moved := append(make([]byte, shift, shift+len(b)), b...)[shift:]
+		again, err := DecodeInPlace(moved, d.X.Schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(mustMargin(t, m, d.X), mustMargin(t, again, d.X)) {
+			t.Fatalf("other margins from bytes moved by %d", shift)
+		}
 	}
 }
 
@@ -82,7 +146,8 @@ func sealed(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// FuzzDecode seals what it is given, so that the checksum does not hide the decoder. What decodes must work and keep its bytes' meaning.
+// FuzzDecode seals what it is given, so that the checksum does not hide the decoder. What decodes must work, in place and
+// copied, and keep its meaning when it is encoded again.
 func FuzzDecode(f *testing.F) {
 	d := sample(300, 43)
 	few := d.X.Slice(0, 20)
@@ -90,8 +155,17 @@ func FuzzDecode(f *testing.F) {
 		b := mustEncode(f, mustFit(f, tr, d))
 		f.Add(b[:len(b)-4])
 	}
+	old, err := os.ReadFile("testdata/format-v1.bin")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(old[:len(old)-4])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		m, err := Decode(sealed(body), d.X.Schema)
+		placed, errPlaced := DecodeInPlace(sealed(body), d.X.Schema)
+		if (err == nil) != (errPlaced == nil) {
+			t.Fatalf("copied: %v, in place: %v", err, errPlaced)
+		}
 		if err != nil {
 			return
 		}
@@ -104,8 +178,10 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(margin, mustMargin(t, again, few)) {
-			t.Fatal("other margins after encoding again")
+		for _, m := range []*Model{placed, again} {
+			if !slices.Equal(margin, mustMargin(t, m, few)) {
+				t.Fatal("other margins in place or after encoding again")
+			}
 		}
 	})
 }

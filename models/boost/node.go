@@ -1,7 +1,5 @@
 package boost
 
-import "math"
-
 // node is a split, or a leaf if column is negative. It is 20 bytes without padding, so that a file holds nodes as memory does.
 type node struct {
 	column int32   // of the split
@@ -21,7 +19,7 @@ const (
 )
 
 // zeroRange is LightGBM's kZeroThreshold.
-const zeroRange = 1e-35
+const zeroRange float32 = 1e-35
 
 func (n *node) leaf() bool        { return n.column < 0 }
 func (n *node) missingLeft() bool { return n.rule&ruleMissingLeft != 0 }
@@ -32,7 +30,10 @@ func (n *node) set() int          { return int(n.rule >> ruleBits) }
 // levels is a set of codes of a categorical column, one bit each.
 type levels []uint64
 
-// has says whether a code is in the set.
+// newLevels is an empty set with room for n codes.
+func newLevels(n int) levels { return make(levels, (n+63)/64) }
+
+func (s levels) put(code int)      { s[code>>6] |= 1 << (code & 63) }
 func (s levels) has(code int) bool { return code>>6 < len(s) && s[code>>6]>>(code&63)&1 == 1 }
 
 // goesLeft says to which child a value goes. Codes beyond the set, never seen in training, go with missing values.
@@ -41,7 +42,7 @@ func (m *Model) goesLeft(n *node, v float32) bool {
 		return n.missingLeft()
 	}
 	if !n.categorical() {
-		if n.zeroMissing() && math.Abs(float64(v)) <= zeroRange {
+		if n.zeroMissing() && v >= -zeroRange && v <= zeroRange {
 			return n.missingLeft()
 		}
 		return v <= n.cut
