@@ -18,6 +18,7 @@ const (
 	patience     = 4 // slow steps below enough
 	maxSweeps    = 1000
 	slow         = .5      // a step that leaves more than this share of the violation asks for a new Hessian
+	early        = 3       // steps that are slow because the margins are far from where they go, not because the sample is coarse
 	stripes      = 8       // of the rows: the sums are theirs, added in order, so they do not depend on the number of threads
 	chunk        = 1024    // rows that go through all columns together: their margins stay in the cache
 	worthThreads = 1 << 18 // additions
@@ -188,6 +189,7 @@ func (s *solver) solve(ctx context.Context, start []float64, p penalty, toleranc
 			return nil, fmt.Errorf("no convergence: optimality conditions violated by %.2g after %d steps", worst, step)
 		}
 		work := p.working(b, at.gradient, steer)
+		fresh := steer == nil
 		if steer == nil || len(work) > steer.room {
 			work = p.working(b, at.gradient, nil)
 			steer = s.newSteering(b, len(work), finer)
@@ -216,7 +218,9 @@ func (s *solver) solve(ctx context.Context, start []float64, p penalty, toleranc
 				return b, nil // rounding: nothing goes further down
 			}
 			steer = nil
-			finer = min(4*finer, s.z.rows) // a coarse sample may be what slows the descent
+			if fresh && step >= early {
+				finer = min(4*finer, s.z.rows) // a coarse sample may be what slows the descent
+			}
 			if left < enough {
 				stalled++
 			}

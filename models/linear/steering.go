@@ -13,7 +13,7 @@ const (
 	// The Hessian only steers, so a sample of the rows will do (Roosta-Khorasani & Mahoney 2019, "Sub-sampled Newton methods").
 	minSample = 4096 // rows
 	perColumn = 20   // sampled rows per coordinate
-	entrants  = 64   // coordinates that join a step, at least
+	entrants  = 32   // coordinates that join a step, at least
 	tile      = 256  // sampled rows whose values stay in the cache while their products are summed
 )
 
