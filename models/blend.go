@@ -1,9 +1,7 @@
 package models
 
 import (
-	"context"
 	"fmt"
-	"math/rand/v2"
 
 	"retain/features"
 	"retain/models/internal/wire"
@@ -134,30 +132,4 @@ func DecodeBlend(decoders map[string]Decoder) Decoder {
 		}
 		return b, nil
 	}
-}
-
-// BlendTrainer fits its parts one after the other on the same rows and blends them.
-type BlendTrainer struct {
-	Parts []Trainer // one or more, whose models are Explainers
-}
-
-// Fit fits every part with the same rng, in order. Errors: as Trainer, or a part without additive reasons.
-func (t BlendTrainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (Model, error) {
-	parts := make([]Explainer, 0, len(t.Parts))
-	for _, trainer := range t.Parts {
-		m, err := trainer.Fit(ctx, d, rng)
-		if err != nil {
-			return nil, err
-		}
-		e, ok := m.(Explainer)
-		if !ok {
-			return nil, fmt.Errorf("models: family %s has no additive reasons", m.Family())
-		}
-		parts = append(parts, e)
-	}
-	b, err := NewBlend(parts...)
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
 }

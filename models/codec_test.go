@@ -14,7 +14,7 @@ func FuzzDecodeModels(f *testing.F) {
 	for _, trainer := range []models.Trainer{
 		models.RecencyRule{Feature: "recency_days"},
 		models.BaseRate{},
-		models.BlendTrainer{Parts: []models.Trainer{models.BaseRate{}, models.RecencyRule{Feature: "recency_days"}}},
+		blendTrainer{parts: []models.Trainer{models.BaseRate{}, models.RecencyRule{Feature: "recency_days"}}},
 	} {
 		m, err := trainer.Fit(f.Context(), d, nil)
 		if err != nil {

@@ -20,7 +20,7 @@ func TestRules(t *testing.T) {
 		"recency rule with missing": {Trainer: models.RecencyRule{Feature: "amount_mean"}, Decode: models.DecodeRecencyRule},
 		"recency rule on nothing":   {Trainer: models.RecencyRule{Feature: "never_seen"}, Decode: models.DecodeRecencyRule},
 		"base rate":                 {Trainer: models.BaseRate{}, Decode: models.DecodeBaseRate},
-		"blend":                     {Trainer: models.BlendTrainer{Parts: []models.Trainer{recency, models.BaseRate{}}}, Decode: models.DecodeBlend(decoders)},
+		"blend":                     {Trainer: blendTrainer{parts: []models.Trainer{recency, models.BaseRate{}}}, Decode: models.DecodeBlend(decoders)},
 	} {
 		t.Run(name, func(t *testing.T) { modelstest.Check(t, c) })
 	}

@@ -24,15 +24,20 @@ type scoringInput struct {
 	Population *features.Population
 	X          *features.Matrix
 	Monthly    []float64
-	Snapshot   string // id of the stored snapshot that it was read from; "" = computed now
 }
 
-// readInput reads the stored snapshot of the cutoff if it is of the same definitions and the same rows, else it computes. Both give the same, bit for bit.
+// readInput reads the stored snapshot of the cutoff if there is one that serves, else it computes. Both give the same, bit for bit.
 func readInput(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (*scoringInput, error) {
-	row, err := store.DB.FindSnapshot(ctx, cutoff, snapshotFingerprint(a, store.Sources))
-	if errors.Is(err, warehouse.ErrNoSnapshot) {
+	in, err := storedInput(ctx, store, a, cutoff)
+	if errors.Is(err, warehouse.ErrNoSnapshot) || errors.Is(err, errDamaged) {
 		return computeInput(ctx, store, a, cutoff)
 	}
+	return in, err
+}
+
+// storedInput reads the stored snapshot of the cutoff that is of the same definitions and the same rows; ErrNoSnapshot where there is none.
+func storedInput(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (*scoringInput, error) {
+	row, err := store.DB.FindSnapshot(ctx, cutoff, snapshotFingerprint(a, store.Sources))
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +46,9 @@ func readInput(ctx context.Context, store *features.Store, a *models.Artifact, c
 		return nil, err
 	}
 	if digest != row.Input {
-		return computeInput(ctx, store, a, cutoff)
+		return nil, fmt.Errorf("of these rows: %w", warehouse.ErrNoSnapshot)
 	}
-	in, err := loadInput(ctx, store, row)
-	if errors.Is(err, errDamaged) {
-		return computeInput(ctx, store, a, cutoff)
-	}
-	return in, err
+	return loadInput(ctx, store, row)
 }
 
 // computeInput computes population, features and value at the cutoff.

@@ -91,7 +91,7 @@ func loadInput(ctx context.Context, store *features.Store, row warehouse.Snapsho
 	if err := json.Unmarshal([]byte(row.Header), &header); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	in := &scoringInput{Snapshot: row.ID, Monthly: make([]float64, 0, row.Eligible),
+	in := &scoringInput{Monthly: make([]float64, 0, row.Eligible),
 		X: &features.Matrix{Schema: header.Schema, X: make([][]float32, len(header.Schema))}}
 	for j := range in.X.X {
 		in.X.X[j] = make([]float32, 0, row.Eligible)

@@ -106,7 +106,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	err = d.do("Score every customer as of the last complete day", func() (string, error) {
-		report.Run, err = d.app.score(ctx, s, time.Time{})
+		v, err := s.vantage(ctx, time.Time{}, time.Now())
+		if err != nil {
+			return "", err
+		}
+		report.Run, err = d.app.score(ctx, s, v)
 		return fmt.Sprintf("%s of %s customers scored: the others %s", spoken.Count(report.Run.Scored), spoken.Count(report.Run.Customers), d.set.others), err
 	})
 	if err != nil {

@@ -86,22 +86,22 @@ func followPromotion(e pipelines.Entry) []string {
 // planSnapshot keeps the features of the cutoff for the champion.
 func (a *app) planSnapshot(s *session) plan {
 	return func(ctx context.Context, c pipelines.Call) (pipelines.Work, error) {
-		champion, cutoff, err := s.scoringCutoff(ctx, c)
+		v, err := s.vantage(ctx, c.Cutoff, c.Now)
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		return pipelines.SnapshotWork(ctx, s.store, champion.artifact, cutoff)
+		return pipelines.SnapshotWork(ctx, s.store, v.champion.artifact, v.cutoff)
 	}
 }
 
 // planScore scores at the cutoff. The same model, configuration and rows give the same run, so they name the work.
 func (a *app) planScore(s *session) plan {
 	return func(ctx context.Context, c pipelines.Call) (pipelines.Work, error) {
-		champion, cutoff, err := s.scoringCutoff(ctx, c)
+		v, err := s.vantage(ctx, c.Cutoff, c.Now)
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		digest, err := pipelines.InputDigest(ctx, s.store, cutoff)
+		digest, err := pipelines.InputDigest(ctx, s.store, v.cutoff)
 		if err != nil {
 			return pipelines.Work{}, err
 		}
@@ -114,9 +114,9 @@ func (a *app) planScore(s *session) plan {
 			return pipelines.Work{}, fmt.Errorf("name the run: %w", err)
 		}
 		sum := sha256.Sum256(settings)
-		key := fmt.Sprintf("%s %s v%d input %s settings %s", cutoff.Format(time.RFC3339), champion.row.Name, champion.row.Version, digest, hex.EncodeToString(sum[:8]))
-		return pipelines.Work{Key: key, Cutoff: cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
-			run, err := a.score(ctx, s, cutoff)
+		key := fmt.Sprintf("%s %s v%d input %s settings %s", v.cutoff.Format(time.RFC3339), v.champion.row.Name, v.champion.row.Version, digest, hex.EncodeToString(sum[:8]))
+		return pipelines.Work{Key: key, Cutoff: v.cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
+			run, err := a.score(ctx, s, v)
 			if err != nil {
 				return pipelines.Outcome{}, err
 			}
@@ -133,21 +133,6 @@ func (a *app) planMonitor(s *session) plan {
 			return pipelines.Monitor(ctx, pipelines.MonitorOptions{DB: s.db, Sources: s.config.sources(), Now: c.Now, Cutoff: c.Cutoff})
 		}}, nil
 	}
-}
-
-// scoringCutoff is the champion and the cutoff asked for, by default the latest one as of the call.
-func (s *session) scoringCutoff(ctx context.Context, c pipelines.Call) (registered, time.Time, error) {
-	champion, err := s.champion(ctx)
-	if err != nil || !c.Cutoff.IsZero() {
-		return champion, c.Cutoff, err
-	}
-	spec := champion.artifact.Churn
-	spec.DataUntil = s.config.Churn.DataUntil
-	watermark, err := s.store.Watermark(ctx, spec)
-	if err != nil {
-		return champion, time.Time{}, err
-	}
-	return champion, latestCutoff(watermark, c.Now), nil
 }
 
 // permanent tells the errors that another attempt would meet again.

@@ -36,7 +36,11 @@ func (a *app) scoreCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			run, err := a.score(cmd.Context(), s, cutoff)
+			v, err := s.vantage(cmd.Context(), cutoff, time.Now())
+			if err != nil {
+				return err
+			}
+			run, err := a.score(cmd.Context(), s, v)
 			if err != nil {
 				return err
 			}
@@ -47,48 +51,30 @@ func (a *app) scoreCommand() *cobra.Command {
 	return cmd
 }
 
-// score runs the champion at the cutoff; the zero cutoff is the latest UTC midnight not after now nor after the watermark.
-func (a *app) score(ctx context.Context, s *session, cutoff time.Time) (models.Run, error) {
-	champion, err := s.champion(ctx)
-	if err != nil {
-		return models.Run{}, err
+// vantage is where a scoring run stands.
+type vantage struct {
+	champion  registered
+	cutoff    time.Time
+	asked     bool      // the cutoff was asked for
+	watermark time.Time // how far the data are complete for the champion's labels
+	now       time.Time
+}
+
+// vantage finds the champion and its cutoff: the one asked for or, where that is zero, the latest UTC midnight not after now nor after the watermark.
+func (s *session) vantage(ctx context.Context, cutoff, now time.Time) (v vantage, err error) {
+	v = vantage{cutoff: cutoff, asked: !cutoff.IsZero(), now: now.UTC()}
+	if v.champion, err = s.champion(ctx); err != nil {
+		return v, err
 	}
-	model, err := champion.serving()
-	if err != nil {
-		return models.Run{}, err
-	}
-	spec := model.Artifact.Churn
+	spec := v.champion.artifact.Churn
 	spec.DataUntil = s.config.Churn.DataUntil // how far the data reach today is not the model's to say
-	if !sameChurn(s.config.Churn, spec) {
-		a.say("warning: churn: in the configuration differs from the champion's; scoring uses the champion's until `retain train churn` runs")
+	if v.watermark, err = s.store.Watermark(ctx, spec); err != nil {
+		return v, err
 	}
-	now := time.Now().UTC()
-	watermark, err := s.store.Watermark(ctx, spec)
-	if err != nil {
-		return models.Run{}, err
+	if !v.asked {
+		v.cutoff = latestCutoff(v.watermark, v.now)
 	}
-	switch {
-	case cutoff.IsZero():
-		cutoff = latestCutoff(watermark, now)
-		if now.Sub(cutoff) > staleAfter {
-			a.say(fmt.Sprintf("the data end %s, %s: customers are scored as of then", day(watermark), ago(watermark, now)))
-		}
-	case cutoff.After(watermark):
-		a.say(fmt.Sprintf("warning: the data are complete until %s only; what happened between then and the cutoff %s is not all known", watermark.Format(time.RFC3339), cutoff.Format(time.RFC3339)))
-		if cutoff.After(now) {
-			a.say("warning: the cutoff lies in the future: this run stays in force until one of a later cutoff is made")
-		}
-	}
-	decide, err := s.config.decideOptions()
-	if err != nil {
-		return models.Run{}, err
-	}
-	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: cutoff, Value: s.config.valueTerms(), Decide: decide,
-		Warn: func(line string) { a.say("warning: " + line) }}
-	if b := s.config.Bands; b != nil {
-		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
-	}
-	return pipelines.Score(ctx, o)
+	return v, nil
 }
 
 // latestCutoff is the latest UTC midnight not after now nor after the watermark.
@@ -97,6 +83,36 @@ func latestCutoff(watermark, now time.Time) time.Time {
 		watermark = now
 	}
 	return watermark.UTC().Truncate(24 * time.Hour)
+}
+
+// score runs the champion from where it stands, and tells what is odd about the place.
+func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, error) {
+	model, err := v.champion.serving()
+	if err != nil {
+		return models.Run{}, err
+	}
+	if !sameChurn(s.config.Churn, model.Artifact.Churn) {
+		a.say("warning: churn: in the configuration differs from the champion's; scoring uses the champion's until `retain train churn` runs")
+	}
+	switch {
+	case !v.asked && v.now.Sub(v.cutoff) > staleAfter:
+		a.say(fmt.Sprintf("the data end %s, %s: customers are scored as of then", day(v.watermark), ago(v.watermark, v.now)))
+	case v.asked && v.cutoff.After(v.watermark):
+		a.say(fmt.Sprintf("warning: the data are complete until %s only; what happened between then and the cutoff %s is not all known", v.watermark.Format(time.RFC3339), v.cutoff.Format(time.RFC3339)))
+		if v.cutoff.After(v.now) {
+			a.say("warning: the cutoff lies in the future: this run stays in force until one of a later cutoff is made")
+		}
+	}
+	decide, err := s.config.decideOptions()
+	if err != nil {
+		return models.Run{}, err
+	}
+	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: v.cutoff, Value: s.config.valueTerms(), Decide: decide,
+		Warn: func(line string) { a.say("warning: " + line) }}
+	if b := s.config.Bands; b != nil {
+		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
+	}
+	return pipelines.Score(ctx, o)
 }
 
 // sameChurn compares two label specifications as the documents they are stored as, but for how far the data reached.

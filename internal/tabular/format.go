@@ -21,10 +21,6 @@ const (
 	Parquet
 )
 
-func (f Format) String() string {
-	return [...]string{"unknown", "CSV", "TSV", "NDJSON", "Parquet"}[f]
-}
-
 var (
 	gzipMagic    = []byte{0x1f, 0x8b}
 	parquetMagic = []byte("PAR1")
