@@ -9,7 +9,7 @@ ARGS    ?=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: help build engine demo test test-native race lint bench bench-world bench-features
+.PHONY: help build engine demo test test-native race lint bench bench-world bench-features bench-boost
 
 build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
@@ -47,3 +47,6 @@ bench-world: engine ## what the models recover of the known world, at 3,000 (5 s
 
 bench-features: engine ## CPU of feature SQL against the barest scan; RETAIN_BENCH_SIZE=A|B|S, RETAIN_BENCH_DIR=DIR keeps the history
 	go test -run '^$$' -bench Features -benchtime 1x -timeout 120m ./features
+
+bench-boost: ## boosted trees against XGBoost, scikit-learn and LightGBM on the same tables; an hour; ARGS="-n 200000 -t 50" is short
+	@scripts/bench-boost $(ARGS)
