@@ -84,6 +84,7 @@ type arena struct {
 	testKnown time.Time                 // labels of test cutoffs are read with ingested_at before; zero = all
 	champion  *recipe                   // nil = none, or it is one of the families as they stand
 	settled   map[string]models.Trainer // choices that later origins take over
+	kept      []*shared                 // the newest fits
 	progress  func(string)
 }
 
@@ -204,12 +205,22 @@ func (t *tournament) plays(name string) bool {
 	return len(t.Origins) == 0 || c != nil && len(c.Held) == len(t.Origins)
 }
 
-// fit cross-fits families on an encoded training set with folds by customer.
+// fit cross-fits families on an encoded training set with folds by customer, or takes the fits of the same rows before.
 func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family) ([]*Fitted, []Failure, error) {
+	for _, s := range a.kept {
+		if fitted, failures, ok := s.of(d, families); ok {
+			return fitted, failures, nil
+		}
+	}
 	fold := CustomerFolds(d.Customer, innerFolds, a.seed)
 	f := newFitter(d, fold, recencyColumn(d.X.Schema, a.churn), a.seed)
 	f.settled = a.settled
-	return f.Fit(ctx, families)
+	fitted, failures, err := f.Fit(ctx, families)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.kept = append(a.kept[max(0, len(a.kept)+1-keptFits):], &shared{d: d, families: familyNames(families), fitted: fitted, failures: failures})
+	return fitted, failures, nil
 }
 
 // match is one origin at work.
