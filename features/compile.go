@@ -27,6 +27,7 @@ type compiler struct {
 	periods []string            // columns of subscriptions that are compared with the period before
 	lives   bool                // the table of the eligible tells lifeColumns
 	scans   []*scan
+	located map[string]located // the sources of the scans
 }
 
 // scan is one pass over a source: one row per customer with the aggregates that some entries need.
@@ -39,7 +40,7 @@ type scan struct {
 
 func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entry) (*compiler, error) {
 	cutoff = cutoff.UTC()
-	c := &compiler{store: s, cutoff: cutoff, now: milliseconds(cutoff), span: map[string]int{}}
+	c := &compiler{store: s, cutoff: cutoff, now: milliseconds(cutoff), span: map[string]int{}, located: map[string]located{}}
 	var err error
 	if c.first, err = s.firstRows(ctx, cutoff); err != nil {
 		return nil, err
@@ -177,7 +178,15 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 	if s.span > 0 {
 		r.From = c.cutoff.AddDate(0, 0, -s.span)
 	}
-	rows, err := c.store.rows(ctx, r)
+	from, ok := c.located[s.source]
+	if !ok { // once for all ranges
+		var err error
+		if from, err = c.store.locate(ctx, s.source); err != nil {
+			return "", err
+		}
+		c.located[s.source] = from
+	}
+	rows, err := from.rowsSQL(r)
 	if err != nil {
 		return "", err
 	}

@@ -54,22 +54,34 @@ func (s *Store) VersionsOf(ctx context.Context, source string, columns []string,
 }
 
 func (s *Store) rows(ctx context.Context, r read) (string, error) {
-	src, ok := sourceNamed(r.Source)
-	if !ok {
-		return "", fmt.Errorf("read source %q: there are %s", r.Source, strings.Join(sourceNames(), ", "))
-	}
-	corrected := false
-	if s.Sources[r.Source].Table == "" && r.Source != Customers {
-		var err error
-		if corrected, err = s.corrected(ctx, r.Source); err != nil {
-			return "", err
-		}
-	}
-	b, err := s.bind(ctx, src)
+	l, err := s.locate(ctx, r.Source)
 	if err != nil {
 		return "", err
 	}
-	return rowsSQL(src, b, r, corrected)
+	return l.rowsSQL(r)
+}
+
+// located is a source as the warehouse holds it now.
+type located struct {
+	source
+	bound     bound
+	corrected bool // some event has more than one version
+}
+
+// locate asks the warehouse what a source's statements must know of it.
+func (s *Store) locate(ctx context.Context, name string) (l located, err error) {
+	src, ok := sourceNamed(name)
+	if !ok {
+		return l, fmt.Errorf("read source %q: there are %s", name, strings.Join(sourceNames(), ", "))
+	}
+	l.source = src
+	if s.Sources[name].Table == "" && name != Customers {
+		if l.corrected, err = s.corrected(ctx, name); err != nil {
+			return l, err
+		}
+	}
+	l.bound, err = s.bind(ctx, src)
+	return l, err
 }
 
 // corrected tells whether any event of the source has more than one version.
@@ -81,7 +93,9 @@ func (s *Store) corrected(ctx context.Context, source string) (bool, error) {
 	return n > 0, nil
 }
 
-func rowsSQL(src source, b bound, r read, corrected bool) (string, error) {
+// rowsSQL is the FROM-expression of a read, in parentheses.
+func (l located) rowsSQL(r read) (string, error) {
+	src, b := l.source, l.bound
 	columns := []string{"customer_id"}
 	for _, c := range r.Columns {
 		if _, ok := src.column(c); !ok && !slices.Contains(clockColumns, c) {
@@ -126,7 +140,7 @@ func rowsSQL(src source, b bound, r read, corrected bool) (string, error) {
 			" LIMIT 1 BY r.customer_id, if(r." + quoteName(src.Identity[0]) + " = '', r.row_number + 1, 0), r.event_hash) AS r WHERE " + happened + ")", nil
 	}
 	base := "SELECT " + list + " FROM " + tableSQL(src, b) + " AS r WHERE " + happened + " AND r.ingested_at < " + t + keys
-	if !corrected {
+	if !l.corrected {
 		return "(" + base + ")", nil
 	}
 	// The first version of a corrected event stands in the base table too: all its versions are read from the fixes instead.
