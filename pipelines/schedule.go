@@ -131,6 +131,9 @@ func (s *Schedule) night(ctx context.Context, entry ScheduleEntry, due time.Time
 		bench.Jobs = []Job{{Name: JobNight, Plan: func(context.Context, Call) (Work, error) {
 			return Work{Key: nightKey(entry, due), Do: func(ctx context.Context) (Outcome, error) {
 				rows, err := s.Runner.RunAll(ctx, chains[entry.Job], Call{Due: due})
+				if pruning := bench.DB.PruneJobs(ctx, time.Now()); pruning != nil { // the work is done all the same, and the next night prunes more
+					s.Runner.log().WarnContext(ctx, "ledger of jobs is not pruned", "error", pruning.Error())
+				}
 				return nightOutcome(rows), err
 			}}, nil
 		}}}

@@ -54,6 +54,10 @@ func start(t *testing.T, s *Schedule) {
 
 func TestScheduleFiresAtItsTimes(t *testing.T) {
 	w := warehousetest.Open(t)
+	const old = 2500
+	if err := w.Conn().Exec(t.Context(), fmt.Sprintf("INSERT INTO jobs (job, key, attempt, run, state, at) SELECT 'old', toString(number), 1, 'r', 'done', toDateTime64(1577836800 + number, 6, 'UTC') FROM numbers(%d)", old)); err != nil {
+		t.Fatal(err)
+	}
 	clock := clockwork.NewFakeClockAt(tonight.Add(-time.Hour))
 	s := &stage{}
 	schedule := &Schedule{Runner: s.runner(w, clock), Zone: time.UTC, Entries: []ScheduleEntry{daily(t, JobScore, "0 3 * * *"), daily(t, JobTrain, "0 4 * * 0")}}
@@ -81,6 +85,10 @@ func TestScheduleFiresAtItsTimes(t *testing.T) {
 	eventually(t, w, "train due 2026-11-22T04:00:00Z", warehouse.JobDone)
 	if diff := cmp.Diff([]string{JobImport, JobSnapshot, JobScore, JobMonitor, JobImport, JobTrain}, s.began()); diff != "" {
 		t.Error("fired:", diff)
+	}
+	var left uint64
+	if err := w.Conn().QueryRow(t.Context(), "SELECT count() FROM jobs WHERE job = 'old'").Scan(&left); err != nil || left >= old || left == 0 {
+		t.Errorf("%d of %d old rows of the ledger are left (%v): the night prunes it to 2,000 rows", left, old, err)
 	}
 }
 

@@ -23,7 +23,7 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run JOB",
 		Short: "Run one job of the night now: import, snapshot, score, train or monitor",
 		Long: `Run one job now, by hand. The jobs are those of the schedule: import (files of the watched folder), snapshot (the features of a
-cutoff, kept), score, train and monitor. The ledger keeps who did what, when and how it ended; --list shows it.
+cutoff, kept), score, train and monitor. The ledger keeps who did what, when and how it ended, for 400 days; --list shows it.
 
 A job that runs elsewhere at this moment is waited for, and taken over if its process has died.`,
 		Example: "  retain run score --cutoff 2026-03-01\n  retain run --list",
