@@ -1,6 +1,7 @@
 package linear_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -131,4 +132,50 @@ func BenchmarkFit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkFitWide is 16,000 rows of 120 skewed columns, which hang together in tens and become 720 terms, at three penalties: 4, 1 and 1/4
+// times columns/rows, as a training tries them.
+func BenchmarkFitWide(b *testing.B) {
+	d := wide(16000, 120)
+	for _, factor := range []float64{4, 1, .25} {
+		b.Run(fmt.Sprint(factor), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := (linear.Trainer{Lambda: factor * 120 / 16000, Alpha: .5, Hinges: 5}).Fit(b.Context(), d, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// wide is columns like the windows and aggregates of one source: ten share most of what they say. A tenth of the rows churn.
+func wide(rows, columns int) *features.Dataset {
+	rng := rand.New(rand.NewPCG(7, 7))
+	d := &features.Dataset{X: &features.Matrix{}, Y: make([]float64, rows)}
+	shared := make([][]float64, columns/10)
+	for g := range shared {
+		shared[g] = make([]float64, rows)
+		for i := range shared[g] {
+			shared[g][i] = rng.NormFloat64()
+		}
+	}
+	for j := range columns {
+		x := make([]float32, rows)
+		for i := range x {
+			x[i] = float32(math.Exp(shared[j/10][i] + .5*rng.NormFloat64()))
+		}
+		d.X.Schema = append(d.X.Schema, features.Column{Name: fmt.Sprint("c", j)})
+		d.X.X = append(d.X.X, x)
+	}
+	for i := range d.Y {
+		m := -2.6
+		for g := range shared {
+			m += .3 * math.Abs(shared[g][i]-float64(g%3)/2) // bent, so that hinges matter
+		}
+		if rng.Float64() < 1/(1+math.Exp(3-m)) {
+			d.Y[i] = 1
+		}
+	}
+	return d
 }
