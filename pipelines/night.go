@@ -34,7 +34,7 @@ type Runner struct {
 	// Open returns the bench. It is asked before every attempt, so that it can open the warehouse anew when the process that held it is gone. Required.
 	Open      func(ctx context.Context) (Bench, error)
 	Who       string           // written into the ledger
-	Timeout   time.Duration    // of one attempt; 0 = none
+	Timeout   time.Duration    // of one attempt, its planning included; 0 = none
 	Retries   int              // attempts after the first one that failed
 	Backoff   time.Duration    // before the first retry, doubled each time; 0 = a minute
 	Permanent func(error) bool // errors that another attempt would meet again; nil: none is
@@ -67,6 +67,7 @@ func (r *Runner) Run(ctx context.Context, name string, c Call) (warehouse.JobRow
 }
 
 // RunAll runs jobs in the order of JobNames, and those that they ask for by their outcome. A job one of whose needs failed or was blocked is not run, and the ledger says so.
+// An import that only set files aside (WatchedFilesError) failed, but blocks nothing: a file that nobody mends must not keep the others from being scored and trained on.
 // It returns the rows in the order of running, and why the night is not whole.
 func (r *Runner) RunAll(ctx context.Context, names []string, c Call) (rows []warehouse.JobRow, err error) {
 	asked := slices.Clone(names)
@@ -93,7 +94,8 @@ func (r *Runner) RunAll(ctx context.Context, names []string, c Call) (rows []war
 			if ctx.Err() != nil {
 				return rows, context.Cause(ctx)
 			}
-			broken[name] = true
+			var aside *WatchedFilesError
+			broken[name] = !errors.As(err, &aside)
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
@@ -165,7 +167,7 @@ func (r *Runner) job(ctx context.Context, name string, c Call) (row warehouse.Jo
 		case ctx.Err() != nil:
 			return row, follow, errors.Join(err, contextError(ctx, err))
 		case busy:
-			if err := pause(ctx, clockwork.NewRealClock(), busyPoll); err != nil {
+			if err := r.await(ctx, row); err != nil {
 				return row, follow, err
 			}
 			continue
@@ -180,6 +182,23 @@ func (r *Runner) job(ctx context.Context, name string, c Call) (row warehouse.Jo
 			return row, follow, errors.Join(err, stopped)
 		}
 		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// await waits until another process is through with the work of the row, or dead. What the ledger cannot tell, the next attempt finds out.
+func (r *Runner) await(ctx context.Context, row warehouse.JobRow) error {
+	for {
+		if err := pause(ctx, clockwork.NewRealClock(), busyPoll); err != nil {
+			return err
+		}
+		bench, err := r.Open(ctx)
+		if err != nil {
+			return nil //nolint:nilerr // told by the attempt that follows
+		}
+		last, err := bench.DB.LatestJob(ctx, row.Job, row.Key)
+		if err != nil || last.State != warehouse.JobRunning || last.Dead(time.Now()) {
+			return nil //nolint:nilerr // as above
+		}
 	}
 }
 
@@ -216,7 +235,13 @@ func (r *Runner) attempt(ctx context.Context, name string, c Call, unsettled **w
 		*unsettled = nil
 	}
 	c.Now = r.clock().Now()
-	work, planning := job.Plan(ctx, c)
+	limit := r.limit()
+	defer limit.stop()
+	var work Work
+	_, planning := limit.do(ctx, func(ctx context.Context) (_ Outcome, err error) {
+		work, err = job.Plan(ctx, c)
+		return Outcome{}, err
+	})
 	if planning != nil {
 		work = Work{Key: "not planned, " + c.when(), Do: func(context.Context) (Outcome, error) { return Outcome{}, planning }}
 	}
@@ -238,33 +263,42 @@ func (r *Runner) attempt(ctx context.Context, name string, c Call, unsettled **w
 		return row, job.follow(row), false, nil
 	}
 	a := &attempt{db: bench.DB, row: row}
-	do, stop := r.withTimeout(work.Do)
-	*unsettled, err = a.run(ctx, r.clock().Now, do)
-	stop()
+	*unsettled, err = a.run(ctx, r.clock().Now, func(ctx context.Context) (Outcome, error) { return limit.do(ctx, work.Do) })
 	r.tell(ctx, a.row, err)
 	return a.row, job.follow(a.row), false, err
 }
 
-// withTimeout ends the work's context after Timeout by the runner's clock.
-func (r *Runner) withTimeout(do func(context.Context) (Outcome, error)) (limited func(context.Context) (Outcome, error), stop func()) {
+// limit is the time that one attempt has, by the runner's clock: planning and work together.
+type limit struct {
+	over context.Context // done with errTimeout when the time is up; nil: there is no limit
+	stop func()
+}
+
+func (r *Runner) limit() limit {
 	if r.Timeout == 0 {
-		return do, func() {}
+		return limit{stop: func() {}}
 	}
-	var timer clockwork.Timer
-	return func(ctx context.Context) (Outcome, error) {
-			ctx, cancel := context.WithCancelCause(ctx)
-			defer cancel(nil)
-			timer = r.clock().AfterFunc(r.Timeout, func() { cancel(fmt.Errorf("%w (%v)", errTimeout, r.Timeout)) })
-			o, err := protect(ctx, do)
-			if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
-				err = context.Cause(ctx)
-			}
-			return o, err
-		}, func() {
-			if timer != nil {
-				timer.Stop()
-			}
-		}
+	over, cancel := context.WithCancelCause(context.Background())
+	timer := r.clock().AfterFunc(r.Timeout, func() { cancel(fmt.Errorf("%w (%v)", errTimeout, r.Timeout)) })
+	return limit{over, func() {
+		timer.Stop()
+		cancel(nil)
+	}}
+}
+
+// do ends the context of the work when the time is up, and makes a panic an error.
+func (l limit) do(ctx context.Context, work func(context.Context) (Outcome, error)) (Outcome, error) {
+	if l.over == nil {
+		return protect(ctx, work)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.over, func() { cancel(context.Cause(l.over)) })()
+	o, err := protect(ctx, work)
+	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = context.Cause(ctx)
+	}
+	return o, err
 }
 
 // row is what the ledger notes of work that begins.

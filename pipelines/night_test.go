@@ -93,6 +93,11 @@ func TestNightOrderAndDependencies(t *testing.T) {
 		{"and nothing else", []string{JobImport, JobTrain, JobSnapshot}, map[string]func(context.Context) (Outcome, error){JobTrain: bad}, nil,
 			[]string{JobImport, JobTrain, JobSnapshot},
 			[]string{"import done", "train failed", "snapshot done"}},
+		{"files that were set aside stop nothing", chains[JobScore], map[string]func(context.Context) (Outcome, error){JobImport: func(context.Context) (Outcome, error) {
+			return Outcome{Rows: 3}, &WatchedFilesError{Folder: "in/failed", Files: []string{"usage.csv: is empty"}}
+		}}, nil,
+			[]string{JobImport, JobSnapshot, JobScore, JobMonitor},
+			[]string{"import failed", "snapshot done", "score done", "monitor done"}},
 		{"an outcome asks for more", chains[JobTrain], nil, map[string][]string{JobTrain: {JobSnapshot, JobScore}},
 			[]string{JobImport, JobTrain, JobSnapshot, JobScore},
 			[]string{"import done", "train done", "snapshot done", "score done"}},
@@ -201,6 +206,37 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// Planning reads the rows known at the cutoff, which can hang as the work can.
+func TestTimeoutCoversPlanning(t *testing.T) {
+	w := warehousetest.Open(t)
+	clock := clockwork.NewFakeClockAt(tonight)
+	for name, plan := range map[string]func(context.Context, Call) (Work, error){
+		"all of it": func(ctx context.Context, _ Call) (Work, error) {
+			clock.Advance(2 * time.Hour)
+			<-ctx.Done()
+			return Work{}, fmt.Errorf("digest: %w", ctx.Err())
+		},
+		"a part": func(context.Context, Call) (Work, error) {
+			clock.Advance(40 * time.Minute)
+			return Work{Key: "k", Do: func(ctx context.Context) (Outcome, error) {
+				clock.Advance(40 * time.Minute)
+				<-ctx.Done()
+				return Outcome{}, ctx.Err()
+			}}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Runner{Clock: clock, Timeout: time.Hour, Open: func(context.Context) (Bench, error) {
+				return Bench{DB: w, Jobs: []Job{{Name: JobScore, Plan: plan}}}, nil
+			}}
+			row, err := r.Run(t.Context(), JobScore, Call{Due: tonight})
+			if !errors.Is(err, errTimeout) || row.State != warehouse.JobFailed || !strings.Contains(row.Error, "schedule.timeout (1h0m0s)") {
+				t.Errorf("%+v, %v", row, err)
+			}
+		})
+	}
+}
+
 func TestCancelLeavesTheLedgerConsistent(t *testing.T) {
 	w := warehousetest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -251,6 +287,17 @@ func TestPlanFails(t *testing.T) {
 	}}
 	row, err := r.Run(t.Context(), JobScore, Call{Due: tonight})
 	if err == nil || row.State != warehouse.JobFailed || row.Error != "no model serves yet" || !strings.HasPrefix(row.Key, "not planned") {
+		t.Errorf("%+v, %v", row, err)
+	}
+}
+
+func TestPanicWhilePlanningIsAFailure(t *testing.T) {
+	w := warehousetest.Open(t)
+	r := &Runner{Open: func(context.Context) (Bench, error) {
+		return Bench{DB: w, Jobs: []Job{{Name: JobScore, Plan: func(context.Context, Call) (Work, error) { panic("no such column") }}}}, nil
+	}}
+	row, err := r.Run(t.Context(), JobScore, Call{Due: tonight})
+	if err == nil || row.State != warehouse.JobFailed || !strings.Contains(row.Error, "no such column") {
 		t.Errorf("%+v, %v", row, err)
 	}
 }
