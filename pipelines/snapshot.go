@@ -15,8 +15,11 @@ import (
 	"retain/models"
 )
 
-// errInputChanged says that rows known at the cutoff arrived while the snapshot was computed. Another attempt sees them all.
+// errInputChanged says that rows known at the cutoff arrived while the snapshot was computed. Another try may see them all.
 var errInputChanged = errors.New("rows known at the cutoff arrived while the snapshot was computed")
+
+// snapshotTries are made at a snapshot while such rows arrive. Without one scoring computes for itself.
+const snapshotTries = 2
 
 // scoringInput is what a scoring run reads at a cutoff: who exists, the features of the eligible before encoding, and their monthly value, both in the order of
 // Population.Eligible. Close the population.
@@ -84,21 +87,32 @@ type SnapshotReport struct {
 	Bytes     int64     `json:"bytes"` // before compression
 }
 
-// SnapshotWork plans the snapshot of a cutoff for a model: its key is the cutoff, the definitions and the rows known at the cutoff.
+// SnapshotWork plans the snapshot of a cutoff for a model: its key is the cutoff, the definitions and the rows known at the cutoff when it is planned. What is
+// stored is of one state of the rows: where they never hold still, nothing is, which is no error.
 func SnapshotWork(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (Work, error) {
 	digest, err := InputDigest(ctx, store, cutoff)
 	if err != nil {
 		return Work{}, err
 	}
 	fingerprint := snapshotFingerprint(a, store.Sources)
-	id := snapshotID(cutoff, fingerprint, digest)
-	return Work{Key: cutoff.UTC().Format(time.RFC3339) + " " + id, Cutoff: cutoff, Do: func(ctx context.Context) (Outcome, error) {
-		report, err := takeSnapshot(ctx, store, a, cutoff, warehouse.SnapshotRow{ID: id, Cutoff: cutoff, Fingerprint: fingerprint, Input: digest})
-		if err != nil {
-			return Outcome{}, err
+	return Work{Key: cutoff.UTC().Format(time.RFC3339) + " " + snapshotID(cutoff, fingerprint, digest), Cutoff: cutoff, Do: func(ctx context.Context) (Outcome, error) {
+		digest := digest
+		for range snapshotTries {
+			row := warehouse.SnapshotRow{ID: snapshotID(cutoff, fingerprint, digest), Cutoff: cutoff, Fingerprint: fingerprint, Input: digest}
+			report, err := takeSnapshot(ctx, store, a, cutoff, row)
+			if errors.Is(err, errInputChanged) {
+				if digest, err = InputDigest(ctx, store, cutoff); err != nil {
+					return Outcome{}, err
+				}
+				continue
+			}
+			if err != nil {
+				return Outcome{}, err
+			}
+			return Outcome{Rows: int64(report.Eligible), Report: report,
+				Message: fmt.Sprintf("%d of %d customers, %d features", report.Eligible, report.Customers, report.Features)}, nil
 		}
-		return Outcome{Rows: int64(report.Eligible), Report: report,
-			Message: fmt.Sprintf("%d of %d customers, %d features", report.Eligible, report.Customers, report.Features)}, nil
+		return Outcome{Message: "nothing is kept, as rows known at the cutoff keep arriving; scoring computes for itself"}, nil
 	}}, nil
 }
 

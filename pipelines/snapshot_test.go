@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,8 +87,52 @@ func TestSnapshotIsWhatIsComputed(t *testing.T) {
 	if next, err := SnapshotWork(t.Context(), store, m.Artifact, cutoff); err != nil || next.Key == work.Key {
 		t.Errorf("other rows have the same key %s (%v)", next.Key, err)
 	}
-	if _, err := work.Do(t.Context()); !errors.Is(err, errInputChanged) {
-		t.Errorf("rows came in while it was computed: %v", err)
+	// Rows that came in since it was planned are taken.
+	if _, err := work.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	newer, err := storedInput(t.Context(), store, m.Artifact, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer newer.Population.Close(t.Context())
+	if !sameBits(now, newer) {
+		t.Error("the snapshot after a late row differs from what is computed")
+	}
+}
+
+// While rows known at the cutoff arrive without end there is no snapshot of one state of them, but a run all the same.
+func TestSnapshotWhileRowsArrive(t *testing.T) {
+	w := warehousetest.Open(t)
+	m := openShop(t, w, 200)
+	store := &features.Store{DB: w}
+	cutoff := worldStart.AddDate(0, 0, 199)
+	work, err := SnapshotWork(t.Context(), store, m.Artifact, cutoff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arriving, stop := context.WithCancel(t.Context())
+	arrived := make(chan int)
+	go func() {
+		n := 0
+		for ; arriving.Err() == nil; n++ {
+			if err := w.Conn().Exec(t.Context(), "INSERT INTO purchases SELECT * REPLACE (rand64() AS event_hash) FROM purchases ORDER BY at LIMIT 1"); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		arrived <- n
+	}()
+	outcome, err := work.Do(t.Context())
+	stop()
+	if n := <-arrived; n < 3 {
+		t.Fatalf("only %d rows arrived: the test looks at nothing", n)
+	}
+	if err != nil || !strings.Contains(outcome.Message, "nothing is kept") {
+		t.Errorf("%+v, %v", outcome, err)
+	}
+	if run, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff)); err != nil || run.Scored == 0 {
+		t.Errorf("the run: %+v, %v", run, err)
 	}
 }
 
