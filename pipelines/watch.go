@@ -36,7 +36,7 @@ var watchedName = regexp.MustCompile(`^([a-z]+)(?:[-_. ].*)?\.(csv|tsv|ndjson|js
 
 // Watch imports the files that others put into a folder. A file is taken when it is complete, which a writer tells best by renaming it into the
 // folder; else it is when nothing has changed it for Settle. Imported files move to done/, those that cannot be imported to failed/ with the reason beside them
-// in NAME.error. What was imported is remembered in the ledger by its content, so that a process may die at any moment: nothing is lost, nothing counts twice.
+// in NAME.error. What was imported is remembered in the ledger by its content, as long as the rows are not replaced by a simulation, so that a process may die at any moment: nothing is lost, nothing counts twice.
 type Watch struct {
 	Folder  string        // required
 	Settle  time.Duration // how long a file must have been left alone
@@ -231,7 +231,15 @@ func (w *Watch) importOnce(ctx context.Context, f candidate, key string, o Impor
 	files.Retries, files.Timeout, files.Again, files.final = 0, 0, false, nil
 	files.Open = func(ctx context.Context) (Bench, error) {
 		bench, err := w.Runner.Open(ctx)
-		bench.Jobs = []Job{{Name: JobImport, Plan: func(context.Context, Call) (Work, error) {
+		bench.Jobs = []Job{{Name: JobImport, Plan: func(ctx context.Context, _ Call) (Work, error) {
+			fill, err := bench.DB.LatestFill(ctx)
+			if err != nil {
+				return Work{}, err
+			}
+			key := key
+			if fill != "" { // what is remembered of the rows before it is no more
+				key += " onto " + fill
+			}
 			return Work{Key: key, Do: func(ctx context.Context) (Outcome, error) {
 				o.Warehouse = bench.DB
 				made, err := Import(ctx, o)

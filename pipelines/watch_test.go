@@ -22,6 +22,7 @@ import (
 
 	"retain/internal/warehouse"
 	"retain/internal/warehouse/warehousetest"
+	"retain/simulation"
 )
 
 // watched is a folder with a watch on it.
@@ -125,6 +126,24 @@ func TestWatchImportsAndMoves(t *testing.T) {
 	same(t, "files", files, map[string]string{"usage-2026-11-21.csv": "known", "usage-again.csv": "known"})
 	if !slices.Contains(x.tree(), "done/usage-2026-11-21.csv.2") || x.rows("usage") != 3 {
 		t.Errorf("%v, %d rows", x.tree(), x.rows("usage"))
+	}
+}
+
+// The ledger's memory of files belongs to the rows: a simulation that replaces them takes it along.
+func TestWatchForgetsReplacedRows(t *testing.T) {
+	x := watchFolder(t)
+	const text = "customer_id,at,event_id\na,2026-11-21,1\n"
+	o := SimulateOptions{Warehouse: x.w, World: newWorld(t, simulation.Options{Customers: 3, Days: 40, Seed: 1}), Churn: simulatedChurn(), Replace: true}
+	for range 2 {
+		for _, want := range []string{"imported", "known"} {
+			x.put("usage.csv", text)
+			if files, _, err := x.scan(); err != nil || files["usage.csv"] != want {
+				t.Errorf("%v, %v; want %s", files, err, want)
+			}
+		}
+		if _, err := Simulate(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -209,6 +209,16 @@ func (w *Warehouse) HeldRows(ctx context.Context) (map[string]uint64, error) {
 	return held, nil
 }
 
+// LatestFill is the id of the fill that the rows of the sources began with, "" if none did: what was imported before it is gone.
+func (w *Warehouse) LatestFill(ctx context.Context) (id string, err error) {
+	err = w.Conn().QueryRow(ctx, "SELECT argMax(import_id, at) FROM imports WHERE source = {source:String} AND state = {state:String}",
+		clickhouse.Named("source", fillSource), clickhouse.Named("state", importDone)).Scan(&id)
+	if err != nil {
+		return "", fmt.Errorf("read the journal of imports: %w", err)
+	}
+	return id, nil
+}
+
 // Commit replaces what the sources hold by what was fed, and returns the rows of each source, versions counted. Unless replace is set, a source that holds rows is
 // ErrSourcesHoldRows, and then nothing changes. All feeds have been flushed.
 func (f *Fill) Commit(ctx context.Context, replace bool) (rows map[string]uint64, err error) {
