@@ -2,6 +2,7 @@ package training
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"retain/features"
@@ -45,4 +46,145 @@ func RecencyAUC(s []Separation, d *features.Dataset, c features.ChurnSpec) (floa
 		return 0, false
 	}
 	return s[k].AUC, true
+}
+
+// separation is max(AUC, 1-AUC) of column j, its missing rows taken as the lowest or the highest value, whichever separates better, and of its
+// missing indicator alone; ½ where there is nothing to tell apart. AUCs are means over the cutoffs, weighted by positives: an instant that
+// nobody could know is told by its distance from the cutoff.
+func separation(d *features.Dataset, cutoffs [][]int, fold []int, j int) (value, gap float64) {
+	score := columnScores(d, fold, j)
+	tallies := make([]tally, len(cutoffs))
+	missing := 0.
+	for k, rows := range cutoffs {
+		tallies[k] = tallyOf(score, d.Y, rows)
+		missing += tallies[k].gapPos + tallies[k].gapNeg
+	}
+	switch missing {
+	case 0:
+		return meanAUC(tallies, func(t tally) float64 { return t.won }), .5
+	case float64(d.Rows()):
+		return .5, .5
+	}
+	gap = meanAUC(tallies, func(t tally) float64 { return t.gapPos*t.neg + (t.gapPos*t.gapNeg+t.pos*t.neg)/2 })
+	lowest := meanAUC(tallies, func(t tally) float64 { return t.won + t.pos*t.gapNeg + t.gapPos*t.gapNeg/2 })
+	highest := meanAUC(tallies, func(t tally) float64 { return t.won + t.gapPos*t.neg + t.gapPos*t.gapNeg/2 })
+	return max(lowest, highest), gap
+}
+
+// columnScores are the values of column j, of a categorical one the rates of its levels; NaN = missing.
+func columnScores(d *features.Dataset, fold []int, j int) []float64 {
+	if d.X.Schema[j].Kind == features.Categorical {
+		return levelRates(d, fold, j)
+	}
+	out := make([]float64, d.Rows())
+	for i, v := range d.X.X[j] {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// tally counts the rows of one cutoff, and the pairs of a churner and a stayer with values of which the churner has the higher, ties counting ½.
+type tally struct{ won, pos, neg, gapPos, gapNeg float64 }
+
+func tallyOf(score, y []float64, rows []int) tally {
+	var t tally
+	var pos, neg []float64
+	for _, i := range rows {
+		switch missing := math.IsNaN(score[i]); {
+		case y[i] > .5 && missing:
+			t.gapPos++
+		case missing:
+			t.gapNeg++
+		case y[i] > .5:
+			pos = append(pos, score[i])
+		default:
+			neg = append(neg, score[i])
+		}
+	}
+	slices.Sort(pos)
+	slices.Sort(neg)
+	below, upTo := 0, 0 // stayers below, and up to, the churner's value
+	for _, v := range pos {
+		for below < len(neg) && neg[below] < v {
+			below++
+		}
+		upTo = max(upTo, below)
+		for upTo < len(neg) && neg[upTo] == v {
+			upTo++
+		}
+		t.won += float64(below+upTo) / 2
+	}
+	t.pos, t.neg = float64(len(pos)), float64(len(neg))
+	return t
+}
+
+// meanAUC is the mean of the AUCs of the cutoffs or of their reverse, whichever is better, weighted by positives; cutoffs with one class do not
+// count. won is the pairs in which the churner stands higher.
+func meanAUC(tallies []tally, won func(tally) float64) float64 {
+	var total, weight float64
+	for _, t := range tallies {
+		if pos, neg := t.pos+t.gapPos, t.neg+t.gapNeg; pos > 0 && neg > 0 {
+			total += pos * (won(t) / (pos * neg))
+			weight += pos
+		}
+	}
+	return either(total / weight)
+}
+
+// either is the AUC of a score or of its reverse, whichever is better.
+func either(auc float64) float64 {
+	if math.IsNaN(auc) {
+		return .5
+	}
+	return max(auc, 1-auc)
+}
+
+// rowsByCutoff are the rows of each cutoff, oldest first; all rows together if they have none.
+func rowsByCutoff(d *features.Dataset) [][]int {
+	if d.Cutoff == nil {
+		all := make([]int, d.Rows())
+		for i := range all {
+			all[i] = i
+		}
+		return [][]int{all}
+	}
+	place := make(map[int64]int)
+	for k, t := range distinctCutoffs(d.Cutoff) {
+		place[t.UnixMilli()] = k
+	}
+	out := make([][]int, len(place))
+	for i, t := range d.Cutoff {
+		k := place[t.UnixMilli()]
+		out[k] = append(out[k], i)
+	}
+	return out
+}
+
+// levelRates gives each row the rate of churn of its level in the other folds, shrunk towards the base rate; NaN = missing.
+func levelRates(d *features.Dataset, fold []int, j int) []float64 {
+	n := len(d.X.Schema[j].Levels)
+	pos, all := make([]float64, n), make([]float64, n)
+	inPos, inAll := make([]float64, n*innerFolds), make([]float64, n*innerFolds)
+	for i, v := range d.X.X[j] {
+		if v != v {
+			continue
+		}
+		l := int(v)
+		pos[l] += d.Y[i]
+		all[l]++
+		inPos[fold[i]*n+l] += d.Y[i]
+		inAll[fold[i]*n+l]++
+	}
+	base := sum(d.Y) / float64(len(d.Y))
+	out := make([]float64, d.Rows())
+	for i, v := range d.X.X[j] {
+		if v != v {
+			out[i] = math.NaN()
+			continue
+		}
+		l := int(v)
+		k := fold[i]*n + l
+		out[i] = (pos[l] - inPos[k] + levelShrink*base) / (all[l] - inAll[k] + levelShrink)
+	}
+	return out
 }
