@@ -142,7 +142,7 @@ func loadConfig(named string, environ []string) (Config, error) {
 // resolvePaths makes the configuration's relative paths relative to its folder.
 func (c *Config) resolvePaths() {
 	folder := filepath.Dir(c.path)
-	if dir, ok := strings.CutPrefix(c.Warehouse.URL, "embedded:"); ok && !filepath.IsAbs(dir) {
+	if dir, ok := strings.CutPrefix(c.Warehouse.URL, "embedded:"); ok && dir != "" && !filepath.IsAbs(dir) {
 		c.Warehouse.URL = "embedded:" + filepath.Join(folder, dir)
 	}
 	if c.Features.Catalogue != nil && !filepath.IsAbs(*c.Features.Catalogue) {
@@ -162,8 +162,8 @@ func (c *Config) problems() []string {
 	wrong := func(key, format string, args ...any) {
 		problems = append(problems, key+": "+fmt.Sprintf(format, args...))
 	}
-	if !slices.ContainsFunc([]string{"embedded:", "https://", "http://", "clickhouse://"}, func(p string) bool { return strings.HasPrefix(c.Warehouse.URL, p) }) {
-		wrong("warehouse.url", "%q is none of embedded:DIR, https://user@host:8443/db, http://…, clickhouse://user@host:9440/db", c.Warehouse.URL)
+	if problem := urlProblem(c.Warehouse.URL); problem != "" {
+		wrong("warehouse.url", "%s", problem)
 	}
 	if !(c.Value.GrossMargin > 0 && c.Value.GrossMargin <= 1) { // NaN is not either
 		wrong("value.gross_margin", "%v is not in (0, 1]", c.Value.GrossMargin)

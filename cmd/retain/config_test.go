@@ -86,7 +86,7 @@ func TestConfigOrder(t *testing.T) {
 }
 
 func TestConfigOverridesNameTheirVariable(t *testing.T) {
-	c, err := loadConfig(writeConfig(t, ""), []string{"RETAIN_SERVE_ADDR=[::1]:8080", "RETAIN_WAREHOUSE_URL=embedded:", "RETAIN_CHURN_ACTIVITY=[usage, purchases]",
+	c, err := loadConfig(writeConfig(t, ""), []string{"RETAIN_SERVE_ADDR=[::1]:8080", "RETAIN_WAREHOUSE_URL=embedded:w:", "RETAIN_CHURN_ACTIVITY=[usage, purchases]",
 		"RETAIN_SCHEDULE_IMPORT_FOLDER=/inbox"})
 	if err != nil {
 		t.Fatal(err)
