@@ -22,6 +22,9 @@ type Column struct {
 	Kind       Kind     `json:"kind"`
 	Definition string   `json:"definition,omitempty"` // canonical text of the catalogue entry; empty for flat tables
 	Levels     []string `json:"levels,omitempty"`     // categorical: level i has code i
+	// Monotone is +1 if more of a numeric column is never less risk, -1 if it is never more, 0 if neither is known. It is what a
+	// trainer may hold its model to, not part of what the values mean: the fingerprint leaves it out.
+	Monotone int8 `json:"monotone,omitempty"`
 }
 
 // Schema is the ordered columns of a Matrix.

@@ -30,8 +30,8 @@ func checkRows(d *features.Dataset) error {
 		return errors.New("boost: the rows have no columns: nothing to learn from")
 	case n == 0:
 		return errors.New("boost: no rows")
-	case n > math.MaxInt32:
-		return fmt.Errorf("boost: %d rows, at most %d are supported", n, math.MaxInt32)
+	case n > maxRows:
+		return fmt.Errorf("boost: %d rows, at most %d are supported", n, maxRows)
 	case len(d.X.Schema) != d.X.Cols():
 		return fmt.Errorf("boost: the schema names %d columns, the matrix has %d", len(d.X.Schema), d.X.Cols())
 	case d.Weight != nil && len(d.Weight) != n:

@@ -98,6 +98,7 @@ func TestBaseMarginIsTheLogOddsOfTheBaseRate(t *testing.T) {
 	}
 }
 
+// The gradient and hessian of a row are what the loss's differences say, up to one step of the scale, and right in the mean.
 func TestGradientsMatchFiniteDifferences(t *testing.T) {
 	d := sample(200, 6)
 	d.Weight = make([]float64, d.Rows())
@@ -106,18 +107,22 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 	for i := range b.margin {
 		b.margin[i], d.Weight[i] = 3*rng.NormFloat64(), 4*rng.Float64()+1e-3
 	}
-	b.gradients()
-	const h = 1e-4
-	for i, m := range b.margin {
-		lo, mid, hi := lossOf(m-h, d.Y[i]), lossOf(m, d.Y[i]), lossOf(m+h, d.Y[i])
-		if got, want := b.grad(b.gh[i]), d.Weight[i]*(hi-lo)/(2*h); math.Abs(got-want) > 1e-6 {
-			t.Fatalf("gradient at %v: %v, by differences %v", m, got, want)
+	const draws, h = 400, 1e-4
+	grad, hess := make([]float64, d.Rows()), make([]float64, d.Rows())
+	for seed := range uint64(draws) {
+		b.gradients(seed)
+		for i, m := range b.margin {
+			lo, mid, hi := lossOf(m-h, d.Y[i]), lossOf(m, d.Y[i]), lossOf(m+h, d.Y[i])
+			g, w := b.scale.grad(b.gh[i])-d.Weight[i]*(hi-lo)/(2*h), b.scale.hess(b.gh[i])-d.Weight[i]*(hi-2*mid+lo)/(h*h)
+			if math.Abs(g) > b.gradStep+1e-6 || math.Abs(w) > b.hessStep+1e-5 {
+				t.Fatalf("at %v the gradient is off by %v, the hessian by %v; steps are %v and %v", m, g, w, b.gradStep, b.hessStep)
+			}
+			grad[i], hess[i] = grad[i]+g, hess[i]+w
 		}
-		if got, want := b.hess(b.gh[i]), d.Weight[i]*(hi-2*mid+lo)/(h*h); math.Abs(got-want) > 1e-5 {
-			t.Fatalf("hessian at %v: %v, by differences %v", m, got, want)
-		}
-		if b.rows(b.gh[i]) != 1 {
-			t.Fatal("a row does not count as one")
+	}
+	for i := range grad { // the standard deviation of a mean is below a step / √(4·draws)
+		if math.Abs(grad[i]/draws) > 5*b.gradStep/40+1e-6 || math.Abs(hess[i]/draws) > 5*b.hessStep/40+1e-5 {
+			t.Fatalf("rounding shifts the mean gradient of row %d by %v, the hessian by %v", i, grad[i]/draws, hess[i]/draws)
 		}
 	}
 }

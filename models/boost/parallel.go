@@ -9,7 +9,7 @@ import (
 // parallel calls f for 0..tasks-1 on up to GOMAXPROCS goroutines and returns when all are done. Which goroutine takes which
 // task is left to chance, so f must write only to places of its own task.
 func parallel(tasks int, f func(task int)) {
-	workers := min(runtime.GOMAXPROCS(0), tasks)
+	workers := min(workers(), tasks)
 	if workers <= 1 {
 		for k := range tasks {
 			f(k)
@@ -33,6 +33,9 @@ func parallel(tasks int, f func(task int)) {
 	work()
 	wg.Wait()
 }
+
+// workers is how many goroutines share work.
+func workers() int { return runtime.GOMAXPROCS(0) }
 
 // parallelIf is parallel where the work is worth the goroutines, else a plain loop.
 func parallelIf(worth bool, tasks int, f func(task int)) {

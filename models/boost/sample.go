@@ -14,17 +14,17 @@ const (
 	drawRows uint64 = iota + 1
 	drawColumns
 	drawNodeColumns
+	drawRounding
 )
 
-// rowKeys identifies each row by its customer and cutoff, so that row sampling does not depend on the order of rows; by its
-// place where there are no customers.
+// rowKeys identifies each row by its customer and cutoff, so that draws do not depend on the order of rows; nil where there are no
+// customers: then a row is its place.
 func rowKeys(d *features.Dataset) []uint64 {
+	if d.Customer == nil {
+		return nil
+	}
 	keys := make([]uint64, d.Rows())
 	for i := range keys {
-		if d.Customer == nil {
-			keys[i] = uint64(i)
-			continue
-		}
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(d.Customer[i])) // a hash never fails to write
 		keys[i] = h.Sum64()
@@ -43,32 +43,30 @@ func mix(a, b uint64) uint64 {
 	return z ^ z>>31
 }
 
-// drawRowsOf splits the rows into the tree's sample (each row by chance share) and the others, both ascending.
-// An empty sample is replaced by all rows.
-func drawRowsOf(keys []uint64, share float64, seed uint64, in, out []uint32) (sampled, others []uint32) {
-	in, out = in[:0], out[:0]
-	if share == 1 {
-		return everyRow(in, len(keys)), out
-	}
-	limit := uint64(share * math.MaxUint64)
-	for i, k := range keys {
-		if mix(seed, k) < limit {
-			in = append(in, uint32(i))
-		} else {
-			out = append(out, uint32(i))
+// drawRows splits the rows into the tree's sample (each row by chance RowShare) and the others. An empty sample is replaced by all rows.
+func (b *booster) drawRows(seed uint64) (sampled, others []uint32) {
+	in, out := b.sampled[:0], b.others[:0]
+	if b.RowShare < 1 {
+		limit := uint64(b.RowShare * math.MaxUint64)
+		for i := range b.y {
+			key := uint64(i)
+			if b.keys != nil {
+				key = b.keys[i]
+			}
+			if mix(seed, key) < limit {
+				in = append(in, uint32(i))
+			} else {
+				out = append(out, uint32(i))
+			}
+		}
+		if len(in) > 0 {
+			return in, out
 		}
 	}
-	if len(in) == 0 {
-		return everyRow(in, len(keys)), out[:0]
-	}
-	return in, out
-}
-
-func everyRow(in []uint32, n int) []uint32 {
-	for i := range n {
+	for i := range b.y {
 		in = append(in, uint32(i))
 	}
-	return in
+	return in, out[:0]
 }
 
 // drawColumnsOf returns max(1, round(share·k)) of the k columns, ascending.

@@ -9,7 +9,7 @@ import (
 	"retain/features"
 )
 
-// stump makes a random leaf: rows of one column with gradients and hessians, and its histogram.
+// stump is a random leaf: rows of one column with gradients and hessians, and its histogram.
 type stump struct {
 	scale
 	trainer Trainer
@@ -17,6 +17,7 @@ type stump struct {
 	gh      []sums
 	column  binning
 	hist    [groupedBins]sums
+	count   [groupedBins]sums
 	sum     sums
 }
 
@@ -33,15 +34,21 @@ func randomStump(rng *rand.Rand, c features.Column, missing float64) *stump {
 		if rng.Float64() < missing {
 			s.values[i] = float32(math.NaN())
 		}
-		s.gh[i] = s.pack(rng.Float64()*2-1, rng.Float64()*0.25)
-		s.sum.add(s.gh[i])
+		s.gh[i] = s.quantise(rng.Float64()*2-1, rng.Float64()*0.25, rng.Uint64())
+		s.sum += s.gh[i]
 	}
-	b := newBinned(&features.Matrix{Schema: features.Schema{c}, X: [][]float32{s.values}}, maxBins)
-	s.column = b.columns[0]
+	s.column = newBinning(&c, s.values, maxBins)
 	for i := range n {
-		s.hist[b.groups[0][i][0]].add(s.gh[i])
+		s.hist[s.column.bin(s.values[i])] += s.gh[i]
+		s.count[s.column.bin(s.values[i])]++
 	}
 	return s
+}
+
+// best is the split that the search finds with the rows counted.
+func (s *stump) best(way int8) split {
+	q := newSearch(&s.trainer, &s.scale, s.sum, unbounded())
+	return q.best(0, &s.column, &s.hist, &s.count, way)
 }
 
 // gain of sending the rows for which left is true to the left, in plain floats; -1 if a side is too small.
@@ -53,7 +60,7 @@ func (s *stump) gain(left func(v float32) bool) float64 {
 		if !left(v) {
 			k = 1
 		}
-		g[k], h[k], n[k] = g[k]+s.grad(s.gh[i]), h[k]+s.hess(s.gh[i]), n[k]+1
+		g[k], h[k], n[k] = g[k]+s.scale.grad(s.gh[i]), h[k]+s.scale.hess(s.gh[i]), n[k]+1
 	}
 	t := &s.trainer
 	score := func(g, h float64) float64 {
@@ -83,7 +90,7 @@ func (s *stump) check(t *testing.T, got split, want float64) {
 	var left sums
 	for i, v := range s.values {
 		if got.toLeft.has(int(s.column.bin(v))) {
-			left.add(s.gh[i])
+			left += s.gh[i]
 		}
 	}
 	if left != got.sum {
@@ -101,8 +108,7 @@ func TestThresholdsAgainstBruteForce(t *testing.T) {
 				best = max(best, s.gain(func(v float32) bool { return v <= cut || v != v && missingLeft }))
 			}
 		}
-		q := newSearch(&s.trainer, &s.scale, s.sum)
-		s.check(t, q.best(0, &s.column, &s.hist), best)
+		s.check(t, s.best(0), best)
 	}
 }
 
@@ -122,30 +128,29 @@ func TestLevelsAgainstAllSubsets(t *testing.T) {
 				return set>>int(v)&1 == 1
 			}))
 		}
-		q := newSearch(&s.trainer, &s.scale, s.sum)
-		s.check(t, q.best(0, &s.column, &s.hist), best)
+		s.check(t, s.best(0), best)
 	}
 }
 
-func TestUnseenGoesWithTheLargerSide(t *testing.T) {
+func TestUnseenGoesWithTheHeavierSide(t *testing.T) {
 	s := &stump{scale: newScale(100, 1), trainer: Trainer{MinRows: 1, Smoothing: 1e-9}.filled()}
 	for _, c := range []struct {
 		right int
 		left  bool
 	}{{10, true}, {90, false}} {
 		for _, kind := range []features.Kind{features.Numeric, features.Categorical} {
-			s.hist, s.sum = [groupedBins]sums{}, sums{}
+			s.hist, s.sum = [groupedBins]sums{}, 0
 			for i := range 100 {
 				bin, grad := 1, -0.5
 				if i < c.right {
 					bin, grad = 3, 0.5
 				}
-				v := s.pack(grad, 0.25)
-				s.hist[bin].add(v)
-				s.sum.add(v)
+				v := s.quantise(grad, 0.25, 0)
+				s.hist[bin] += v
+				s.sum += v
 			}
-			q := newSearch(&s.trainer, &s.scale, s.sum)
-			got := q.best(0, &binning{kind: kind, bins: 4, cuts: []float32{1, 2}}, &s.hist)
+			q := newSearch(&s.trainer, &s.scale, s.sum, unbounded())
+			got := q.best(0, &binning{kind: kind, bins: 4, cuts: []float32{1, 2}}, &s.hist, nil, 0)
 			if got.toLeft.has(missingBin) != c.left {
 				t.Errorf("kind %d, %d rows on the right: missing left is %v", kind, c.right, !c.left)
 			}
@@ -166,7 +171,7 @@ func TestRootAgainstBruteForce(t *testing.T) {
 	for j, col := range d.X.X {
 		s := &stump{scale: newScale(300, 1), trainer: tr, values: col}
 		for _, y := range d.Y {
-			s.gh = append(s.gh, s.pack(p-y, p*(1-p)))
+			s.gh = append(s.gh, s.quantise(p-y, p*(1-p), 1<<63|1<<31))
 		}
 		if d.X.Schema[j].Kind == features.Categorical {
 			for set := range 1 << 7 {

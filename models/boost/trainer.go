@@ -28,7 +28,9 @@ type Trainer struct {
 	NodeShare    float64 // share of the tree's columns drawn anew for each leaf, in (0, 1]; 0 means 1
 	Bins         int     // most value bins of a column, 2 to 255; 0 means 255
 	Smoothing    float64 // categorical: hessian of the leaf's mean added to each level before sorting, and to L2 in the gain; 0 means 10
-	Patience     int     // FitStopping: rounds without a better validation loss before it stops; 0 means 50
+	// IgnoreMonotone lets the trees go against the directions of features.Column.Monotone; by default none of them does.
+	IgnoreMonotone bool
+	Patience       int // FitStopping: rounds without a better validation loss before it stops; 0 means 50
 }
 
 // minGain is the smallest gain of a split. Smaller ones are noise of rounding and flip between processors.

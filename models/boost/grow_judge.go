@@ -1,0 +1,178 @@
+package boost
+
+import "slices"
+
+// judgeAlone finds the best split of a leaf from a histogram made of its rows.
+func (g *grower) judgeAlone(l *leaf) {
+	if !g.splittable(l) {
+		return
+	}
+	l.hist = g.pool.take()
+	extra := g.fill(l.hist, g.sampled[l.lo:l.hi], g.gh)
+	g.search(addTo(l.hist, extra), judged{leaf: l})
+	g.pool.release(extra...)
+	g.keep(l)
+}
+
+// judgeBoth finds the best splits of two new leaves. The histogram of the one with fewer rows is made of them, that of the other by
+// subtraction from their parent's, whose room it takes.
+func (g *grower) judgeBoth(parent histogram, left, right *leaf) {
+	small, large := left, right
+	if small.rows() > large.rows() {
+		small, large = large, small
+	}
+	if !g.splittable(large) { // then neither is the small one
+		g.pool.release(parent)
+		return
+	}
+	small.hist, large.hist = g.pool.take(), parent
+	extra := g.fill(small.hist, g.sampled[small.lo:small.hi], g.gh)
+	add := addTo(small.hist, extra)
+	g.search(func(s int) {
+		add(s)
+		subtract(large.hist.slot(s), small.hist.slot(s))
+	}, judged{leaf: small}, judged{leaf: large})
+	g.pool.release(extra...)
+	g.keep(small)
+	g.keep(large)
+}
+
+// recount finds the best split of a leaf anew, with its rows counted by bin: the one found without counting leaves too few on a side.
+// That is rare, so that other leaves are spared the counting.
+func (g *grower) recount(l *leaf) {
+	l.best = split{}
+	if l.counted {
+		return
+	}
+	l.counted = true
+	rows := g.sampled[l.lo:l.hi]
+	var extra []histogram
+	if l.hist == nil {
+		l.hist = g.pool.take()
+		extra = g.fill(l.hist, rows, g.gh)
+	}
+	count := g.pool.take()
+	extraCount := g.fill(count, rows, nil)
+	add, addCount := addTo(l.hist, extra), addTo(count, extraCount)
+	g.search(func(s int) {
+		add(s)
+		addCount(s)
+	}, judged{leaf: l, count: count})
+	g.pool.release(extra...)
+	g.pool.release(extraCount...)
+	g.pool.release(count)
+	g.keep(l)
+}
+
+// keep lets a leaf keep its histogram for its children if it will have any and there is room.
+func (g *grower) keep(l *leaf) {
+	if l.best.gain == 0 || g.pool.tight() {
+		g.pool.release(l.hist)
+		l.hist = nil
+	}
+}
+
+// fill sums the gradients of rows by code into h, or counts them where gh is nil. Many rows are shared out among goroutines: extra
+// holds the sums of all parts but the first, to be added.
+func (g *grower) fill(h histogram, rows []uint32, gh []sums) (extra []histogram) {
+	const (
+		alone     = 512  // so few rows are not shared out
+		rowsEach  = 4096 // to add a part of fewer rows takes longer than to fill it
+		wordsEach = 4    // with so many words each, goroutines share the words, and nothing is to be added
+	)
+	w := workers()
+	switch {
+	case w == 1 || len(rows) < alone:
+		g.rows.fill(h, g.words, rows, gh)
+	case len(rows) < 2*rowsEach || len(g.words) >= wordsEach*w:
+		parts := min(len(g.words), 4*w)
+		parallel(parts, func(k int) {
+			g.rows.fill(h, g.words[k*len(g.words)/parts:(k+1)*len(g.words)/parts], rows, gh)
+		})
+	default:
+		parts := min(w, len(rows)/rowsEach)
+		to := []histogram{h}
+		for range parts - 1 {
+			to = append(to, g.pool.take())
+		}
+		parallel(parts, func(k int) {
+			g.rows.fill(to[k], g.words, rows[k*len(rows)/parts:(k+1)*len(rows)/parts], gh)
+		})
+		extra = to[1:]
+	}
+	return extra
+}
+
+// addTo returns a function that adds the sums of one slot.
+func addTo(h histogram, extra []histogram) func(slot int) {
+	return func(s int) {
+		for _, e := range extra {
+			addAll(h.slot(s), e.slot(s))
+		}
+	}
+}
+
+// judged is a leaf whose best split is sought, and its rows by code if they count.
+type judged struct {
+	*leaf
+	count histogram // nil: the split may leave a side with too few rows
+}
+
+// search finds the best splits of leaves, slot by slot: ready completes the slot's sums first. Of equal gains that of the first column
+// stays.
+func (g *grower) search(ready func(slot int), leaves ...judged) {
+	var q [2]search
+	var in [2][]bool
+	for i, l := range leaves {
+		if g.splittable(l.leaf) {
+			q[i] = newSearch(&g.Trainer, &g.scale, l.sum, l.within)
+			in[i] = g.drawnAt(l.node)
+			clear(g.found[i])
+		}
+	}
+	parallelIf(len(g.slots) >= 8, len(g.slots), func(k int) {
+		s := g.slots[k]
+		ready(s)
+		var room, roomCount [groupedBins]sums
+		for i, l := range leaves {
+			if in[i] == nil {
+				continue
+			}
+			for _, j := range g.drawn[s] {
+				if !in[i][j] {
+					continue
+				}
+				d := &g.rows.place[j]
+				var count *[groupedBins]sums
+				if l.count != nil {
+					count = d.marginal(l.count.slot(s), &roomCount)
+				}
+				g.found[i][j] = q[i].best(j, &g.rows.columns[j], d.marginal(l.hist.slot(s), &room), count, g.way(j))
+			}
+		}
+	})
+	for i, l := range leaves {
+		if in[i] == nil {
+			continue
+		}
+		for _, f := range g.found[i] {
+			if f.gain > l.best.gain {
+				l.best = f
+			}
+		}
+	}
+}
+
+// drawnAt returns which columns are drawn for the leaf at a node of the tree.
+func (g *grower) drawnAt(node int) []bool {
+	var columns []int
+	for _, s := range g.slots {
+		columns = append(columns, g.drawn[s]...)
+	}
+	slices.Sort(columns)
+	in := make([]bool, len(g.rows.columns))
+	for _, j := range drawColumnsOf(columns, g.NodeShare, mix(mix(g.seed, drawNodeColumns), uint64(node))) {
+		in[j] = true
+	}
+	return in
+}
