@@ -25,51 +25,43 @@ import (
 //
 // where o', z', f' are those of the nearest edge above on the same feature, whose pay for the leaves below ends here (o' = z'
 // = f' = 1 if there is none). The cost is O(leaves · depth) a tree and row, for any depth.
+//
+// What is below a node of few splits depends on the row by a few bits only: how it passes each split, and whether it has
+// passed those above on the same features. So the small subtrees at the bottom of a tree, which hold most of its splits, are
+// tabulated for each pattern of these bits (the idea of Yang, "Fast TreeSHAP", 2021, which tabulates whole paths and so needs
+// 2^depth places; here the paths above stay polynomials, and the tables are small at any depth): with P from above,
+//
+//	S(t) = P(t) S_pattern(t)   and   φ_j += Σ_q P(t_q) V_{j,pattern}(t_q).
+//
+// The bits of 64 rows are found together, as one word for each split.
 
-// treePlan is all of a tree's contributions that does not depend on the row.
-type treePlan struct {
-	points   int     // quadrature points
-	expected float64 // mean value over the training rows that the tree saw
-	edges    []edge  // edges[k] leads to the tree's node k; edges[0] is unused
-	// For each edge and each of its cases `points` factors of P, then `points` weights of S.
-	// Cases: 0 passed, 1 failed here, 2 failed above already.
-	tables []float64
-}
-
-// edge leads from a node to one of its children.
-type edge struct {
-	above int32 // the edge above on the same feature, or -1
-	left  bool
-}
-
-const edgeCases = 3
+// explainRows is the number of rows that are explained together: the bits of a word.
+const explainRows = 64
 
 // Contributions writes the exact contributions of each feature to each margin into dst, which must be n·p long:
 // dst[i*p+j] is that of feature j in row i, in log-odds. It returns the base, the mean margin over the training rows; base +
-// Σ_j dst[i*p+j] is the margin of row i up to rounding. Errors as Margin.
+// Σ_j dst[i*p+j] is the margin of row i up to rounding. The first call tabulates the model, in at most some 64 MB.
+// Errors as Margin.
 func (m *Model) Contributions(dst []float64, x *features.Matrix) (base float64, err error) {
 	if err := m.check(x); err != nil {
 		return 0, err
 	}
-	if len(dst) != x.Rows()*x.Cols() {
-		return 0, fmt.Errorf("boost: room for %d contributions, want %d", len(dst), x.Rows()*x.Cols())
+	p := x.Cols()
+	if len(dst) != x.Rows()*p {
+		return 0, fmt.Errorf("boost: room for %d contributions, want %d", len(dst), x.Rows()*p)
 	}
-	m.plans.Do(func() {
-		m.plan = make([]treePlan, len(m.roots))
-		parallel(len(m.plan), func(t int) { m.plan[t] = newTreePlan(m.tree(t)) })
-	})
+	m.plans.Do(func() { m.plan = m.newPlans(tableBytes) })
 	base = m.base
 	for t := range m.plan {
 		base += m.plan[t].expected
 	}
-	blocks(x, func(b *block) {
-		out := dst[b.lo*b.cols : b.hi*b.cols]
+	parallel((x.Rows()+explainRows-1)/explainRows, func(task int) {
+		lo, hi := task*explainRows, min(x.Rows(), (task+1)*explainRows)
+		out := dst[lo*p : hi*p]
 		clear(out)
-		w := &walk{}
+		w := newWalk(x, lo, hi)
 		for t := range m.plan {
-			for k := range b.hi - b.lo {
-				w.explain(m, t, b.row(k), out[k*b.cols:(k+1)*b.cols])
-			}
+			w.explain(m, t, out)
 		}
 	})
 	return base, nil
@@ -82,139 +74,4 @@ func (m *Model) tree(t int) (nodes []node, first int32) {
 		end = int(m.roots[t+1])
 	}
 	return m.nodes[m.roots[t]:end], m.roots[t]
-}
-
-// newTreePlan tabulates the factors and weights of a tree.
-func newTreePlan(nodes []node, first int32) treePlan {
-	p := treePlan{edges: make([]edge, len(nodes))}
-	parent := make([]int32, len(nodes))
-	share := make([]float64, len(nodes)) // z of the edge
-	distinct := make([]int, len(nodes))  // features on the path
-	rows := covers(nodes, first)
-	most := 0
-	for i := range nodes {
-		n := &nodes[i]
-		if n.column < 0 {
-			p.expected += float64(n.cut) * rows[i] / rows[0]
-			most = max(most, distinct[i])
-			continue
-		}
-		for _, child := range [2]int32{int32(i) + 1, n.right - first} {
-			e := edge{above: -1, left: child == int32(i)+1}
-			parent[child] = int32(i)
-			share[child] = rows[child] / rows[i]
-			distinct[child] = distinct[i] + 1
-			for up := int32(i); up > 0; up = parent[up] {
-				if nodes[parent[up]].column == n.column {
-					e.above = up
-					share[child] *= share[up]
-					distinct[child]--
-					break
-				}
-			}
-			p.edges[child] = e
-		}
-	}
-	p.points = max(1, (most+1)/2)
-	at, weight := gaussLegendre(p.points)
-	p.tables = make([]float64, len(nodes)*edgeCases*2*p.points)
-	for k := 1; k < len(nodes); k++ {
-		for c := range edgeCases {
-			factor, pay := p.table(k, c)
-			passed, passedAbove := float64(0), float64(1)
-			switch c {
-			case 0:
-				passed = 1
-			case 2:
-				passedAbove = 0
-			}
-			z, zAbove := share[k], 1.0
-			if above := p.edges[k].above; above >= 0 {
-				zAbove = share[above]
-			} else if c == 2 {
-				continue // cannot be
-			}
-			for q, t := range at {
-				f := z + (passed-z)*t
-				fAbove := zAbove + (passedAbove-zAbove)*t
-				factor[q] = f / fAbove
-				pay[q] = weight[q] * ((passed-z)/f - (passedAbove-zAbove)/fAbove)
-			}
-		}
-	}
-	return p
-}
-
-// table returns the factors of P and the weights of S of an edge in one of its cases.
-func (p *treePlan) table(edge, which int) (factor, pay []float64) {
-	at := (edge*edgeCases + which) * 2 * p.points
-	return p.tables[at : at+p.points], p.tables[at+p.points : at+2*p.points]
-}
-
-// walk is room for one row in one tree.
-type walk struct {
-	product []float64 // node·points: P on the way down, S on the way up
-	which   []uint8   // the case of each edge
-}
-
-// explain adds the contributions of tree t to phi, which has one place for each feature.
-func (w *walk) explain(m *Model, t int, row []float32, phi []float64) {
-	nodes, first := m.tree(t)
-	if len(nodes) == 1 {
-		return
-	}
-	p := &m.plan[t]
-	q := p.points
-	if need := len(nodes) * q; len(w.product) < need {
-		w.product = make([]float64, need)
-	}
-	if len(w.which) < len(nodes) {
-		w.which = make([]uint8, len(nodes))
-	}
-	at := func(i int32) []float64 { return w.product[int(i)*q : (int(i)+1)*q] }
-
-	for k := range at(0) {
-		w.product[k] = 1
-	}
-	for i := range nodes { // down
-		n := &nodes[i]
-		from := at(int32(i))
-		if n.column < 0 {
-			for k := range from {
-				from[k] *= float64(n.cut)
-			}
-			continue
-		}
-		left := m.goesLeft(n, row[n.column])
-		for _, child := range [2]int32{int32(i) + 1, n.right - first} {
-			e := p.edges[child]
-			which := uint8(0)
-			if e.above >= 0 && w.which[e.above] != 0 {
-				which = 2
-			} else if left != e.left {
-				which = 1
-			}
-			w.which[child] = which
-			factor, _ := p.table(int(child), int(which))
-			to := at(child)
-			for k, f := range factor {
-				to[k] = from[k] * f
-			}
-		}
-	}
-	for i := len(nodes) - 1; i >= 0; i-- { // up
-		n := &nodes[i]
-		if n.column < 0 {
-			continue
-		}
-		l, r, to := at(int32(i)+1), at(n.right-first), at(int32(i))
-		_, payLeft := p.table(i+1, int(w.which[i+1]))
-		_, payRight := p.table(int(n.right-first), int(w.which[n.right-first]))
-		paid := 0.0
-		for k := range to {
-			paid += l[k]*payLeft[k] + r[k]*payRight[k]
-			to[k] = l[k] + r[k]
-		}
-		phi[n.column] += paid
-	}
 }
