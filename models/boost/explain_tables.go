@@ -25,14 +25,7 @@ func fillPlan(m *Model, t int, p *treePlan) {
 		return
 	}
 	b.at, b.weight = gaussLegendre(p.points)
-	b.share = make([][2]float64, len(p.splits))
-	for k, s := range p.splits {
-		i := s.node - b.first
-		above := b.above(s)
-		for side, child := range [2]int32{i + 1, b.nodes[i].right - b.first} {
-			b.share[k][side] = above * b.cover[child] / b.cover[i]
-		}
-	}
+	b.shares()
 	room := len(p.tops) * splitStates * 4 * p.points
 	for i := range p.units {
 		room += p.units[i].size(p.points) << p.units[i].bits()
@@ -43,6 +36,18 @@ func fillPlan(m *Model, t int, p *treePlan) {
 	}
 	for i := range p.tops {
 		b.top(&p.tops[i])
+	}
+}
+
+// shares finds the share of the training rows that pass each edge and those above on the same column.
+func (b *filler) shares() {
+	b.share = make([][2]float64, len(b.plan.splits))
+	for k, s := range b.plan.splits {
+		i := s.node - b.first
+		above := b.above(s)
+		for side, child := range [2]int32{i + 1, b.nodes[i].right - b.first} {
+			b.share[k][side] = above * b.cover[child] / b.cover[i]
+		}
 	}
 }
 

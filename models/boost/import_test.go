@@ -20,9 +20,10 @@ type peer struct {
 		Name   string   `json:"name"`
 		Levels []string `json:"levels"`
 	} `json:"columns"`
-	Rows          [][]*float32 `json:"rows"`
-	Margin        []float64    `json:"margin"`
-	Contributions [][]float64  `json:"contributions"` // of the columns, and last the base
+	Rows          [][]*float32  `json:"rows"`
+	Margin        []float64     `json:"margin"`
+	Contributions [][]float64   `json:"contributions"` // of the columns, and last the base
+	Interactions  [][][]float64 `json:"interactions"`  // of the first rows, or none
 }
 
 func readPeer(t *testing.T, name string) (*peer, *features.Matrix) {

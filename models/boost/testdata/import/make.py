@@ -4,7 +4,8 @@
     python3 -m venv ENV && ENV/bin/pip install xgboost==3.2.0 lightgbm==4.7.0 pandas==3.1.1 && ENV/bin/python make.py
 
 NAME.json or NAME.txt is a model as its library saves it; NAME.expect.json holds the columns, 80 rows (null = missing), the
-library's margin of each (log-odds) and its path-dependent Shapley values (p values and the base, row by row).
+library's margin of each (log-odds) and its path-dependent Shapley values (p values and the base, row by row); of two models
+also the p·p interactions of the first 10 rows.
 Thresholds fall on values that occur (rounded numbers), so that "below" and "up to" differ.
 """
 import json, os, warnings
@@ -34,10 +35,12 @@ def make(n, seed, zeros=False):
 NAMES = ["recency_days", "usage", "seats", "noise", "plan"]
 
 
-def expect(name, columns, x, margin, phi):
+def expect(name, columns, x, margin, phi, pairs=None):
     rows = [[None if np.isnan(v) else float(np.float32(v)) for v in row] for row in np.asarray(x, float)]
-    json.dump(dict(columns=columns, rows=rows, margin=[float(v) for v in margin], contributions=np.asarray(phi, float).tolist()),
-              open(name + ".expect.json", "w"))
+    said = dict(columns=columns, rows=rows, margin=[float(v) for v in margin], contributions=np.asarray(phi, float).tolist())
+    if pairs is not None:
+        said["interactions"] = np.asarray(pairs, float).tolist()
+    json.dump(said, open(name + ".expect.json", "w"))
 
 
 def frame(x):
@@ -54,7 +57,8 @@ def boosted(name, params, rounds, x, y, tx, names=None, cat=False):
     numeric = [dict(name=n) for n in (names or NAMES if cat or names else [f"f{i}" for i in range(x.shape[1])])]
     if cat:
         numeric[4].update(levels=LEVELS)
-    expect(name, numeric, tx, b.predict(t, output_margin=True), b.predict(t, pred_contribs=True))
+    pairs = b.predict(t, pred_interactions=True)[:10, :-1, :-1] if name in ("xgboost-numeric", "xgboost-levels") else None
+    expect(name, numeric, tx, b.predict(t, output_margin=True), b.predict(t, pred_contribs=True), pairs)
 
 
 x, y = make(2000, 1)
