@@ -114,7 +114,7 @@ func nightChild(house, instants string) (err error) {
 		if now.Equal(firstNight) { // nobody serves yet
 			s.Entries = s.Entries[1:]
 		}
-		if err := s.CatchUp(ctx); err != nil {
+		if _, err := s.CatchUp(ctx); err != nil {
 			return err
 		}
 		fmt.Println("child: night", text)

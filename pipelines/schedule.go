@@ -70,7 +70,7 @@ func (s *Schedule) Run(ctx context.Context) (err error) {
 			defer nights.Done()
 			now := clock.Now()
 			if due, ok := entry.Cron.Last(now); ok && pause(ctx, clock, s.delay(entry, due)) == nil {
-				_ = s.night(ctx, entry, due) // told by the log and the ledger; the next night comes all the same
+				_, _ = s.night(ctx, entry, due) // told by the log and the ledger; the next night comes all the same
 			}
 		}), gocron.WithName(entry.Job), gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithCronImplementation(crontab{entry.Cron}))
 		if err != nil {
@@ -81,7 +81,7 @@ func (s *Schedule) Run(ctx context.Context) (err error) {
 	_, err = keeper.NewJob(gocron.DurationJob(missedCheck), gocron.NewTask(func() {
 		nights.Add(1)
 		defer nights.Done()
-		_ = s.catchUp(ctx, s.Jitter+missedCheck/2) // as above
+		_, _ = s.catchUp(ctx, s.Jitter+missedCheck/2) // as above
 	}), gocron.WithName("missed"), gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately()))
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
@@ -91,18 +91,22 @@ func (s *Schedule) Run(ctx context.Context) (err error) {
 	return nil
 }
 
-// CatchUp runs what is due and not done, once each, and returns why a night is not whole.
-func (s *Schedule) CatchUp(ctx context.Context) error { return s.catchUp(ctx, 0) }
+// CatchUp runs what is due and not done, once each, and returns the rows of the ledger of those nights and why one is not whole.
+func (s *Schedule) CatchUp(ctx context.Context) ([]warehouse.JobRow, error) { return s.catchUp(ctx, 0) }
 
 // catchUp leaves alone what has been due for less than margin: its own firing may be on its way.
-func (s *Schedule) catchUp(ctx context.Context, margin time.Duration) error {
+func (s *Schedule) catchUp(ctx context.Context, margin time.Duration) (nights []warehouse.JobRow, err error) {
 	var errs []error
 	for _, entry := range s.Entries {
 		if due, ok := entry.Cron.Last(s.Runner.clock().Now().Add(-margin)); ok && ctx.Err() == nil {
-			errs = append(errs, s.night(ctx, entry, due))
+			night, err := s.night(ctx, entry, due)
+			errs = append(errs, err)
+			if night.Job != "" {
+				nights = append(nights, night)
+			}
 		}
 	}
-	return errors.Join(errs...)
+	return nights, errors.Join(errs...)
 }
 
 // delay is the jitter of a firing, in [0, Jitter).
@@ -113,15 +117,15 @@ func (s *Schedule) delay(entry ScheduleEntry, due time.Time) time.Duration {
 	return time.Duration(features.KeyedHash(uint64(due.Unix()), "jitter "+entry.Job, s.Host) % uint64(s.Jitter))
 }
 
-// night runs the chain of one firing, unless the ledger says that it has been run. Another process that runs it is waited for.
-func (s *Schedule) night(ctx context.Context, entry ScheduleEntry, due time.Time) error {
+// night runs the chain of one firing and returns its row of the ledger, none where the ledger says that it has been run. Another process that runs it is waited for.
+func (s *Schedule) night(ctx context.Context, entry ScheduleEntry, due time.Time) (row warehouse.JobRow, err error) {
 	s.one.Lock()
 	defer s.one.Unlock()
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return row, context.Cause(ctx)
 	}
 	if done, err := s.doneBefore(ctx, entry, due); done || err != nil {
-		return err
+		return row, err
 	}
 	nights := *s.Runner
 	nights.Retries, nights.Timeout = 0, 0 // the jobs have their own
@@ -139,8 +143,7 @@ func (s *Schedule) night(ctx context.Context, entry ScheduleEntry, due time.Time
 		}}}
 		return bench, err
 	}
-	_, err := nights.Run(ctx, JobNight, Call{Due: due})
-	return err
+	return nights.Run(ctx, JobNight, Call{Due: due})
 }
 
 // doneBefore reports whether the night of a firing was run to its end, well or badly.

@@ -105,7 +105,7 @@ func TestMissedRunsAreCaughtUpOnce(t *testing.T) {
 		{"never run", 0, 1}, {"run already", 0, 0}, {"ten nights missed", 240 * time.Hour, 1}, {"none since", time.Hour, 0},
 	} {
 		clock.Advance(c.after)
-		if err := schedule.CatchUp(t.Context()); err != nil {
+		if _, err := schedule.CatchUp(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(s.began()); n != c.want {
@@ -115,11 +115,11 @@ func TestMissedRunsAreCaughtUpOnce(t *testing.T) {
 	// One that failed was not missed: its retries are over.
 	s.do = map[string]func(context.Context) (Outcome, error){JobMonitor: func(context.Context) (Outcome, error) { return Outcome{}, fmt.Errorf("no") }}
 	clock.Advance(24 * time.Hour)
-	if err := schedule.CatchUp(t.Context()); err == nil {
+	if _, err := schedule.CatchUp(t.Context()); err == nil {
 		t.Error("the failure is not told")
 	}
 	s.began()
-	if err := schedule.CatchUp(t.Context()); err != nil || len(s.began()) != 0 {
+	if _, err := schedule.CatchUp(t.Context()); err != nil || len(s.began()) != 0 {
 		t.Errorf("a failed night is run again: %v", err)
 	}
 }

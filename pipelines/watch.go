@@ -19,6 +19,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"retain/internal/atomicfile"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 )
 
@@ -59,7 +60,7 @@ type WatchReport struct {
 	Folder  string        `json:"folder"`
 	Files   []WatchedFile `json:"files"`   // at most 1,000 are told
 	Waiting []string      `json:"waiting"` // not complete yet
-	Ignored []string      `json:"ignored"` // no source begins their name, or no known format ends it
+	Ignored []string      `json:"ignored"` // no source begins their name, no known format ends it, or they are no ordinary files
 }
 
 // maxTold bounds the lists of a WatchReport.
@@ -103,7 +104,10 @@ func (w *Watch) Scan(ctx context.Context) (Outcome, error) {
 			report.Files = append(report.Files, became)
 		}
 	}
-	o.Message = fmt.Sprintf("%d files imported, %d known already, %d failed, %d not complete yet", imported, known, len(failed), len(report.Waiting))
+	o.Message = fmt.Sprintf("%s imported, %d known already, %d failed, %d not complete yet", spoken.Counted(imported, "file"), known, len(failed), len(report.Waiting))
+	if n := len(report.Ignored); n > 0 {
+		o.Message += fmt.Sprintf("; %d ignored, such as %s", n, report.Ignored[0])
+	}
 	if len(failed) > 0 {
 		return o, &WatchedFilesError{Folder: filepath.Join(w.Folder, watchFailed), Files: failed}
 	}
@@ -117,7 +121,7 @@ type WatchedFilesError struct {
 }
 
 func (e *WatchedFilesError) Error() string {
-	text := fmt.Sprintf("%d files could not be imported and lie in %s; mend them and put them back: %s", len(e.Files), e.Folder, e.Files[0])
+	text := fmt.Sprintf("%s could not be imported; see %s, mend what lies there and put it back: %s", spoken.Counted(len(e.Files), "file"), e.Folder, e.Files[0])
 	if more := len(e.Files) - 1; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
@@ -144,11 +148,11 @@ func (w *Watch) candidates(report *WatchReport) (files []candidate, err error) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if !e.Type().IsRegular() || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".map.yaml") || strings.HasSuffix(name, ".rejected") {
+		if e.IsDir() || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".map.yaml") || strings.HasSuffix(name, ".rejected") {
 			continue
 		}
 		m := watchedName.FindStringSubmatch(name)
-		if m == nil || !isSource(m[1]) || m[2] == "parquet" && m[3] != "" {
+		if !e.Type().IsRegular() || m == nil || !isSource(m[1]) || m[2] == "parquet" && m[3] != "" {
 			if len(report.Ignored) < maxTold {
 				report.Ignored = append(report.Ignored, name)
 			}

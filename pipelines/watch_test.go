@@ -99,6 +99,9 @@ func TestWatchImportsAndMoves(t *testing.T) {
 	x.put("notes.txt", "x")
 	x.put(".usage.csv.part", "half")
 	x.put("usage.csv.tmp", "half")
+	if err := os.Symlink("notes.txt", filepath.Join(x.Folder, "usage-link.csv")); err != nil { // what it leads to could change unseen
+		t.Fatal(err)
+	}
 	f, err := os.Create(filepath.Join(x.Folder, "usage_old.csv.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -112,9 +115,10 @@ func TestWatchImportsAndMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "files", files, map[string]string{"usage-2026-11-21.csv": "imported", "usage_old.csv.gz": "imported", "purchases.ndjson": "imported"})
-	same(t, "ignored", o.Report.(*WatchReport).Ignored, []string{"gossip.csv", "notes.txt", "usage.csv.tmp"})
+	same(t, "ignored", o.Report.(*WatchReport).Ignored, []string{"gossip.csv", "notes.txt", "usage-link.csv", "usage.csv.tmp"})
+	same(t, "message", o.Message, "3 files imported, 0 known already, 0 failed, 0 not complete yet; 4 ignored, such as gossip.csv")
 	same(t, "rows", []int64{o.Rows, int64(x.rows("usage")), int64(x.rows("purchases"))}, []int64{4, 3, 1})
-	same(t, "tree", x.tree(), []string{".usage.csv.part", "done/purchases.ndjson", "done/usage-2026-11-21.csv", "done/usage_old.csv.gz", "gossip.csv", "notes.txt", "usage.csv.tmp"})
+	same(t, "tree", x.tree(), []string{".usage.csv.part", "done/purchases.ndjson", "done/usage-2026-11-21.csv", "done/usage_old.csv.gz", "gossip.csv", "notes.txt", "usage-link.csv", "usage.csv.tmp"})
 
 	// The same content again, under the same and another name, is known and moves without a second import.
 	x.put("usage-2026-11-21.csv", "customer_id,at,event_id\na,2026-11-21,1\nb,2026-11-21,2\n")

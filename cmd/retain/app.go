@@ -171,8 +171,9 @@ func (a *app) say(line string) { fmt.Fprintln(a.stderr, line) }
 // print writes v as the one JSON document with --json, else calls the function that writes for people.
 func (a *app) print(v any, people func(w io.Writer)) error {
 	if !a.asJSON {
-		people(a.stdout)
-		return nil
+		w := &keptError{w: a.stdout}
+		people(w)
+		return w.err
 	}
 	enc := json.NewEncoder(a.stdout)
 	enc.SetIndent("", "  ")
@@ -180,8 +181,26 @@ func (a *app) print(v any, people func(w io.Writer)) error {
 	return enc.Encode(v)
 }
 
+// keptError keeps the first error of a writer, so that those who write lines need not look at each.
+type keptError struct {
+	w   io.Writer
+	err error
+}
+
+func (k *keptError) Write(p []byte) (int, error) {
+	if k.err != nil {
+		return 0, k.err
+	}
+	n, err := k.w.Write(p)
+	k.err = err
+	return n, err
+}
+
 // terminal reports whether w is a terminal, and its width.
 func terminal(w io.Writer) (width int, ok bool) {
+	if kept, ok := w.(*keptError); ok {
+		w = kept.w
+	}
 	f, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
@@ -194,11 +213,22 @@ func terminal(w io.Writer) (width int, ok bool) {
 func instant(flag, text string) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
 		if t, err := time.Parse(layout, text); err == nil {
+			if t.Before(firstInstant) || t.After(lastInstant) {
+				return time.Time{}, usagef("--%s: %s", flag, outside(text))
+			}
 			return t.UTC(), nil
 		}
 	}
 	return time.Time{}, usagef("--%s: %q is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z", flag, text)
 }
+
+// Beyond these instants the warehouse's times, in nanoseconds since 1970 on their way there, would come back as others.
+var (
+	firstInstant = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+	lastInstant  = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func outside(text string) string { return text + " does not lie between the years 1900 and 2262" }
 
 // instants parses a list of instants.
 func instants(flag string, texts []string) ([]time.Time, error) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -145,15 +146,12 @@ func (c *Config) resolvePaths() {
 	if dir, ok := strings.CutPrefix(c.Warehouse.URL, "embedded:"); ok && dir != "" && !filepath.IsAbs(dir) {
 		c.Warehouse.URL = "embedded:" + filepath.Join(folder, dir)
 	}
-	if c.Features.Catalogue != nil && !filepath.IsAbs(*c.Features.Catalogue) {
-		resolved := filepath.Join(folder, *c.Features.Catalogue)
-		c.Features.Catalogue = &resolved
+	for _, path := range []**string{&c.Features.Catalogue, &c.Actions.Catalogue, &c.Schedule.Import.Folder} {
+		if p := *path; p != nil && *p != "" && !filepath.IsAbs(*p) { // an empty one is a slip of the pen, see problems
+			resolved := filepath.Join(folder, *p)
+			*path = &resolved
+		}
 	}
-	if c.Actions.Catalogue != nil && !filepath.IsAbs(*c.Actions.Catalogue) {
-		resolved := filepath.Join(folder, *c.Actions.Catalogue)
-		c.Actions.Catalogue = &resolved
-	}
-	c.Schedule.resolve(folder)
 }
 
 // problems lists what is wrong with the values.
@@ -190,6 +188,25 @@ func (c *Config) problems() []string {
 	if err := features.Sources(c.Sources).Validate(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			problems = append(problems, line)
+		}
+	}
+	for _, x := range []struct {
+		key string
+		at  *time.Time
+	}{{"churn.data_until", c.Churn.DataUntil}, {"snapshots.from", c.Snapshots.From}, {"snapshots.until", c.Snapshots.Until}} {
+		if x.at != nil && (x.at.Before(firstInstant) || x.at.After(lastInstant)) {
+			wrong(x.key, "%s", outside(x.at.Format(time.RFC3339)))
+		}
+	}
+	if from, until := c.Snapshots.From, c.Snapshots.Until; from != nil && until != nil && until.Before(*from) {
+		wrong("snapshots.until", "%s is before snapshots.from", until.Format(time.RFC3339))
+	}
+	for _, x := range []struct {
+		key  string
+		file *string
+	}{{"features.catalogue", c.Features.Catalogue}, {"actions.catalogue", c.Actions.Catalogue}} {
+		if x.file != nil && *x.file == "" {
+			wrong(x.key, "is empty; null is the one that is shipped")
 		}
 	}
 	if !slices.Contains([]string{"week", "month", "renewal"}, c.Snapshots.Every) {
@@ -274,6 +291,7 @@ func parseYAML(text []byte, path string) (*yaml.Node, error) {
 func decodeStrict(doc *yaml.Node, c *Config) []string {
 	var problems []string
 	checkKeys(doc, keysOf(c), "", &problems)
+	checkWhole(doc, reflect.TypeFor[Config](), "", &problems)
 	err := doc.Decode(c)
 	var wrong *yaml.TypeError // what fits is decoded all the same
 	switch {

@@ -70,6 +70,30 @@ func checkKeys(node *yaml.Node, known keyTree, prefix string, problems *[]string
 	}
 }
 
+// checkWhole collects the keys that want a whole number and are given a fraction, which the decoder would cut off without a word.
+func checkWhole(node *yaml.Node, t reflect.Type, path string, problems *[]string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch whole := t.Kind() == reflect.Int || t.Kind() == reflect.Int64; {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!float" && whole:
+		*problems = append(*problems, fmt.Sprintf("line %d: %s: %s is not %s", node.Line, path, node.Value, wanted(t)))
+	case node.Kind != yaml.MappingNode || t.Kind() != reflect.Struct && t.Kind() != reflect.Map:
+		return
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, of := node.Content[i].Value, t
+		if t.Kind() == reflect.Map {
+			of = t.Elem()
+		} else if _, ok := structKeys(t)[key]; ok {
+			of = fieldType(t, key)
+		} else {
+			continue // told by checkKeys
+		}
+		checkWhole(node.Content[i+1], of, strings.TrimPrefix(path+"."+key, "."), problems)
+	}
+}
+
 func sortedKeys(t keyTree) []string {
 	names := make([]string, 0, len(t))
 	for name := range t {

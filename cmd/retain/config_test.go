@@ -35,6 +35,14 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 		{"a second document", "currency: EUR\n---\ncurrency: USD\n", "second document"},
 		{"port out of range", "serve: {addr: '127.0.0.1:99999'}\n", "serve.addr"},
 		{"holdout above one", "actions: {holdout: 7}\n", "actions.holdout"},
+		{"half a day", "churn:\n  horizon_days: 30.5\n", "line 2: churn.horizon_days: 30.5 is not a whole number"},
+		{"a fraction deep down", "schedule: {retries: 1.5}\n", "line 1: schedule.retries: 1.5 is not a whole number"},
+		{"beyond the warehouse's times", "churn: {data_until: 9999-12-31}\n", "churn.data_until: 9999-12-31T00:00:00Z does not lie between"},
+		{"before them", "snapshots: {from: 0001-01-01}\n", "snapshots.from: 0001-01-01T00:00:00Z does not lie between"},
+		{"no time between", "snapshots: {from: 2026-02-01, until: 2026-01-01}\n", "snapshots.until"},
+		{"no catalogue", "actions: {catalogue: ''}\n", "actions.catalogue: is empty"},
+		{"no folder", "schedule: {import: {folder: ''}}\n", "schedule.import.folder: is empty"},
+		{"no host", "warehouse: {url: 'https://'}\n", "names no host"},
 		{"bad zone", "schedule: {timezone: Mars}\n", "schedule.timezone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

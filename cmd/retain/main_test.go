@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,6 +53,8 @@ func TestWrongUsage(t *testing.T) {
 		{"missing argument", []string{"import", "usage"}, "needs a FILE"},
 		{"too many", []string{"customer", "1", "2"}, "unexpected argument"},
 		{"bad instant", []string{"score", "--cutoff", "yesterday"}, "--cutoff"},
+		{"an instant before all times", []string{"score", "--cutoff", "0001-01-01"}, "between the years 1900 and 2262"},
+		{"an instant after them", []string{"score", "--cutoff", "9999-12-31"}, "between the years 1900 and 2262"},
 		{"half a backtest", []string{"backtest", "--train", "2024-01-01"}, "go together"},
 		{"bad band", []string{"at-risk", "--band", "extreme"}, "--band"},
 		{"bad mapping", []string{"import", "usage", "x.csv", "--map", "at"}, "--map"},
@@ -117,3 +120,18 @@ func listDir(t *testing.T, dir string) []string {
 	}
 	return names
 }
+
+// What was not written is not done.
+func TestAFullDiskIsAnError(t *testing.T) {
+	for _, args := range [][]string{{"features", "list"}, {"features", "list", "--json"}} {
+		var errs bytes.Buffer
+		a := &app{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &errs, args: args}
+		if code := a.run(t.Context()); code != exitFailed || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("%v: exit %d, %q", args, code, errs.String())
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }

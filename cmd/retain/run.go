@@ -131,7 +131,7 @@ func printEntry(w io.Writer, e pipelines.Entry) {
 	if e.Cutoff != nil {
 		fmt.Fprintf(w, " at %s", e.Cutoff.Format(time.RFC3339))
 	}
-	fmt.Fprintf(w, ", %s rows in %.1f s", spoken.Count(e.Rows), e.Seconds)
+	fmt.Fprintf(w, ", %s in %.1f s", spoken.Counted(e.Rows, "row"), e.Seconds)
 	if e.Message != "" {
 		fmt.Fprintf(w, ": %s", e.Message)
 	}

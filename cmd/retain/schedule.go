@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
+
+	"retain/pipelines"
 )
 
 func (a *app) scheduleCommand() *cobra.Command {
@@ -39,8 +43,20 @@ func (k *keeper) keepSchedule(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
-	if once {
-		return schedule.CatchUp(ctx)
+	if !once {
+		return schedule.Run(ctx)
 	}
-	return schedule.Run(ctx)
+	nights, err := schedule.CatchUp(ctx)
+	entries := make([]pipelines.Entry, len(nights))
+	for i, row := range nights {
+		entries[i] = pipelines.EntryOf(row)
+	}
+	return errorsJoin(err, k.app.print(map[string]any{"nights": entries}, func(w io.Writer) {
+		if len(entries) == 0 && err == nil {
+			fmt.Fprintln(w, "nothing is due that is not done")
+		}
+		for _, e := range entries {
+			printEntry(w, e)
+		}
+	}))
 }

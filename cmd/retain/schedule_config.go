@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"retain/pipelines"
@@ -32,14 +31,6 @@ type WatchConfig struct {
 func defaultSchedule() ScheduleConfig {
 	return ScheduleConfig{Score: "0 3 * * *", Train: "0 4 * * 0", Timezone: "UTC", Import: WatchConfig{Settle: time.Minute},
 		Jitter: 30 * time.Second, Timeout: 4 * time.Hour, Retries: 2, Backoff: time.Minute}
-}
-
-// resolve makes the folder relative to that of the configuration.
-func (c *ScheduleConfig) resolve(folder string) {
-	if f := c.Import.Folder; f != nil && !filepath.IsAbs(*f) {
-		resolved := filepath.Join(folder, *f)
-		c.Import.Folder = &resolved
-	}
 }
 
 // entries are the jobs with their times, in the order in which missed ones are caught up. Problems are given to wrong with their key.
@@ -71,6 +62,9 @@ func (c *ScheduleConfig) entries(wrong func(key, format string, args ...any)) (e
 // check lists what is wrong with the values.
 func (c *ScheduleConfig) check(wrong func(key, format string, args ...any)) {
 	c.entries(wrong)
+	if c.Import.Folder != nil && *c.Import.Folder == "" {
+		wrong("schedule.import.folder", "is empty; null watches none")
+	}
 	if c.Import.Cron != "" && c.Import.Folder == nil {
 		wrong("schedule.import.cron", "there is no schedule.import.folder to look into")
 	}

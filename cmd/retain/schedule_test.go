@@ -114,8 +114,23 @@ func TestRunAndScheduleCommands(t *testing.T) {
 	if e := entry(exitDone, "run", "monitor"); len(e.Report) == 0 {
 		t.Errorf("%+v", e)
 	}
-	if got := retain(t, "", "schedule", "--once"); got.code != exitDone || !strings.Contains(got.stderr, "job=night") {
-		t.Errorf("exit %d, %q", got.code, got.stderr)
+	if got := retain(t, "", "schedule", "--once"); got.code != exitDone || !strings.Contains(got.stderr, "job=night") || !strings.HasPrefix(got.stdout, "night: done, ") {
+		t.Errorf("exit %d, %q, %q", got.code, got.stdout, got.stderr)
+	}
+	// A file that cannot be read is told, and keeps nobody from being scored.
+	for name, text := range map[string]string{"in/purchases-bad.csv": "customer_id,at,amount\nx,yesterday,1\n", "yearly.yaml": strings.ReplaceAll(config, "* * * * *", "0 0 1 1 *")} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var once struct{ Nights []pipelines.Entry }
+	got := retain(t, "", "schedule", "--once", "--json", "--config", "yearly.yaml")
+	if err := json.Unmarshal([]byte(got.stdout), &once); err != nil || got.code != exitFailed || len(once.Nights) != 1 ||
+		once.Nights[0].Message != "import failed, snapshot done, score done, monitor done" || !strings.Contains(got.stderr, "purchases-bad.csv") {
+		t.Errorf("exit %d, %q, %q", got.code, got.stdout, got.stderr)
+	}
+	if got := retain(t, "", "schedule", "--once", "--config", "yearly.yaml"); got.code != exitDone || got.stdout != "nothing is due that is not done\n" {
+		t.Errorf("a night that was run badly is over: exit %d, %q, %q", got.code, got.stdout, got.stderr)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()

@@ -42,9 +42,6 @@ probability of leaving of every customer on the first of each month, and what ea
 				if o.End, err = instant("end", end); err != nil {
 					return err
 				}
-				if o.End.IsZero() { // would mean the default
-					return usagef("simulate: end: %s lies too far back", end)
-				}
 			}
 			if strings.EqualFold(filepath.Ext(truth), ".parquet") {
 				return usagef("--truth: %s: the truth is written as CSV; name a file that ends in .csv", truth)

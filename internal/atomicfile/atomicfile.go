@@ -47,7 +47,7 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 	if file.f, err = nameless(filepath.Dir(to)); err != nil {
 		file.f, err = os.CreateTemp(filepath.Dir(to), ".retain-*")
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("there is no folder %s: make it (%w)", filepath.Dir(to), fs.ErrNotExist)
+			err = fmt.Errorf("there is no folder %s: make it", filepath.Dir(to))
 		}
 		if err != nil {
 			return nil, fault(path, err)
