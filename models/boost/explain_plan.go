@@ -74,14 +74,13 @@ func (m *Model) newPlans(room int) []treePlan {
 
 // planner outlines one tree.
 type planner struct {
-	plan    treePlan
-	nodes   []node
-	first   int32
-	split   []int32 // of each node: its place in plan.splits
-	inside  []int32 // of each node: splits of its subtree
-	columns []int32
-	room    int // values of the tables of the units
-	rest    int // values of the tables of the tops
+	plan   treePlan
+	nodes  []node
+	first  int32
+	split  []int32 // of each node: its place in plan.splits
+	inside []int32 // of each node: splits of its subtree
+	room   int     // values of the tables of the units
+	rest   int     // values of the tables of the tops
 }
 
 // outline decides what is a unit, and where everything lies.

@@ -276,7 +276,7 @@ func (t *xgbTree) read(m *imported) ([]foreign, error) {
 	return tree, nil
 }
 
-// numbers is a JSON array of numbers of float32 precision, or of booleans, read as 0 and 1.
+// numbers is a JSON array of numbers of float32 precision, of null, read as NaN, or of booleans, read as 0 and 1.
 type numbers []float64
 
 // UnmarshalJSON reads the array.
@@ -298,6 +298,8 @@ func (v *numbers) UnmarshalJSON(b []byte) error {
 			out = append(out, 1)
 		case "false":
 			out = append(out, 0)
+		case "null":
+			out = append(out, math.NaN())
 		default:
 			x, err := strconv.ParseFloat(s, 32)
 			if err != nil && math.Abs(x) <= math.MaxFloat32 { // beyond its range it is infinite
@@ -342,25 +344,32 @@ func (v *xgbLevels) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// finiteTokens replaces the words Infinity, which XGBoost writes and JSON has not, by a number beyond all ranges.
+// finiteTokens replaces the words that XGBoost writes and JSON has not: Infinity by a number beyond all ranges, NaN by null.
+// XGBoost 1 writes NaN for the thresholds that categorical splits have not.
 func finiteTokens(b []byte) []byte {
-	const word = "Infinity"
-	if !bytes.Contains(b, []byte(word)) {
+	words := map[string]string{"Infinity": "1e999", "NaN": "null"}
+	if !bytes.Contains(b, []byte("Infinity")) && !bytes.Contains(b, []byte("NaN")) {
 		return b
 	}
-	out := make([]byte, 0, len(b))
+	out := make([]byte, 0, len(b)+len(b)/2)
 	inString := false
+next:
 	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
+		c := b[i]
+		switch {
 		case inString && c == '\\' && i+1 < len(b):
 			out = append(out, c)
 			i++
 		case c == '"':
 			inString = !inString
-		case !inString && bytes.HasPrefix(b[i:], []byte(word)):
-			out = append(out, "1e999"...)
-			i += len(word) - 1
-			continue
+		case !inString && (c == 'I' || c == 'N'):
+			for word, instead := range words {
+				if bytes.HasPrefix(b[i:], []byte(word)) {
+					out = append(out, instead...)
+					i += len(word) - 1
+					continue next
+				}
+			}
 		}
 		out = append(out, b[i])
 	}

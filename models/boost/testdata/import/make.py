@@ -2,6 +2,7 @@
 """Trains small models with XGBoost and LightGBM and writes them beside what these libraries predict, for import_test.go.
 
     python3 -m venv ENV && ENV/bin/pip install xgboost==3.2.0 lightgbm==4.7.0 pandas==3.1.1 && ENV/bin/python make.py
+    /usr/bin/python3 make.py      # with Debian's python3-xgboost 1.7.4 and python3-pandas: the models of that version only
 
 NAME.json or NAME.txt is a model as its library saves it; NAME.expect.json holds the columns, 80 rows (null = missing), the
 library's margin of each (log-odds) and its path-dependent Shapley values (p values and the base, row by row); of two models
@@ -9,7 +10,7 @@ also the p·p interactions of the first 10 rows.
 Thresholds fall on values that occur (rounded numbers), so that "below" and "up to" differ.
 """
 import json, os, warnings
-import numpy as np, pandas as pd, xgboost as xgb, lightgbm as lgb
+import numpy as np, pandas as pd, xgboost as xgb
 
 warnings.filterwarnings("ignore")
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
@@ -63,6 +64,13 @@ def boosted(name, params, rounds, x, y, tx, names=None, cat=False):
 
 x, y = make(2000, 1)
 tx, _ = make(80, 2)
+if xgb.__version__.startswith("1."):
+    boosted("xgboost1-numeric", dict(tree_method="hist", max_depth=4, eta=.3, base_score=.4), 8, x, y, tx, NAMES)
+    boosted("xgboost1-levels", dict(tree_method="hist", max_depth=4, eta=.3, max_cat_to_onehot=1), 6, x, y, tx, cat=True)
+    raise SystemExit
+
+import lightgbm as lgb
+
 boosted("xgboost-numeric", dict(tree_method="hist", max_depth=4, eta=.3), 12, x, y, tx, NAMES)
 boosted("xgboost-exact", dict(tree_method="exact", max_depth=5, eta=.3, base_score=.3), 6, x, y, tx)
 boosted("xgboost-lossguide", dict(tree_method="hist", max_depth=0, max_leaves=12, grow_policy="lossguide", scale_pos_weight=2), 10, x, y, tx, NAMES)
