@@ -24,12 +24,12 @@ type binning struct {
 	of      []uint8   // categorical: the bin of each code; codes beyond are read as missing
 }
 
-// newBinning puts the values of column c into at most `most` value bins.
-func newBinning(c *features.Column, values []float32, most int) binning {
+// newBinning puts the values of column c into at most `most` value bins. Cuts of numbers are found on some of the rows (nil: all).
+func newBinning(c *features.Column, values []float32, some []uint32, most int, room *sortRoom) binning {
 	if c.Kind == features.Categorical {
 		return categoricalBins(values, max(1, len(c.Levels)), most)
 	}
-	return numericBins(values, most)
+	return numericBins(values, some, most, room)
 }
 
 // useful says whether the column can be split at all: it takes at least two bins.
@@ -59,34 +59,38 @@ func (c *binning) binAll(dst []uint8, values []float32) {
 	}
 	copy(l[:], c.cuts)
 	step := uint8(int(1) << bits.Len(uint(len(c.cuts))) >> 1) // the greatest power of two up to the number of cuts
-	for i, v := range values {
-		k := l.below(v, step) + 1
-		if v != v {
-			k = missingBin
-		}
-		dst[i] = k
+	i := 0
+	for ; i+4 <= len(values); i += 4 {
+		v, to := (*[4]float32)(values[i:]), (*[4]uint8)(dst[i:])
+		*to = l.below4(v, step)
+	}
+	for ; i < len(values); i++ {
+		four := [4]float32{values[i]}
+		dst[i] = l.below4(&four, step)[0]
 	}
 }
 
 // ladder is the cuts of a column, filled up with infinity, so that a byte indexes it without a bounds check.
 type ladder [groupedBins]float32
 
-// below is the number of cuts below v: a binary search without branches, which the compiler turns into conditional moves.
-func (l *ladder) below(v float32, step uint8) uint8 {
-	k := uint8(0)
+// below4 returns the bins of four values: 1 and the number of cuts below each, or the missing one. The four binary searches take
+// their steps together, because one alone waits for memory at each of its own. There are no branches.
+func (l *ladder) below4(v *[4]float32, step uint8) [4]uint8 {
+	a, b, c, d := uint8(0), uint8(0), uint8(0), uint8(0)
 	for ; step > 0; step >>= 1 {
-		if l[k+step-1] < v {
-			k += step
-		}
+		a += step & -bit(l[a+step-1] < v[0])
+		b += step & -bit(l[b+step-1] < v[1])
+		c += step & -bit(l[c+step-1] < v[2])
+		d += step & -bit(l[d+step-1] < v[3])
 	}
-	return k
+	return [4]uint8{(a + 1) & -bit(v[0] == v[0]), (b + 1) & -bit(v[1] == v[1]), (c + 1) & -bit(v[2] == v[2]), (d + 1) & -bit(v[3] == v[3])}
 }
 
 // numericBins cuts between neighbouring values: between all of them if they are few, else into at most `most` bins of about
 // equal mass, in which a value that is as frequent as a whole bin gets one of its own.
-func numericBins(values []float32, most int) binning {
-	sorted := sortedValues(values)
-	c := binning{missing: len(sorted) < len(values), bins: 1}
+func numericBins(values []float32, some []uint32, most int, room *sortRoom) binning {
+	c := binning{missing: slices.ContainsFunc(values, func(v float32) bool { return v != v }), bins: 1}
+	sorted := room.sorted(values, some)
 	if len(sorted) == 0 {
 		return c
 	}

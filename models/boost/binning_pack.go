@@ -2,7 +2,9 @@ package boost
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"sync/atomic"
 
 	"retain/features"
 )
@@ -27,15 +29,45 @@ type digit struct {
 	slotColumns int // columns that share the slot
 }
 
-// newBinned puts every value of x into its bin. Rows are not reordered.
-func newBinned(x *features.Matrix, most int) *binned {
+// newBinned puts every value of x into its bin. Rows are not reordered; keys, which may be nil, identify them.
+func newBinned(x *features.Matrix, keys []uint64, most int) *binned {
 	b := &binned{columns: make([]binning, x.Cols()), place: make([]digit, x.Cols())}
-	parallel(x.Cols(), func(j int) { b.columns[j] = newBinning(&x.Schema[j], x.X[j], most) })
+	some := someRows(x.Rows(), keys)
+	var next atomic.Int64
+	parallel(min(workers(), x.Cols()), func(int) {
+		var room sortRoom
+		for j := int(next.Add(1)) - 1; j < x.Cols(); j = int(next.Add(1)) - 1 {
+			b.columns[j] = newBinning(&x.Schema[j], x.X[j], some, most, &room)
+		}
+	})
 	b.assign()
 	b.stride = (len(b.slots) + wordSlots - 1) / wordSlots
 	b.words = make([]uint64, x.Rows()*b.stride)
 	b.pack(x)
 	return b
+}
+
+// cutRows is the number of rows on which cuts of numbers are found: of more, about as many are drawn. Each bin then holds its share of all
+// rows within a few per cent.
+const cutRows = 1 << 18
+
+// someRows draws the rows on which cuts are found; nil means all. It depends on what the rows are, not on their order.
+func someRows(n int, keys []uint64) []uint32 {
+	if n <= cutRows {
+		return nil
+	}
+	limit := uint64(float64(cutRows) / float64(n) * math.MaxUint64)
+	var some []uint32
+	for i := range n {
+		key := uint64(i)
+		if keys != nil {
+			key = keys[i]
+		}
+		if mix(drawCuts, key) < limit {
+			some = append(some, uint32(i))
+		}
+	}
+	return some
 }
 
 // assign gives each useful column its slot: the largest first, each into the first slot whose codes still fit a byte.

@@ -18,7 +18,7 @@ func TestBinsKeepTheOrderAndTheCutsMeanTheSame(t *testing.T) {
 					values[i] = float32(math.NaN())
 				}
 			}
-			c := numericBins(values, most)
+			c := numericBins(values, nil, most, &sortRoom{})
 			if c.bins > most+1 {
 				t.Fatalf("%d bins, at most %d", c.bins, most+1)
 			}
@@ -47,7 +47,7 @@ func TestQuantileBinsAreOfEqualMass(t *testing.T) {
 	for i := range 30000 {
 		values[i] = 0.5 // as frequent as many bins: one of its own
 	}
-	c := numericBins(values, 100)
+	c := numericBins(values, nil, 100, &sortRoom{})
 	count := make([]int, c.bins)
 	for _, v := range values {
 		count[c.bin(v)]++

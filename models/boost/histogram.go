@@ -33,7 +33,8 @@ func (b *binned) fill(h histogram, words []int, rows []uint32, gh []sums) {
 		rows = rows[len(some):]
 		if gh != nil {
 			for i, r := range some {
-				touched += b.words[int(r)*stride+words[0]]
+				row := b.words[int(r)*stride:]
+				touched += row[words[0]] + row[words[len(words)-1]]
 				value[i&(ahead-1)] = gh[r]
 			}
 		}

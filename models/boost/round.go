@@ -32,17 +32,18 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 	if d.Weight != nil {
 		maxWeight = slices.Max(d.Weight)
 	}
+	keys := rowKeys(d)
 	b := &booster{
 		Trainer: t,
+		rows:    newBinned(d.X, keys, t.Bins),
 		scale:   newScale(n, maxWeight),
 		x:       d.X,
-		rows:    newBinned(d.X, t.Bins),
 		y:       d.Y,
 		weight:  d.Weight,
 		base:    baseMargin(d.Y, d.Weight, maxWeight),
 		margin:  make([]float64, n),
 		gh:      make([]sums, n),
-		keys:    rowKeys(d),
+		keys:    keys,
 		seed:    seed,
 		sampled: make([]uint32, 0, n),
 		spare:   make([]uint32, n),

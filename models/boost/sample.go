@@ -15,6 +15,7 @@ const (
 	drawColumns
 	drawNodeColumns
 	drawRounding
+	drawCuts
 )
 
 // rowKeys identifies each row by its customer and cutoff, so that draws do not depend on the order of rows; nil where there are no

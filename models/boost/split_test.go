@@ -37,7 +37,7 @@ func randomStump(rng *rand.Rand, c features.Column, missing float64) *stump {
 		s.gh[i] = s.quantise(rng.Float64()*2-1, rng.Float64()*0.25, rng.Uint64())
 		s.sum += s.gh[i]
 	}
-	s.column = newBinning(&c, s.values, maxBins)
+	s.column = newBinning(&c, s.values, nil, maxBins, &sortRoom{})
 	for i := range n {
 		s.hist[s.column.bin(s.values[i])] += s.gh[i]
 		s.count[s.column.bin(s.values[i])]++
