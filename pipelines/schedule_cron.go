@@ -31,6 +31,10 @@ func ParseCron(expression string, zone *time.Location) (*Cron, error) {
 		return nil, errors.New(`@every has no times that a restart would keep: write "0 */6 * * *" for every six hours`)
 	}
 	fields := strings.Fields(expression)
+	if len(fields) == 5 {
+		fields[4] = sundays(fields[4])
+		expression = strings.Join(fields, " ")
+	}
 	c := &Cron{expression: expression, zone: zone}
 	c.elapsed = len(fields) > 1 && strings.HasPrefix(fields[1], "*") || expression == "@hourly"
 	clock := time.UTC
@@ -46,6 +50,23 @@ func ParseCron(expression string, zone *time.Location) (*Cron, error) {
 	}
 	c.next = parsed.Next
 	return c, nil
+}
+
+// sundays writes the Sunday that cron also knows as 7 as 0: 7 is 0, and 5-7 is 5-6,0.
+func sundays(weekday string) string {
+	days := strings.Split(weekday, ",")
+	for i, d := range days {
+		first, isRange := strings.CutSuffix(d, "-7")
+		switch {
+		case d == "7", isRange && first == "7":
+			days[i] = "0"
+		case isRange && first == "0":
+			days[i] = "0-6"
+		case isRange:
+			days[i] = first + "-6,0"
+		}
+	}
+	return strings.Join(days, ",")
 }
 
 // String is the expression.

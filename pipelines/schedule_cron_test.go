@@ -33,6 +33,9 @@ func TestCronOnTheClocksOfAZone(t *testing.T) {
 		{"hourly goes by elapsed time", "0 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", []string{"2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"}},
 		{"quarters of an hour, too", "*/15 * * * *", "Europe/Berlin", "2026-03-29T00:45:00Z", []string{"2026-03-29T01:00:00Z", "2026-03-29T01:15:00Z"}},
 		{"Sundays", "0 4 * * 0", "UTC", "2026-11-22T04:00:00Z", []string{"2026-11-29T04:00:00Z"}},
+		{"Sundays as 7", "0 4 * * 7", "UTC", "2026-11-21T04:00:00Z", []string{"2026-11-22T04:00:00Z", "2026-11-29T04:00:00Z"}},
+		{"Friday to Sunday", "0 4 * * 5-7", "UTC", "2026-11-22T05:00:00Z", []string{"2026-11-27T04:00:00Z", "2026-11-28T04:00:00Z", "2026-11-29T04:00:00Z"}},
+		{"Mondays and Sundays", "0 4 * * 1,7", "UTC", "2026-11-22T05:00:00Z", []string{"2026-11-23T04:00:00Z", "2026-11-29T04:00:00Z"}},
 		{"a name", "@daily", "UTC", "2026-11-22T04:00:00Z", []string{"2026-11-23T00:00:00Z"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
