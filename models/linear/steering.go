@@ -58,7 +58,7 @@ func (s *solver) newSteering(b []float64, coordinates, finer int) *steering {
 }
 
 // working are the coordinates to work on, rising: the intercept, those that are not zero, those that the steering has already, and of the others
-// whose conditions are off the worst, at most as many as there are or entrants.
+// whose conditions are off the worst, at most as many as there are or entrants; all of them without an L1 penalty, which leaves none at zero.
 func (p penalty) working(b, g []float64, t *steering) []int32 {
 	var in, out []int32
 	for j := range b {
@@ -68,7 +68,7 @@ func (p penalty) working(b, g []float64, t *steering) []int32 {
 			out = append(out, int32(j))
 		}
 	}
-	if most := max(entrants, len(in)); len(out) > most {
+	if most := max(entrants, len(in)); len(out) > most && p.alpha > 0 {
 		slices.SortFunc(out, func(i, j int32) int {
 			return cmp.Or(cmp.Compare(p.violationOf(int(j), g, b), p.violationOf(int(i), g, b)), cmp.Compare(i, j))
 		})
@@ -115,12 +115,12 @@ func (t *steering) extend(coordinates []int32) {
 	}
 }
 
-// products sums row a of the Hessian up to the diagonal, and every step-th after it.
-func (t *steering) products(a, step int) {
+// products sums the rows first, first+step, … of the Hessian up to the diagonal.
+func (t *steering) products(first, step int) {
 	scaled := make([]float64, tile)
 	for from := 0; from < len(t.rows); from += tile {
 		to := min(from+tile, len(t.rows))
-		for a := a; a < len(t.terms); a += step {
+		for a := first; a < len(t.terms); a += step {
 			own := floats.MulTo(scaled[:to-from], t.curve[from:to], t.x[a][from:to])
 			for l := range a + 1 {
 				t.h[a][l] += floats.Dot(own, t.x[l][from:to])
