@@ -82,15 +82,13 @@ func checkWhole(node *yaml.Node, t reflect.Type, path string, problems *[]string
 		return
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, of := node.Content[i].Value, t
+		key := node.Content[i].Value
+		below := strings.TrimPrefix(path+"."+key, ".")
 		if t.Kind() == reflect.Map {
-			of = t.Elem()
-		} else if _, ok := structKeys(t)[key]; ok {
-			of = fieldType(t, key)
-		} else {
-			continue // told by checkKeys
+			checkWhole(node.Content[i+1], t.Elem(), below, problems)
+		} else if _, ok := structKeys(t)[key]; ok { // checkKeys tells the others
+			checkWhole(node.Content[i+1], fieldType(t, key), below, problems)
 		}
-		checkWhole(node.Content[i+1], of, strings.TrimPrefix(path+"."+key, "."), problems)
 	}
 }
 
