@@ -59,7 +59,8 @@ func lambda(rows, positives, columns int) float64 {
 	return p / n * min(max(4*p/m, 1./16), .5)
 }
 
-// Fit learns from d as models.Trainer lays down. rng decides the folds of Path only; without it it may be nil.
+// Fit learns from d as models.Trainer lays down. rng decides the folds of Path only; without it it may be nil. A categorical column may have at
+// most 255 levels; encodings keep 64.
 func (t Trainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (models.Model, error) {
 	if !(t.Lambda >= 0) || math.IsInf(t.Lambda, 0) || !(t.Alpha >= 0 && t.Alpha <= 1) || t.Hinges < 0 || t.Hinges > maxHinges || t.Path < 0 || t.Path > maxPath {
 		return nil, fmt.Errorf("fit linear: penalty %v, L1 share %v, %d hinges or path of %d is out of range", t.Lambda, t.Alpha, t.Hinges, t.Path)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"retain/features"
@@ -39,6 +40,30 @@ func TestFitRefusesChoicesOutOfRange(t *testing.T) {
 	} {
 		if _, err := trainer.Fit(t.Context(), d, rand.New(rand.NewPCG(1, 1))); err == nil {
 			t.Errorf("%s: fitted", name)
+		}
+	}
+}
+
+// TestFitRefusesTooManyLevels names the column and the mend.
+func TestFitRefusesTooManyLevels(t *testing.T) {
+	for _, c := range []struct {
+		levels int
+		want   bool
+	}{{255, true}, {256, false}} {
+		d := modelstest.Data(1, 300)
+		d.X.Schema = append(d.X.Schema, features.Column{Name: "postcode", Kind: features.Categorical, Levels: make([]string, c.levels)})
+		codes := make([]float32, 300)
+		for i := range codes {
+			d.X.Schema[len(d.X.Schema)-1].Levels[i%c.levels] = fmt.Sprint(i % c.levels)
+			codes[i] = float32(i % c.levels)
+		}
+		d.X.X = append(d.X.X, codes)
+		_, err := linear.Defaults(300, 100, 9).Fit(t.Context(), d, nil)
+		if ok := err == nil; ok != c.want {
+			t.Errorf("%d levels: %v", c.levels, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "postcode") {
+			t.Errorf("does not name the column: %v", err)
 		}
 	}
 }
