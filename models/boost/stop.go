@@ -2,46 +2,64 @@ package boost
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math"
 	"math/rand/v2"
 
 	"retain/features"
-	"retain/models"
 )
 
-// FitStopping is Fit with early stopping: it measures the log loss of valid after each tree, stops when it has not fallen for
-// Patience rounds and returns the model of the best round. Only the number of trees depends on valid.
-// Errors as Fit; models.ErrFeatureMismatch if valid has other columns.
+// FitStopping is FitWith on validation rows and nothing else. Errors as FitWith; there is no model then.
 func (t Trainer) FitStopping(ctx context.Context, d, valid *features.Dataset, rng *rand.Rand) (*Model, error) {
-	if err := checkDataset(d); err != nil {
-		return nil, err
+	if valid == nil {
+		return nil, errors.New("boost: no validation rows")
 	}
-	if err := checkRows(valid); err != nil {
-		return nil, fmt.Errorf("validation rows: %w", err)
-	}
-	if !sameSchema(d.X.Schema, valid.X.Schema) {
-		return nil, fmt.Errorf("validation rows: %w", models.ErrFeatureMismatch)
-	}
-	patience := t.filled().Patience
-	var s *stage
-	best, at := 0.0, 0
-	m, err := t.fit(ctx, d, rng, func(m *Model) bool {
-		if s == nil {
-			s = newStage(m.base, valid.X)
-			best = meanLoss(s.margin, valid)
-		}
-		s.add(m, m.Trees()-1)
-		if loss := meanLoss(s.margin, valid); loss < best {
-			best, at = loss, m.Trees()
-		}
-		return m.Trees()-at >= patience
-	})
+	m, err := t.FitWith(ctx, d, rng, Options{Valid: valid})
 	if err != nil {
 		return nil, err
 	}
-	return m.Truncate(at), nil
+	return m, nil
 }
+
+// stopper watches the log loss of validation rows. Without any it never stops.
+type stopper struct {
+	valid    *features.Dataset
+	stage    *stage
+	patience int
+	seen     int     // trees in the stage
+	loss     float64 // with all of them
+	best     float64
+	at       int // trees at the best loss
+}
+
+// newStopper is a stopper that has seen the trees of m.
+func newStopper(m *Model, valid *features.Dataset, patience int) *stopper {
+	s := &stopper{valid: valid, patience: patience, loss: math.NaN()}
+	if valid == nil {
+		return s
+	}
+	s.stage = newStage(m.base, valid.X)
+	s.loss = meanLoss(s.stage.margin, valid)
+	s.best = s.loss
+	s.see(m)
+	return s
+}
+
+// see adds the trees of m that are new.
+func (s *stopper) see(m *Model) {
+	if s.valid == nil {
+		return
+	}
+	for ; s.seen < m.Trees(); s.seen++ {
+		s.stage.add(m, s.seen)
+		s.loss = meanLoss(s.stage.margin, s.valid)
+		if s.loss < s.best {
+			s.best, s.at = s.loss, s.seen+1
+		}
+	}
+}
+
+func (s *stopper) stop() bool { return s.valid != nil && s.seen-s.at >= s.patience }
 
 // lossOf is the log loss of one row: log(1 + exp(-m)) if y is 1, log(1 + exp(m)) if it is 0.
 func lossOf(margin, y float64) float64 {

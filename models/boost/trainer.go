@@ -42,17 +42,35 @@ const minGain = 1e-7
 // A model without any useful column is the base rate. Errors: models.ErrOneClass, models.ErrNotFinite, ctx.Err(), or what is
 // wrong with d or t.
 func (t Trainer) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (models.Model, error) {
-	m, err := t.fit(ctx, d, rng, nil)
+	m, err := t.FitWith(ctx, d, rng, Options{})
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// watcher sees each tree as it is added and says whether boosting should stop.
-type watcher func(m *Model) (stop bool)
+// Options is what a fit may be given besides its rows. The zero value gives it nothing.
+type Options struct {
+	// Valid stops the fit early: the log loss of these rows is measured after each tree; when it has not fallen for Trainer.Patience
+	// rounds the model of the best round is returned. Only the number of trees depends on them.
+	Valid *features.Dataset
+	// From is a model of the same columns to go on from: its trees are kept and count among Trainer.Trees. A fit that was
+	// cancelled, continued on the same rows with rng in the state it had then, gives the trees that it would have given.
+	From *Model
+	// Progress is told of each tree. It is called between trees, on the caller's goroutine.
+	Progress func(Progress)
+}
 
-func (t Trainer) fit(ctx context.Context, d *features.Dataset, rng *rand.Rand, watch watcher) (*Model, error) {
+// Progress is how far a fit is.
+type Progress struct {
+	Trees, Of int     // trees so far, and how many there may be
+	Leaves    int     // of the last tree
+	Loss      float64 // mean log loss of Options.Valid, NaN without
+}
+
+// FitWith is Fit with options. If ctx ends, it returns the trees so far along with ctx.Err(): nothing is lost, see Options.From.
+// Errors as Fit; models.ErrFeatureMismatch if Options.Valid or Options.From has other columns.
+func (t Trainer) FitWith(ctx context.Context, d *features.Dataset, rng *rand.Rand, o Options) (*Model, error) {
 	t = t.filled()
 	if err := t.validate(); err != nil {
 		return nil, err
@@ -60,26 +78,55 @@ func (t Trainer) fit(ctx context.Context, d *features.Dataset, rng *rand.Rand, w
 	if err := checkDataset(d); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := o.check(d.X.Schema); err != nil {
 		return nil, err
 	}
 	seed := rng.Uint64()
+	if err := ctx.Err(); err != nil {
+		return o.From, err
+	}
 	b := newBooster(t, d, seed)
 	m := &Model{schema: slices.Clone(d.X.Schema), base: b.base}
-	for round := range t.Trees {
+	if o.From != nil {
+		m = o.From.copied()
+		b.goOn(m)
+	}
+	s := newStopper(m, o.Valid, t.Patience)
+	for m.Trees() < t.Trees && !s.stop() {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return m, err
 		}
-		grown := b.round(round)
+		grown := b.round(m.Trees())
 		if len(grown.nodes) == 1 && t.drawsNothing() {
 			break // every later round would find the same: nothing to split
 		}
 		m.append(grown)
-		if watch != nil && watch(m) {
-			break
+		s.see(m)
+		if o.Progress != nil {
+			o.Progress(Progress{Trees: m.Trees(), Of: t.Trees, Leaves: (len(grown.nodes) + 1) / 2, Loss: s.loss})
 		}
 	}
+	if o.Valid != nil {
+		return m.Truncate(s.at), nil
+	}
 	return m, nil
+}
+
+// check says what is wrong with the options of a fit on columns s.
+func (o *Options) check(s features.Schema) error {
+	if o.From != nil && !sameSchema(s, o.From.schema) {
+		return fmt.Errorf("the model to go on from: %w", models.ErrFeatureMismatch)
+	}
+	if o.Valid == nil {
+		return nil
+	}
+	if err := checkRows(o.Valid); err != nil {
+		return fmt.Errorf("validation rows: %w", err)
+	}
+	if !sameSchema(s, o.Valid.X.Schema) {
+		return fmt.Errorf("validation rows: %w", models.ErrFeatureMismatch)
+	}
+	return nil
 }
 
 func (t Trainer) drawsNothing() bool {
