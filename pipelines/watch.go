@@ -32,6 +32,9 @@ const (
 // maxWatched files are taken in one scan; the others wait for the next.
 const maxWatched = 10_000
 
+// longestName is the most bytes that the name of a file may have: file systems take 255, and .error, .rejected or a number come after it.
+const longestName = 230
+
 // watchedName is SOURCE, whatever tells files apart, and a format: usage-2026-11-21.csv.gz.
 var watchedName = regexp.MustCompile(`^([a-z]+)(?:[-_. ].*)?\.(csv|tsv|ndjson|jsonl|parquet)(\.gz)?$`)
 
@@ -60,7 +63,7 @@ type WatchReport struct {
 	Folder  string        `json:"folder"`
 	Files   []WatchedFile `json:"files"`   // at most 1,000 are told
 	Waiting []string      `json:"waiting"` // not complete yet
-	Ignored []string      `json:"ignored"` // no source begins their name, no known format ends it, or they are no ordinary files
+	Ignored []string      `json:"ignored"` // no source begins their name, no known format ends it, it is longer than 230 bytes, or they are no ordinary files
 }
 
 // maxTold bounds the lists of a WatchReport.
@@ -152,7 +155,7 @@ func (w *Watch) candidates(report *WatchReport) (files []candidate, err error) {
 			continue
 		}
 		m := watchedName.FindStringSubmatch(name)
-		if !e.Type().IsRegular() || m == nil || !isSource(m[1]) || m[2] == "parquet" && m[3] != "" {
+		if !e.Type().IsRegular() || len(name) > longestName || m == nil || !isSource(m[1]) || m[2] == "parquet" && m[3] != "" {
 			if len(report.Ignored) < maxTold {
 				report.Ignored = append(report.Ignored, name)
 			}

@@ -151,6 +151,20 @@ func TestWatchForgetsReplacedRows(t *testing.T) {
 	}
 }
 
+// A reason could not be put beside such a file, so that it would stand in the way of the others every night.
+func TestWatchIgnoresEndlessNames(t *testing.T) {
+	x := watchFolder(t)
+	long := "usage-" + strings.Repeat("x", 240) + ".csv"
+	x.put(long, "customer_id,at\na,yesterday\n")
+	x.put("usage-"+strings.Repeat("x", longestName-10)+".csv", "customer_id,at\na,yesterday\n")
+	files, o, err := x.scan()
+	var failed *WatchedFilesError
+	if !errors.As(err, &failed) || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+	same(t, "ignored", o.Report.(*WatchReport).Ignored, []string{long})
+}
+
 func TestWatchFailures(t *testing.T) {
 	x := watchFolder(t)
 	x.put("usage-bad.csv", "customer_id,at\na,yesterday\n")
