@@ -113,7 +113,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 		b.gradients(seed)
 		for i, m := range b.margin {
 			lo, mid, hi := lossOf(m-h, d.Y[i]), lossOf(m, d.Y[i]), lossOf(m+h, d.Y[i])
-			g, w := b.scale.grad(b.gh[i])-d.Weight[i]*(hi-lo)/(2*h), b.scale.hess(b.gh[i])-d.Weight[i]*(hi-2*mid+lo)/(h*h)
+			g, w := b.grad(b.gh[i])-d.Weight[i]*(hi-lo)/(2*h), b.hess(b.gh[i])-d.Weight[i]*(hi-2*mid+lo)/(h*h)
 			if math.Abs(g) > b.gradStep+1e-6 || math.Abs(w) > b.hessStep+1e-5 {
 				t.Fatalf("at %v the gradient is off by %v, the hessian by %v; steps are %v and %v", m, g, w, b.gradStep, b.hessStep)
 			}

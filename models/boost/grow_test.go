@@ -84,7 +84,7 @@ func (v naive) gain(left func(row int) bool) float64 {
 		if !left(r) {
 			k = 1
 		}
-		g[k], h[k], n[k] = g[k]+v.scale.grad(v.gh[r]), h[k]+v.scale.hess(v.gh[r]), n[k]+1
+		g[k], h[k], n[k] = g[k]+v.grad(v.gh[r]), h[k]+v.hess(v.gh[r]), n[k]+1
 	}
 	if min(n[0], n[1]) < v.MinRows || min(h[0], h[1]) < v.MinHessian {
 		return 0
@@ -155,7 +155,7 @@ func TestWholeTreesAgainstBruteForce(t *testing.T) {
 			}
 			var g, h float64
 			for _, r := range v.rows {
-				g, h = g+b.scale.grad(b.gh[r]), h+b.scale.hess(b.gh[r])
+				g, h = g+b.grad(b.gh[r]), h+b.hess(b.gh[r])
 			}
 			if want := -tr.LearningRate * shrink(g, tr.L1) / (h + tr.L2); math.Abs(float64(n.cut)-want) > 1e-6 {
 				t.Errorf("seed %d: a leaf is worth %v, want %v", seed, n.cut, want)

@@ -84,7 +84,7 @@ func (b *booster) value(l *leaf, leaves int) float32 {
 
 // weigh is the best value of a leaf with these sums within the bounds, before the learning rate.
 func (b *booster) weigh(a sums, within bounds) float64 {
-	return within.clamp(-shrink(b.scale.grad(a), b.L1) / (b.scale.hess(a) + b.L2))
+	return within.clamp(-shrink(b.grad(a), b.L1) / (b.hess(a) + b.L2))
 }
 
 // way is the direction in which column j must move the risk, or 0.

@@ -84,8 +84,7 @@ func run(train, test, leaves string, trees int, profile string) error {
 	out.WallS, out.CPUS, out.PeakMB = time.Since(wall).Seconds(), cpuSeconds()-cpu, peakMB()
 	pprof.StopCPUProfile()
 	m := fitted.(*boost.Model)
-	d = nil
-	runtime.GC()
+	runtime.GC() // d is of no more use
 	if d, err = load(test); err != nil {
 		return err
 	}
