@@ -131,6 +131,9 @@ func (c *importColumns) known(name, flag string) error {
 
 func list(names []string) string {
 	const most = 40
+	if len(names) == 0 {
+		return "none"
+	}
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + " …"
 	}

@@ -45,6 +45,7 @@ func TestImportRules(t *testing.T) {
 		{name: "bookkeeping columns cannot be given", file: "f.csv", text: "customer_id,at\n", o: usage(ImportOptions{Set: map[string]string{"event_hash": "1"}}), err: `usage has no column "event_hash"`},
 		{name: "unknown column", file: "f.csv", text: "customer_id,at\n", o: usage(ImportOptions{Map: map[string]string{"feature": "nope"}}), err: `has no column "nope"; it has customer_id, at`},
 		{name: "constant that is no number", file: "f.csv", text: "customer_id,at\n", o: usage(ImportOptions{Set: map[string]string{"errors": "many"}}), err: "--set errors=many: is not a number"},
+		{name: "no columns", file: "f.ndjson", text: "{}\n", o: usage(ImportOptions{}), err: "it has none"},
 		{name: "no customer_id", file: "f.csv", text: "account,at\nc,2024-01-01\n", o: usage(ImportOptions{}), err: "f.csv has no column customer_id, which usage needs: name the one that holds it (--map customer_id=COLUMN); it has account, at"},
 		{name: "no time", file: "f.csv", text: "customer_id,when\nc,2024-01-01\n", o: usage(ImportOptions{}), err: "has no column at"},
 		{name: "empty customer_id", file: "f.csv", text: "customer_id,at\n,2024-01-01\n", o: usage(ImportOptions{}), err: "f.csv:2: column customer_id: is empty: every row needs a customer_id"},
