@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/crc32"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"retain/features"
 	"retain/models"
@@ -104,6 +108,41 @@ func TestDecodeInPlaceKeepsTheBytes(t *testing.T) {
 			t.Fatalf("other margins from bytes moved by %d", shift)
 		}
 	}
+}
+
+func TestDecodeInPlaceOfAMappedFile(t *testing.T) {
+	d := sample(1000, 47)
+	m := mustFit(t, small, d)
+	name := filepath.Join(t.TempDir(), "model")
+	if err := os.WriteFile(name, mustEncode(t, m), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED) // writing to it would be a fault
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Munmap(b); err != nil {
+			t.Error(err)
+		}
+	}()
+	again, err := DecodeInPlace(b, d.X.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(mustMargin(t, m, d.X), mustMargin(t, again, d.X)) {
+		t.Fatal("other margins from a mapped file")
+	}
+	checkAdditive(t, again, d.X.Slice(0, 100))
 }
 
 func TestDecodeRefusesOtherColumns(t *testing.T) {
