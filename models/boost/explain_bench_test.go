@@ -78,3 +78,16 @@ func BenchmarkPeerContributions(b *testing.B) {
 	}
 	b.ReportMetric(float64(tables)/1e6, "table-MB")
 }
+
+// BenchmarkContributionsOfOneRow is what a reader of one customer's page waits for.
+func BenchmarkContributionsOfOneRow(b *testing.B) {
+	d := sample(20000, 54)
+	m := mustFit(b, Trainer{Trees: 200, Leaves: 63}, d)
+	one := d.X.Slice(7, 8)
+	phi := make([]float64, one.Cols())
+	for b.Loop() {
+		if _, err := m.Contributions(phi, one); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -66,9 +66,14 @@ func newImported(file []feature, s features.Schema, from origin) (*imported, err
 	for j := range s {
 		at[s[j].Name] = j
 	}
+	twice := make(map[string]bool, len(file))
 	for k, f := range file {
 		j := k
 		if named {
+			if twice[f.name] {
+				return nil, refuse("it has two features %q", f.name)
+			}
+			twice[f.name] = true
 			var ok bool
 			if j, ok = at[f.name]; !ok {
 				return nil, fmt.Errorf("%w: the file's feature %q is no column of the schema", models.ErrFeatureMismatch, f.name)

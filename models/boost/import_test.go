@@ -183,6 +183,7 @@ func TestImportMatchesColumnsByName(t *testing.T) {
 func TestImportRefusesWhatItCannotDo(t *testing.T) {
 	xgb, lgb := "xgboost-numeric.json", "lightgbm-nan.txt"
 	for _, c := range []struct{ name, file, old, new, want string }{
+		{"a name twice", xgb, `"recency_days","usage"`, `"usage","usage"`, "two features"},
 		{"dart", xgb, `"name":"gbtree"`, `"name":"dart"`, "gbtree"},
 		{"another objective", xgb, `"binary:logistic"`, `"reg:squarederror"`, "binary:logistic"},
 		{"classes", xgb, `"num_class":"0"`, `"num_class":"3"`, "3 classes"},
