@@ -14,5 +14,6 @@
 // Sums are exact: gradients and hessians are rounded once to fixed-point integers, so that the trees do not depend on the
 // number of threads or on the order of the rows (row sampling goes by customer and cutoff where these are given).
 //
-// Reasons are exact path-dependent Shapley values (see explain.go).
+// Reasons are exact path-dependent Shapley values (see explain.go). Files are described in format.go, dumps for people in
+// dump.go; models of XGBoost and LightGBM can be read (see ImportXGBoost, ImportLightGBM).
 package boost

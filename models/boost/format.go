@@ -106,7 +106,8 @@ func (f layout) size() int    { return f.wordsAt() + 8*f.words + 4 }
 func Decode(b []byte, s features.Schema) (*Model, error) { return decode(b, s, false) }
 
 // DecodeInPlace is Decode for bytes that stay as they are while the model is in use, such as a mapped file: the trees are
-// read where they lie if the machine is little-endian and b begins at a multiple of 8 (as mapped files do), else copied.
+// read where they lie if the machine is little-endian and b begins at a multiple of 8 (as mapped files do), else copied, as
+// those of version 1 always are.
 // To change or unmap b while the model is in use is a fault that nothing reports.
 func DecodeInPlace(b []byte, s features.Schema) (*Model, error) { return decode(b, s, true) }
 

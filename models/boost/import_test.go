@@ -193,6 +193,7 @@ func TestImportRefusesWhatItCannotDo(t *testing.T) {
 		{"a circle", xgb, `"left_children":[1,3`, `"left_children":[1,0`, "nodes form none"},
 		{"an infinite number of features", xgb, `"num_feature":"5","num_target"`, `"num_feature":"5000000000","num_target"`, "features"},
 		{"half a node", xgb, `"left_children":[1,3`, `"left_children":[1,3.5`, "whole"},
+		{"levels out of proportion", "xgboost1-levels.json", `"categories":[0`, `"categories":[65535`, "great codes"},
 		{"binary", xgb, `{"learner"`, "{L\x00", "ends in .json"},
 		{"an infinite leaf", lgb, "leaf_value=0.", "leaf_value=inf 0.", "leaf_value"},
 		{"a forest", lgb, "objective=", "average_output\nobjective=", "random forest"},
