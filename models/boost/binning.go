@@ -53,35 +53,45 @@ func (c *binning) binAll(dst []uint8, values []float32) {
 		}
 		return
 	}
-	var l ladder
-	for k := range l {
-		l[k] = float32(math.Inf(1))
+	l := newLadder(c.cuts)
+	l.binAll(dst, values)
+}
+
+// ladder is at most 255 cuts, filled up with infinity, so that a byte indexes them without a bounds check.
+type ladder struct {
+	cuts [groupedBins]float32
+	step uint8 // the first of the search: the greatest power of two up to the number of cuts
+}
+
+func newLadder(cuts []float32) *ladder {
+	l := &ladder{step: uint8(int(1) << bits.Len(uint(len(cuts))) >> 1)}
+	for k := copy(l.cuts[:], cuts); k < len(l.cuts); k++ {
+		l.cuts[k] = float32(math.Inf(1))
 	}
-	copy(l[:], c.cuts)
-	step := uint8(int(1) << bits.Len(uint(len(c.cuts))) >> 1) // the greatest power of two up to the number of cuts
+	return l
+}
+
+// binAll writes the bin of each value into dst, which is as long.
+func (l *ladder) binAll(dst []uint8, values []float32) {
 	i := 0
 	for ; i+4 <= len(values); i += 4 {
-		v, to := (*[4]float32)(values[i:]), (*[4]uint8)(dst[i:])
-		*to = l.below4(v, step)
+		*(*[4]uint8)(dst[i:]) = l.below4((*[4]float32)(values[i:]))
 	}
 	for ; i < len(values); i++ {
-		four := [4]float32{values[i]}
-		dst[i] = l.below4(&four, step)[0]
+		dst[i] = l.below4(&[4]float32{values[i]})[0]
 	}
 }
 
-// ladder is the cuts of a column, filled up with infinity, so that a byte indexes it without a bounds check.
-type ladder [groupedBins]float32
-
 // below4 returns the bins of four values: 1 and the number of cuts below each, or the missing one. The four binary searches take
 // their steps together, because one alone waits for memory at each of its own. There are no branches.
-func (l *ladder) below4(v *[4]float32, step uint8) [4]uint8 {
+func (l *ladder) below4(v *[4]float32) [4]uint8 {
+	t := &l.cuts
 	a, b, c, d := uint8(0), uint8(0), uint8(0), uint8(0)
-	for ; step > 0; step >>= 1 {
-		a += step & -bit(l[a+step-1] < v[0])
-		b += step & -bit(l[b+step-1] < v[1])
-		c += step & -bit(l[c+step-1] < v[2])
-		d += step & -bit(l[d+step-1] < v[3])
+	for step := l.step; step > 0; step >>= 1 {
+		a += step & -bit(t[a+step-1] < v[0])
+		b += step & -bit(t[b+step-1] < v[1])
+		c += step & -bit(t[c+step-1] < v[2])
+		d += step & -bit(t[d+step-1] < v[3])
 	}
 	return [4]uint8{(a + 1) & -bit(v[0] == v[0]), (b + 1) & -bit(v[1] == v[1]), (c + 1) & -bit(v[2] == v[2]), (d + 1) & -bit(v[3] == v[3])}
 }

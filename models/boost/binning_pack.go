@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync/atomic"
 
 	"retain/features"
 )
@@ -33,10 +32,9 @@ type digit struct {
 func newBinned(x *features.Matrix, keys []uint64, most int) *binned {
 	b := &binned{columns: make([]binning, x.Cols()), place: make([]digit, x.Cols())}
 	some := someRows(x.Rows(), keys)
-	var next atomic.Int64
-	parallel(min(workers(), x.Cols()), func(int) {
+	parallelWorkers(x.Cols(), func(next func() int) {
 		var room sortRoom
-		for j := int(next.Add(1)) - 1; j < x.Cols(); j = int(next.Add(1)) - 1 {
+		for j := next(); j >= 0; j = next() {
 			b.columns[j] = newBinning(&x.Schema[j], x.X[j], some, most, &room)
 		}
 	})

@@ -15,8 +15,18 @@ type Model struct {
 	roots  []int32  // the first node of each tree, in boosting order
 	nodes  []node   // of all trees; each tree in preorder, so that a left child follows its parent
 	sets   []levels // of the categorical splits
+	slices sync.Once
+	slice  *sliced // for Margin, built when first needed
+	rows   sync.Once
+	row    *rowScorer // for MarginOf, likewise
 	plans  sync.Once
 	plan   []treePlan // for Contributions, built when first needed
+}
+
+// sliced is the model prepared for scoring many rows.
+func (m *Model) sliced() *sliced {
+	m.slices.Do(func() { m.slice = newSliced(m) })
+	return m.slice
 }
 
 // Family is "boost".

@@ -34,6 +34,19 @@ func parallel(tasks int, f func(task int)) {
 	wg.Wait()
 }
 
+// parallelWorkers calls f on up to GOMAXPROCS goroutines, each of which has room of its own and takes tasks from next until that
+// returns -1. As with parallel, f must write only to places of its tasks.
+func parallelWorkers(tasks int, f func(next func() int)) {
+	var taken atomic.Int64
+	next := func() int {
+		if k := int(taken.Add(1)) - 1; k < tasks {
+			return k
+		}
+		return -1
+	}
+	parallel(min(workers(), tasks), func(int) { f(next) })
+}
+
 // workers is how many goroutines share work.
 func workers() int { return runtime.GOMAXPROCS(0) }
 

@@ -44,33 +44,58 @@ func (m *Model) Margin(dst []float64, x *features.Matrix) error {
 	if len(dst) != x.Rows() {
 		return fmt.Errorf("boost: room for %d margins, want %d", len(dst), x.Rows())
 	}
-	blocks(x, func(b *block) {
-		out := dst[b.lo:b.hi]
-		for k := range out {
-			out[k] = m.base
-		}
-		for t := range m.roots {
-			m.addTree(out, b, t)
+	for i := range dst {
+		dst[i] = m.base
+	}
+	if len(dst) < sliceRows/4 {
+		m.walkAll(dst, x)
+		return nil
+	}
+	s := m.sliced()
+	const tasks = 16 * sliceRows
+	parallelWorkers((len(dst)+tasks-1)/tasks, func(next func() int) {
+		var room sliceRoom
+		for k := next(); k >= 0; k = next() {
+			for lo := k * tasks; lo < min(len(dst), (k+1)*tasks); lo += sliceRows {
+				s.margins(dst[lo:min(len(dst), lo+sliceRows)], m, x, lo, &room)
+			}
 		}
 	})
 	return nil
 }
 
+// walkAll adds the trees' values to the margins of a few rows.
+func (m *Model) walkAll(margin []float64, x *features.Matrix) {
+	row := make([]float32, x.Cols())
+	for i := range margin {
+		for j, col := range x.X {
+			row[j] = col[i]
+		}
+		for t := range m.roots {
+			margin[i] += m.walkTree(t, row)
+		}
+	}
+}
+
+// walkTree returns the value of the leaf of tree t that a row comes to.
+func (m *Model) walkTree(t int, row []float32) float64 {
+	i := m.roots[t]
+	n := &m.nodes[i]
+	for n.column >= 0 {
+		if m.goesLeft(n, row[n.column]) {
+			i++
+		} else {
+			i = n.right
+		}
+		n = &m.nodes[i]
+	}
+	return float64(n.cut)
+}
+
 // addTree adds the values of tree t to the margins of a block.
 func (m *Model) addTree(margin []float64, b *block, t int) {
 	for k := range margin {
-		row := b.row(k)
-		i := m.roots[t]
-		n := &m.nodes[i]
-		for n.column >= 0 {
-			if m.goesLeft(n, row[n.column]) {
-				i++
-			} else {
-				i = n.right
-			}
-			n = &m.nodes[i]
-		}
-		margin[k] += float64(n.cut)
+		margin[k] += m.walkTree(t, b.row(k))
 	}
 }
 
