@@ -60,7 +60,7 @@ func (s *stump) gain(left func(v float32) bool) float64 {
 		if !left(v) {
 			k = 1
 		}
-		g[k], h[k], n[k] = g[k]+s.scale.grad(s.gh[i]), h[k]+s.scale.hess(s.gh[i]), n[k]+1
+		g[k], h[k], n[k] = g[k]+s.grad(s.gh[i]), h[k]+s.hess(s.gh[i]), n[k]+1
 	}
 	t := &s.trainer
 	score := func(g, h float64) float64 {
