@@ -157,7 +157,7 @@ func scatter[T any](column []T, at []int, values []T) {
 func (r *snapshotReader) matrix() *Matrix {
 	m := &Matrix{Schema: make(Schema, len(r.entries)), X: r.x}
 	for j, e := range r.entries {
-		m.Schema[j] = Column{Name: e.Name, Kind: e.Kind(), Definition: e.Definition()}
+		m.Schema[j] = Column{Name: e.Name, Kind: e.Kind(), Definition: e.Definition(), Monotone: int8(e.Monotone)}
 		if e.Kind() == Categorical {
 			m.Schema[j].Levels, m.X[j] = codes(r.text[j])
 			continue

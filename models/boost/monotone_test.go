@@ -24,7 +24,7 @@ func TestMonotoneColumnsNeverGoAgainstTheirDirection(t *testing.T) {
 			}
 		}
 		d.Y[0], d.Y[1] = 0, 1
-		tr := Trainer{Trees: 15, LearningRate: 0.5, Leaves: 12, MinRows: rapid.IntRange(1, 10).Draw(r, "MinRows"), MinHessian: 1e-6,
+		tr := Trainer{Monotone: true, Trees: 15, LearningRate: 0.5, Leaves: 12, MinRows: rapid.IntRange(1, 10).Draw(r, "MinRows"), MinHessian: 1e-6,
 			L1: rapid.SampledFrom([]float64{0, 0.5}).Draw(r, "L1"), RowShare: rapid.SampledFrom([]float64{0.6, 1}).Draw(r, "RowShare"), Smoothing: 0.1}
 		m, err := tr.FitWith(t.Context(), d, rng, Options{})
 		if err != nil {
@@ -49,19 +49,18 @@ func TestMonotoneColumnsNeverGoAgainstTheirDirection(t *testing.T) {
 	})
 }
 
-func TestDirectionsMayBeIgnored(t *testing.T) {
+func TestDirectionsAreKeptWhereAsked(t *testing.T) {
 	d := sample(3000, 70)
 	free := mustMargin(t, mustFit(t, small, d), d.X)
 	for j := range d.X.Schema[:4] {
 		d.X.Schema[j].Monotone = -1 // recency raises the risk: against the truth
 	}
-	held := mustMargin(t, mustFit(t, small, d), d.X)
-	ignoring := small
-	ignoring.IgnoreMonotone = true
-	if got := mustMargin(t, mustFit(t, ignoring, d), d.X); !slices.Equal(got, free) {
-		t.Error("ignored directions change the model")
+	if got := mustMargin(t, mustFit(t, small, d), d.X); !slices.Equal(got, free) {
+		t.Error("directions change a model that was not asked to keep them")
 	}
-	if logLoss(held, d.Y) < logLoss(free, d.Y)+0.01 {
+	obeying := small
+	obeying.Monotone = true
+	if held := mustMargin(t, mustFit(t, obeying, d), d.X); logLoss(held, d.Y) < logLoss(free, d.Y)+0.01 {
 		t.Error("wrong directions cost nothing: they are not kept")
 	}
 }
@@ -69,7 +68,7 @@ func TestDirectionsMayBeIgnored(t *testing.T) {
 // With the directions of the truth nothing much is lost.
 func TestTrueDirectionsCostLittle(t *testing.T) {
 	d, fresh := sample(4000, 71), sample(4000, 72)
-	tr := Trainer{Trees: 60, Leaves: 8}
+	tr := Trainer{Trees: 60, Leaves: 8, Monotone: true}
 	free := logLoss(mustMargin(t, mustFit(t, tr, d), fresh.X), fresh.Y)
 	d.X.Schema[0].Monotone, d.X.Schema[1].Monotone = 1, -1
 	if held := logLoss(mustMargin(t, mustFit(t, tr, d), fresh.X), fresh.Y); held > free+0.003 {

@@ -89,7 +89,7 @@ func (b *booster) weigh(a sums, within bounds) float64 {
 
 // way is the direction in which column j must move the risk, or 0.
 func (b *booster) way(j int) int8 {
-	if b.IgnoreMonotone {
+	if !b.Monotone {
 		return 0
 	}
 	return b.x.Schema[j].Monotone

@@ -28,9 +28,10 @@ type Trainer struct {
 	NodeShare    float64 // share of the tree's columns drawn anew for each leaf, in (0, 1]; 0 means 1
 	Bins         int     // most value bins of a column, 2 to 255; 0 means 255
 	Smoothing    float64 // categorical: hessian of the leaf's mean added to each level before sorting, and to L2 in the gain; 0 means 10
-	// IgnoreMonotone lets the trees go against the directions of features.Column.Monotone; by default none of them does.
-	IgnoreMonotone bool
-	Patience       int // FitStopping: rounds without a better validation loss before it stops; 0 means 50
+	// Monotone holds the trees to the directions of features.Column.Monotone. It is off by default: directions that are true cost a
+	// little all the same (on CDNOW out of time .0004 of AUC), because a split must do without the steps that go against them.
+	Monotone bool
+	Patience int // FitStopping: rounds without a better validation loss before it stops; 0 means 50
 }
 
 // minGain is the smallest gain of a split. Smaller ones are noise of rounding and flip between processors.
