@@ -59,8 +59,8 @@ func (h History) check() string {
 	return ""
 }
 
-// checkAll returns a *HistoryError for the first history that cannot be.
-func checkAll(histories []History) error {
+// Check returns a *HistoryError for the first history that no purchases can have.
+func Check(histories []History) error {
 	for i, h := range histories {
 		if reason := h.check(); reason != "" {
 			return &HistoryError{Row: i, Reason: reason}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 )
 
 // ErrNoCustomers is returned when there is nobody to learn from.
@@ -56,7 +55,7 @@ func (t Trainer) Fit(ctx context.Context, histories []History) (*Model, error) {
 	if len(histories) == 0 {
 		return nil, ErrNoCustomers
 	}
-	if err := checkAll(histories); err != nil {
+	if err := Check(histories); err != nil {
 		return nil, err
 	}
 	m := &Model{Customers: len(histories)}
@@ -148,8 +147,11 @@ func (t Trainer) fitSpend(ctx context.Context, m *Model, histories []History) er
 	return nil
 }
 
+// words are the names as people read them.
+var words = map[string]string{BGNBD: "BG/NBD", MBGNBD: "MBG/NBD", ShrunkenRates: "shrunken rates", GammaGamma: "Gamma-Gamma", ShrunkMean: "the shrunk mean"}
+
 func (m *Model) fallBack(from, to, why string) {
-	m.Fallbacks = append(m.Fallbacks, from+" is replaced by "+strings.ReplaceAll(to, "_", " ")+": "+why)
+	m.Fallbacks = append(m.Fallbacks, words[to]+" in place of "+from+": "+why)
 }
 
 // failure tells where a fit was left.
@@ -157,17 +159,17 @@ func (c Convergence) failure() string {
 	return fmt.Sprintf("gradient norm %.2g after %d steps from %d starts", c.GradientNorm, c.Steps, c.Starts)
 }
 
-// Check compares the customers with what the model of counts expects of them from their ages alone. Maximum likelihood does not make
+// Adequacy compares the customers with what the model of counts expects of them from their ages alone. Maximum likelihood does not make
 // these equal, so that they tell whether the model suits.
-type Check struct {
+type Adequacy struct {
 	Repeats, ExpectedRepeats    float64 // repeat purchases in total
 	OnceOnly, ExpectedOnceOnly  float64 // customers without a repeat purchase
 	RepeatsRatio, OnceOnlyRatio float64 // observed / expected; NaN where nothing is expected
 }
 
-// Check holds the model of counts against the histories.
-func (m *Model) Check(histories []History) Check {
-	var c Check
+// Adequacy holds the model of counts against the histories.
+func (m *Model) Adequacy(histories []History) Adequacy {
+	var c Adequacy
 	type expected struct{ repeats, once float64 }
 	byAge := map[float64]expected{}
 	for _, h := range histories {
