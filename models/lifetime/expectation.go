@@ -61,8 +61,8 @@ func (l leaving) integral(shape, u float64) float64 {
 		y := centre + scale*math.Sinh(v)
 		weight := math.Exp(-l.a*softplus(-y)-l.b*softplus(y)-logPeak) * math.Cosh(v)
 		p := math.Exp(-softplus(-y))
-		purchases := shape * u // the limit as p goes to 0
-		if pu := p * u; pu > 0 {
+		purchases := shape * u // the limit as p goes to 0, where the quotient would run out of digits
+		if pu := p * u; pu*(shape+1) > 1e-17 {
 			purchases = -math.Expm1(-shape*math.Log1p(pu)) / pu * u
 		}
 		mass += weight
