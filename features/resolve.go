@@ -38,6 +38,7 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 		return nil, fmt.Errorf("resolve the catalogue: %w", err)
 	}
 	out := &Catalogue{Version: c.Version, Treatment: c.Treatment, Entries: []Entry{}}
+	families := map[string][]string{} // members by source, column and number: families of one column ask once
 	for _, e := range c.Entries {
 		if e.Treatment && !c.Treatment {
 			continue
@@ -47,7 +48,7 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 			if !e.Measure.served(first) {
 				continue
 			}
-			if members, err = e.members(ctx, s, newest); err != nil {
+			if members, err = e.members(ctx, s, newest, families); err != nil {
 				return nil, fmt.Errorf("resolve %s: %w", e.Name, err)
 			}
 		}
@@ -82,7 +83,8 @@ func (c *Catalogue) distinctNames() {
 	}
 }
 
-func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry, error) {
+// members are the entries of a family; known keeps what was asked for.
+func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time, known map[string][]string) ([]Entry, error) {
 	top := e.Top
 	if top == 0 {
 		top = familyTop
@@ -90,20 +92,16 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry
 	if e.Each == attributesColumn {
 		return e.attributeMembers(ctx, s, cutoff, top)
 	}
-	rows, err := s.rows(ctx, read{Source: e.familySource(), Columns: []string{e.Each}, Cutoff: cutoff, From: cutoff.AddDate(0, 0, -familyDays)})
-	if err != nil {
-		return nil, err
-	}
-	column := quoteName(e.Each)
-	query := "SELECT toString(" + column + ") AS level FROM " + rows + " WHERE " + column + " != '' GROUP BY level ORDER BY count() DESC, level LIMIT " + fmt.Sprint(top)
-	var levels []string
-	for block, err := range s.DB.Blocks(ctx, query, nil) {
-		if err != nil {
+	source := e.familySource()
+	key := fmt.Sprintf("%s.%s.%d", source, e.Each, top)
+	levels, ok := known[key]
+	if !ok {
+		var err error
+		if levels, err = s.mostUsed(ctx, source, e.Each, cutoff, top); err != nil {
 			return nil, err
 		}
-		levels = append(levels, block.Strings("level")...)
+		known[key] = levels
 	}
-	slices.Sort(levels)
 	members := make([]Entry, len(levels))
 	for i, level := range levels {
 		members[i] = e.member(level)
@@ -120,6 +118,25 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time) ([]Entry
 		m.Where = where
 	}
 	return members, nil
+}
+
+// mostUsed are the most frequent values of a text column in the familyDays before the cutoff, at most so many, in the order of bytes.
+func (s *Store) mostUsed(ctx context.Context, source, name string, cutoff time.Time, most int) ([]string, error) {
+	rows, err := s.rows(ctx, read{Source: source, Columns: []string{name}, Cutoff: cutoff, From: cutoff.AddDate(0, 0, -familyDays)})
+	if err != nil {
+		return nil, err
+	}
+	column := quoteName(name)
+	query := "SELECT toString(" + column + ") AS level FROM " + rows + " WHERE " + column + " != '' GROUP BY level ORDER BY count() DESC, level LIMIT " + fmt.Sprint(most)
+	var levels []string
+	for block, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return nil, err
+		}
+		levels = append(levels, block.Strings("level")...)
+	}
+	slices.Sort(levels)
+	return levels, nil
 }
 
 // familySource is the source whose column makes the members: that of Of for a composite, to which the condition goes.
