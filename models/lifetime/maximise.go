@@ -25,10 +25,12 @@ type Convergence struct {
 const (
 	gradientGoal = 1e-9 // what the search aims at
 	gradientDone = 1e-6 // what counts as converged: where the line search stops for want of digits
-	// Beyond ±logLimit a penalty ½(|θ|-logLimit)² takes over: a parameter that the likelihood drives to 0 or to infinity stops
-	// there, where the likelihood does not change any more in its sixth digit.
-	logLimit  = 12
-	agreement = 1e-7 // two starts whose mean log-likelihoods differ by less have found the same maximum
+	// A penalty e^(2(|θ|-10))/10⁷ holds parameters that the likelihood drives to 0 or to infinity, where it is flat: it is as
+	// smooth as the likelihood, so that Newton's method does not zigzag there, and below 10⁻¹⁴ for parameters in [1/10, 10].
+	limitWeight = 1e-7
+	limitCentre = 10
+	atLimit     = 8    // e^8 = 3,000 times the unit, or 1/3,000 of it: there the data tell nothing but that the parameter is large, or small
+	agreement   = 1e-7 // two starts whose mean log-likelihoods differ by less have found the same maximum
 )
 
 // likelihood is the mean log-likelihood at the logarithms of the parameters; its gradient goes into grad unless that is nil.
@@ -68,7 +70,7 @@ func (s search) maximise(ctx context.Context) (theta []float64, c Convergence, e
 	c.LogLikelihood = s.weight * s.value(theta, nil)
 	c.Converged = c.GradientNorm <= gradientDone // false for NaN
 	for i, v := range theta {
-		if math.Abs(v) > logLimit {
+		if math.Abs(v) > atLimit {
 			c.AtLimit = append(c.AtLimit, s.names[i])
 		}
 	}
@@ -103,18 +105,17 @@ func (s search) descend(ctx context.Context, start []float64) (theta []float64, 
 	return found.X, found.F, found.MajorIterations, nil // the gradient decides about convergence, not how the line search ended
 }
 
-// loss is what is minimised: the negative mean log-likelihood with the penalty of logLimit.
+// loss is what is minimised: the negative mean log-likelihood with the penalty at the limits.
 func (s search) loss(theta, grad []float64) float64 {
 	value := -s.value(theta, grad)
 	for i, v := range theta {
 		if grad != nil {
 			grad[i] = -grad[i]
 		}
-		if over := math.Abs(v) - logLimit; over > 0 {
-			value += over * over / 2
-			if grad != nil {
-				grad[i] += math.Copysign(over, v)
-			}
+		penalty := limitWeight * math.Exp(2*(math.Abs(v)-limitCentre))
+		value += penalty
+		if grad != nil {
+			grad[i] += math.Copysign(2*penalty, v)
 		}
 	}
 	if math.IsNaN(value) {

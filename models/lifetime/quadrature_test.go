@@ -123,7 +123,7 @@ func TestSpendAgainstQuadrature(t *testing.T) {
 		for u := -12.0; u < 8; u += step { // u = ln ν
 			nu := math.Exp(u)
 			log := p*n*math.Log(n*nu) + (p*n-1)*math.Log(c.mean) - n*nu*c.mean - logGamma(p*n) // of the mean given ν
-			log += q*math.Log(gamma) + q*u - gamma*nu - logGamma(q)                             // of u
+			log += q*math.Log(gamma) + q*u - gamma*nu - logGamma(q)                            // of u
 			density += step * math.Exp(log)
 			moment += step * math.Exp(log) * p / nu // of a day given ν
 		}
