@@ -2,7 +2,6 @@ package lifetime
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"gonum.org/v1/gonum/diff/fd"
@@ -13,12 +12,12 @@ import (
 // Convergence tells how a fit by maximum likelihood ended.
 type Convergence struct {
 	Converged     bool      // GradientNorm ≤ 1e-6
-	GradientNorm  float64   // infinity norm of the gradient of the mean log-likelihood in the logarithms of the parameters
+	GradientNorm  float64   // infinity norm of the gradient of the mean log-likelihood, less the penalty at the limits, in the logarithms of the parameters
 	Steps         int       // major iterations of the start that was taken
 	Starts        int       // how many starting points were tried
 	LogLikelihood float64   // of all customers, in the units given
 	StandardError []float64 // of each parameter, from the Hessian; nil where that is not positive definite or a parameter is at its limit
-	AtLimit       []string  // parameters that ran to the edge of the search: the data do not tell them from 0 or from infinity
+	AtLimit       []string  // parameters beyond 3,000 times the mean time or spend, or below 1/3,000 of it: the data hardly tell them from infinity, or from 0
 }
 
 // The search runs over the logarithms of the parameters, with times and money in units of their mean.
@@ -26,7 +25,7 @@ const (
 	gradientGoal = 1e-9 // what the search aims at
 	gradientDone = 1e-6 // what counts as converged: where the line search stops for want of digits
 	// A penalty e^(2(|θ|-10))/10⁷ holds parameters that the likelihood drives to 0 or to infinity, where it is flat: it is as
-	// smooth as the likelihood, so that Newton's method does not zigzag there, and below 10⁻¹⁴ for parameters in [1/10, 10].
+	// smooth as the likelihood, so that Newton's method does not zigzag there, and below 10⁻¹³ for parameters in [1/10, 10].
 	limitWeight = 1e-7
 	limitCentre = 10
 	atLimit     = 8    // e^8 = 3,000 times the unit, or 1/3,000 of it: there the data tell nothing but that the parameter is large, or small
@@ -93,16 +92,17 @@ func (s search) descend(ctx context.Context, start []float64) (theta []float64, 
 			return optimize.NotTerminated, nil
 		},
 	}
+	// How the line search ended does not matter: the gradient decides about convergence.
 	found, err := optimize.Minimize(problem, start, &optimize.Settings{
 		GradientThreshold: gradientGoal, Converger: optimize.NeverTerminate{}, MajorIterations: s.maxSteps, Concurrent: 1,
 	}, &optimize.Newton{})
 	if stopped := context.Cause(ctx); stopped != nil {
 		return nil, 0, 0, stopped
 	}
-	if found == nil {
-		return nil, 0, 0, fmt.Errorf("maximise the likelihood: %w", err)
+	if err != nil && found == nil { // not even a start
+		return start, math.Inf(1), 0, nil
 	}
-	return found.X, found.F, found.MajorIterations, nil // the gradient decides about convergence, not how the line search ended
+	return found.X, found.F, found.MajorIterations, nil
 }
 
 // loss is what is minimised: the negative mean log-likelihood with the penalty at the limits.

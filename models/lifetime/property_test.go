@@ -100,3 +100,39 @@ func TestAggregation(t *testing.T) {
 	sum := newCountLikelihood(BGNBD, rows[:1]).mean(theta, nil) + 2*newCountLikelihood(BGNBD, countRows(one[:1], 1)).mean(theta, nil)
 	near(t, "mean of three", newCountLikelihood(BGNBD, rows).mean(theta, nil), sum/3, 1e-14)
 }
+
+// Whatever the customers, a fit ends without a panic, says whether it converged, and forecasts in numbers.
+func TestAnyCustomersCanBeFitted(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		histories := make([]History, rapid.IntRange(1, 12).Draw(rt, "customers"))
+		for i := range histories {
+			h := drawHistory(rt)
+			if h.Repeats > 0 && rapid.Bool().Draw(rt, "spends") {
+				h.Spend = Spend{Days: h.Repeats, Mean: math.Exp(rapid.Float64Range(-30, 30).Draw(rt, "mean"))}
+			}
+			histories[i] = h
+		}
+		m, err := Trainer{MinCustomers: 1, MaxSteps: 30}.Fit(t.Context(), histories)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if m.Counts.Name == ShrunkenRates && len(m.Fallbacks) == 0 {
+			rt.Fatalf("a silent fallback: %+v", m)
+		}
+		f, err := m.Forecaster(Terms{Horizon: 52, Year: 52, DiscountRate: .1, GrossMargin: 1})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, h := range histories {
+			got, err := f.Of(h)
+			switch {
+			case err != nil:
+				rt.Fatal(err)
+			case !(got.NoPurchase >= 0 && got.NoPurchase <= 1) || !(got.Purchases >= 0) || math.IsInf(got.Purchases, 0):
+				rt.Fatalf("%+v of %+v by %+v", got, h, m)
+			case m.Spend != nil && (!(got.Value >= 0) || math.IsInf(got.Value, 0)):
+				rt.Fatalf("%+v of %+v by %+v", got, h, m.Spend)
+			}
+		}
+	})
+}
