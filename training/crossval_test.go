@@ -65,7 +65,7 @@ func TestCrossValidate(t *testing.T) {
 			t.Errorf("%s: AUC %.3f, log loss %.3f", m.Name, m.AUC, m.LogLoss)
 		}
 	}
-	if strings.Join(names, " ") != "base_rate linear boost blend" {
+	if strings.Join(names, " ") != "base_rate linear boost blend golearn_cart golearn_forest golearn_bayes" {
 		t.Errorf("families %v", names)
 	}
 	again, err := CrossValidate(t.Context(), FlatOptions{Path: path, Target: "left", Positive: "Yes", Seed: 1, Folds: 3})

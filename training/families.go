@@ -6,6 +6,7 @@ import (
 	"retain/features"
 	"retain/models"
 	"retain/models/boost"
+	"retain/models/golearn"
 	"retain/models/linear"
 )
 
@@ -33,6 +34,7 @@ type Family struct {
 	Rank    int                          // the simpler of two equally good families has the lower rank
 	Needs   int                          // rows of the rarer class from which the family may be champion
 	Rule    bool                         // measured however few rows of the rarer class there are
+	Rival   bool                         // a row of comparison: measured on the same folds, never champion
 	Trainer func(s Shape) models.Trainer // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
 	// Rungs are the choices to try, stiffest first, in place of Trainer's; nil: Trainer's alone. See fitter.climb.
 	Rungs func(s Shape) []models.Trainer
@@ -90,6 +92,21 @@ var Families = []Family{
 		Name: familyBlend, Rank: 4, Needs: leastFlexible,
 		Parts:  []string{familyLinear, familyBoost},
 		Decode: models.DecodeBlend(map[string]models.Decoder{familyLinear: decodeLinear, familyBoost: decodeBoost}),
+	},
+	{
+		Name: golearn.FamilyCART, Rank: 5, Needs: leastMeasured, Rival: true,
+		Trainer: func(Shape) models.Trainer { return golearn.CART{} },
+		Decode:  golearn.DecodeCART,
+	},
+	{
+		Name: golearn.FamilyForest, Rank: 6, Needs: leastMeasured, Rival: true,
+		Trainer: func(Shape) models.Trainer { return golearn.Forest{} },
+		Decode:  golearn.DecodeForest,
+	},
+	{
+		Name: golearn.FamilyBayes, Rank: 7, Needs: leastMeasured, Rival: true,
+		Trainer: func(Shape) models.Trainer { return golearn.Bayes{} },
+		Decode:  golearn.DecodeBayes,
 	},
 }
 
