@@ -8,10 +8,11 @@ import "math"
 //	Leaves       clamp(m/1500, 8, 63), rounded
 //	Depth        ⌈log₂ Leaves⌉ + 1
 //	LearningRate clamp(0.03·∛(m/5000), 0.03, 0.1)
-//	Trees        way / LearningRate, rounded, where way = clamp(7·(m/1500)^k, 1.5, 20), k = ½ below m = 1500, ¼ above
+//	Trees        way / LearningRate, rounded, where way = clamp(8·(m/1500)^k, 1.5, 20), k = ½ below m = 1500, ¼ above
 //	L2, MinRows  2, 20
 //	RowShare     0.8
-//	ColumnShare  the greater of clamp(6/p, 0.3, 1) and clamp(0.3·√(m/20000), 0.3, 0.8)
+//	NodeShare    s^e, ColumnShare s^(1-e), where s = the greater of clamp(6/p, 0.3, 1) and clamp(0.3·√(m/20000), 0.3, 0.8), and
+//	             e = clamp(1 - log₄(m/2000), 0, 1): few churners want columns drawn anew for each leaf, many for each tree
 //
 // So a few hundred churners get some 100 small, slow, sub-sampled trees, a few thousand 250 to 300 of them, and a quarter of a
 // million get 200 trees of 63 leaves at a rate of 0.1. The number of trees needs no validation set: the log loss was flat within
@@ -28,7 +29,9 @@ func Defaults(rows, positives, columns int) Trainer {
 	if m > 1500 {
 		power = 0.25
 	}
-	way := clamp(7*math.Pow(m/1500, power), 1.5, 20)
+	way := clamp(8*math.Pow(m/1500, power), 1.5, 20)
+	share := max(clamp(6/float64(max(1, columns)), 0.3, 1), clamp(0.3*math.Sqrt(m/20000), 0.3, 0.8))
+	each := clamp(1-math.Log2(m/2000)/2, 0, 1)
 	return Trainer{
 		Trees:        int(math.Round(way / rate)),
 		LearningRate: rate,
@@ -37,7 +40,8 @@ func Defaults(rows, positives, columns int) Trainer {
 		MinRows:      20,
 		L2:           2,
 		RowShare:     0.8,
-		ColumnShare:  max(clamp(6/float64(max(1, columns)), 0.3, 1), clamp(0.3*math.Sqrt(m/20000), 0.3, 0.8)),
+		NodeShare:    math.Pow(share, each),
+		ColumnShare:  math.Pow(share, 1-each),
 	}
 }
 
