@@ -127,7 +127,7 @@ func TestSpendAgainstQuadrature(t *testing.T) {
 			density += step * math.Exp(log)
 			moment += step * math.Exp(log) * p / nu // of a day given ν
 		}
-		l := newSpendLikelihood([]spendRow{{n, c.mean, 1}})
+		l := newSpendLikelihood([]spendRow{{n, c.mean, math.Log(n * c.mean), 1}})
 		near(t, "log-likelihood", l.mean([]float64{math.Log(p), math.Log(q), math.Log(gamma)}, nil), math.Log(density), 1e-9)
 		near(t, "expected spend", model.Expected(Spend{Days: c.days, Mean: c.mean}), moment/density, 1e-7)
 	}

@@ -2,6 +2,7 @@ package lifetime
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -14,9 +15,10 @@ type countRow struct {
 
 // spendRow is all customers with the same number of days with spend and the same mean.
 type spendRow struct {
-	days   float64
-	mean   float64
-	weight float64
+	days     float64
+	mean     float64
+	logSpent float64 // ln (days · mean)
+	weight   float64
 }
 
 // countRows puts equal histories together, in an order that does not depend on that of the customers, with times divided by unit.
@@ -36,7 +38,8 @@ func spendRows(histories []History, unit float64) []spendRow {
 	rows := make([]spendRow, 0, len(histories))
 	for _, h := range histories {
 		if h.Spend.Days > 0 {
-			rows = append(rows, spendRow{float64(h.Spend.Days), h.Spend.Mean / unit, 1})
+			days, mean := float64(h.Spend.Days), h.Spend.Mean/unit
+			rows = append(rows, spendRow{days, mean, math.Log(days * mean), 1})
 		}
 	}
 	slices.SortFunc(rows, func(a, b spendRow) int { return cmp.Or(cmp.Compare(a.days, b.days), cmp.Compare(a.mean, b.mean)) })

@@ -56,7 +56,7 @@ func (l spendLikelihood) mean(theta, grad []float64) float64 {
 	logGammaQ, slopeQ := logGamma(q), mathext.Digamma(q)
 	for i := 0; i < len(l.rows); {
 		days := l.rows[i].days
-		shape := p * days
+		shape, logDays := p*days, math.Log(days)
 		// What only depends on the number of days is the same for a run of rows.
 		constant := logGamma(shape+q) - logGamma(shape) - logGammaQ
 		var slopeBoth, slopeShape float64
@@ -66,8 +66,9 @@ func (l spendLikelihood) mean(theta, grad []float64) float64 {
 		for ; i < len(l.rows) && l.rows[i].days == days; i++ {
 			row := l.rows[i]
 			spent := days * row.mean
-			share, rest := -math.Log1p(gamma/spent), -math.Log1p(spent/gamma) // ln nm/(γ+nm), ln γ/(γ+nm)
-			sum += row.weight * (constant + shape*share + q*rest - math.Log(row.mean))
+			share := -math.Log1p(gamma / spent)     // ln nm/(γ+nm)
+			rest := share + theta[2] - row.logSpent // ln γ/(γ+nm)
+			sum += row.weight * (constant + shape*share + q*rest - row.logSpent + logDays)
 			byP += row.weight * days * (slopeBoth - slopeShape + share)
 			byQ += row.weight * (slopeBoth - slopeQ + rest)
 			byGamma += row.weight * (q*spent/gamma - shape) / (gamma + spent)
