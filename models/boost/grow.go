@@ -39,17 +39,21 @@ type grownNode struct {
 // grower grows one tree.
 type grower struct {
 	*booster
-	seed  uint64
-	drawn [][]int // the tree's columns in each slot
-	slots []int   // slots that hold one of them
-	words []int   // words that hold one of those
-	tree  *grownTree
-	found [2][]split // room for the splits of two leaves by column
+	seed    uint64
+	columns []int   // drawn for the tree
+	isDrawn []bool  // by column
+	drawn   [][]int // the columns drawn in each slot
+	slots   []int   // slots that hold one of them
+	words   []int   // words that hold one of those
+	tree    *grownTree
+	found   [2][]split // room for the splits of two leaves by column
 }
 
 func newGrower(b *booster, seed uint64) *grower {
 	g := &grower{booster: b, seed: seed, tree: &grownTree{}, drawn: make([][]int, len(b.rows.slots))}
-	for _, j := range drawColumnsOf(b.useful, b.ColumnShare, mix(seed, drawColumns)) {
+	g.columns, g.isDrawn = drawColumnsOf(b.useful, b.ColumnShare, mix(seed, drawColumns)), make([]bool, len(b.rows.columns))
+	for _, j := range g.columns {
+		g.isDrawn[j] = true
 		s := b.rows.place[j].slot
 		g.drawn[s] = append(g.drawn[s], j)
 	}

@@ -1,7 +1,5 @@
 package boost
 
-import "slices"
-
 // judgeAlone finds the best split of a leaf from a histogram made of its rows.
 func (g *grower) judgeAlone(l *leaf) {
 	if !g.splittable(l) {
@@ -165,13 +163,11 @@ func (g *grower) search(ready func(slot int), leaves ...judged) {
 
 // drawnAt returns which columns are drawn for the leaf at a node of the tree.
 func (g *grower) drawnAt(node int) []bool {
-	var columns []int
-	for _, s := range g.slots {
-		columns = append(columns, g.drawn[s]...)
+	if g.NodeShare == 1 {
+		return g.isDrawn
 	}
-	slices.Sort(columns)
-	in := make([]bool, len(g.rows.columns))
-	for _, j := range drawColumnsOf(columns, g.NodeShare, mix(mix(g.seed, drawNodeColumns), uint64(node))) {
+	in := make([]bool, len(g.isDrawn))
+	for _, j := range drawColumnsOf(g.columns, g.NodeShare, mix(mix(g.seed, drawNodeColumns), uint64(node))) {
 		in[j] = true
 	}
 	return in
