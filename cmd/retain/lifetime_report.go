@@ -101,7 +101,7 @@ var totalBounds = []struct {
 func newLifetimeReport(m *lifetime.Model, histories []lifetime.History, terms lifetime.Terms) (*lifetimeReport, error) {
 	check := m.Adequacy(histories)
 	r := &lifetimeReport{
-		lifetimeCounts: newLifetimeCounts(m.Counts, m), Customers: m.Customers, Repeaters: m.Repeaters, Alive: newLifetimeCounts(m.Presence, m),
+		lifetimeCounts: newLifetimeCounts(m.Counts, m.CountsFit, m), Customers: m.Customers, Repeaters: m.Repeaters, Alive: newLifetimeCounts(m.Presence, m.PresentFit, m),
 		Check: lifetimeCheck{
 			check.Repeats, check.ExpectedRepeats, defined(check.RepeatsRatio), check.OnceOnly, check.ExpectedOnceOnly, defined(check.OnceOnlyRatio),
 		},
@@ -111,9 +111,13 @@ func newLifetimeReport(m *lifetime.Model, histories []lifetime.History, terms li
 		r.Spend = &lifetimeSpend{
 			Model: s.Name, Mean: s.Population, PriorDays: defined(s.Prior), Customers: m.SpendCustomers, Correlation: defined(m.SpendCorrelation),
 		}
+		own := m.SpendFit
 		if s.Name == lifetime.GammaGamma {
-			r.Spend.P, r.Spend.Q, r.Spend.Gamma, r.Spend.lifetimeFit = &s.P, &s.Q, &s.Gamma, newLifetimeFit(m.SpendFit)
+			r.Spend.P, r.Spend.Q, r.Spend.Gamma = &s.P, &s.Q, &s.Gamma
+		} else if own.Converged { // but may not be used: its figures are not those of what is
+			own = lifetime.Convergence{}
 		}
+		r.Spend.lifetimeFit = newLifetimeFit(own)
 	}
 	forecaster, err := m.Forecaster(terms)
 	if err != nil {
@@ -155,26 +159,31 @@ func newLifetimeReport(m *lifetime.Model, histories []lifetime.History, terms li
 	return r, nil
 }
 
-// newLifetimeCounts tells a model of m with the fit that it came from.
-func newLifetimeCounts(c lifetime.CountModel, m *lifetime.Model) lifetimeCounts {
-	out := lifetimeCounts{Model: c.Name}
+// newLifetimeCounts tells a model of m with the fit that it came from; of a fallback, where the fit that it stands for was left.
+func newLifetimeCounts(c lifetime.CountModel, own lifetime.Convergence, m *lifetime.Model) lifetimeCounts {
 	switch c.Name {
 	case lifetime.BGNBD:
-		out.lifetimeFit = newLifetimeFit(m.CountsFit)
+		own = m.CountsFit
 	case lifetime.MBGNBD:
-		out.lifetimeFit = newLifetimeFit(m.PresentFit)
+		own = m.PresentFit
 	default:
-		return out
+		return lifetimeCounts{Model: c.Name, lifetimeFit: newLifetimeFit(own)}
 	}
-	out.R, out.Alpha, out.A, out.B = &c.R, &c.Alpha, &c.A, &c.B
-	return out
+	return lifetimeCounts{Model: c.Name, R: &c.R, Alpha: &c.Alpha, A: &c.A, B: &c.B, lifetimeFit: newLifetimeFit(own)}
 }
 
 func newLifetimeFit(c lifetime.Convergence) lifetimeFit {
-	return lifetimeFit{
-		LogLikelihood: defined(c.LogLikelihood), Converged: c.Converged, StandardErrors: c.StandardError, GradientNorm: defined(c.GradientNorm),
+	if c.Starts == 0 { // there is nothing of a fit to tell
+		return lifetimeFit{AtLimit: []string{}}
+	}
+	fit := lifetimeFit{
+		Converged: c.Converged, StandardErrors: c.StandardError, GradientNorm: defined(c.GradientNorm),
 		Steps: c.Steps, Starts: c.Starts, AtLimit: append([]string{}, c.AtLimit...),
 	}
+	if c.Converged {
+		fit.LogLikelihood = defined(c.LogLikelihood)
+	}
+	return fit
 }
 
 func printLifetime(w io.Writer, r *lifetimeReport) {
@@ -273,12 +282,20 @@ func withErrors(names []string, values, errors []float64) string {
 
 // words are the last two cells of a model's line.
 func (f lifetimeFit) words() string {
-	if f.GradientNorm == nil || f.LogLikelihood == nil || f.Starts == 0 {
-		return "–\tnot fitted"
-	}
 	how := "converged"
-	if !f.Converged {
+	switch {
+	case f.Starts == 0:
+		return "–\tnot fitted"
+	case !f.Converged:
 		how = "not converged"
 	}
-	return fmt.Sprintf("%.2f\t%s in %d steps, %d starts, gradient %.0e", *f.LogLikelihood, how, f.Steps, f.Starts, *f.GradientNorm)
+	return fmt.Sprintf("%s\t%s in %d steps, %d starts, gradient %s", figure(f.LogLikelihood, 2), how, f.Steps, f.Starts, scientific(f.GradientNorm))
+}
+
+// scientific writes an optional small number with its power of ten.
+func scientific(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.0e", *v)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"retain/models/lifetime"
 	"retain/testdata/cdnow"
 )
@@ -173,6 +175,28 @@ func TestLifetimeOfATable(t *testing.T) {
 				t.Errorf("exit %d, want %d and %q:\n%s%s", got.code, c.code, c.want, got.stdout, got.stderr)
 			}
 		})
+	}
+}
+
+// A fallback says its name, and what it does not have is null.
+func TestLifetimeFallbackJSON(t *testing.T) {
+	got := retain(t, "frequency,recency,T,monetary_value\n2,1,4,10\n0,0,4,0\n", "lifetime", "fit", "-", "--json")
+	var r map[string]any
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
+		t.Fatalf("%v: %s", err, got.stderr)
+	}
+	for key, want := range map[string]any{"model": "shrunken_rates", "r": nil, "alpha": nil, "a": nil, "b": nil, "log_likelihood": nil, "converged": false, "customers": 2., "at_limit": []any{}} {
+		if diff := cmp.Diff(want, r[key]); diff != "" {
+			t.Errorf("%s: %s", key, diff)
+		}
+	}
+	if len(r["fallbacks"].([]any)) != 2 || r["spend"].(map[string]any)["model"] != "shrunk_mean" {
+		t.Errorf("fallbacks %v, spend %v", r["fallbacks"], r["spend"])
+	}
+	for _, total := range r["totals"].([]any) {
+		if row := total.(map[string]any); row["alive"] != nil || row["value"] == nil {
+			t.Errorf("total %v", row)
+		}
 	}
 }
 
