@@ -1,7 +1,7 @@
 package golearn
 
 import (
-	"fmt"
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -21,17 +21,12 @@ type axis struct {
 }
 
 // axes are the columns that vary over the sample, in the order of the features and levels.
-func axes(s *sample, bins int) ([]axis, error) {
+func axes(s *sample, bins int) []axis {
 	var out []axis
 	for j, c := range s.d.X.Schema {
 		values := s.d.X.X[j]
 		if c.Kind == features.Categorical {
-			for level := range c.Levels {
-				a := axis{column: j, level: level}
-				if first := a.code(values[s.rows[0]]); slices.ContainsFunc(s.rows, func(i int) bool { return a.code(values[i]) != first }) {
-					out = append(out, a)
-				}
-			}
+			out = append(out, levelAxes(j, values, s.rows, len(c.Levels))...)
 			continue
 		}
 		present := presentSorted(values, s.rows)
@@ -39,10 +34,81 @@ func axes(s *sample, bins int) ([]axis, error) {
 			out = append(out, axis{column: j, level: -1, cuts: cuts, fill: median(present)})
 		}
 	}
-	if len(out) > mostColumns {
-		return nil, fmt.Errorf("golearn: %d columns and levels, more than the %d that it can take", len(out), mostColumns)
+	return out
+}
+
+// screen keeps the axes whose best single cut lowers the Gini impurity of the sample most, the earlier of equals, in the order in which they stand.
+// golearn sorts every column anew in every node, so that the time of a fit is that of its columns.
+func screen(s *sample, all []axis, most int) []axis {
+	if len(all) <= most {
+		return all
 	}
-	return out, nil
+	gains, order := make([]float64, len(all)), make([]int, len(all))
+	for k := range all {
+		gains[k], order[k] = all[k].gain(s), k
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(gains[b], gains[a]) })
+	return pick(all, order[:most])
+}
+
+// pick are the axes at these places, in rising order; it sorts the places.
+func pick(all []axis, places []int) []axis {
+	slices.Sort(places)
+	out := make([]axis, len(places))
+	for k, j := range places {
+		out[k] = all[j]
+	}
+	return out
+}
+
+// gain is what the best single cut takes off the sample's Gini impurity, but for a factor and a constant that all axes share: the greatest
+// k₀²/n₀ + k₁²/n₁ of k churners among n rows on each side.
+func (a *axis) gain(s *sample) float64 {
+	rows, churned := make([]float64, max(2, len(a.cuts)+1)), make([]float64, max(2, len(a.cuts)+1))
+	var n, k float64
+	for _, i := range s.rows {
+		c := a.code(s.d.X.X[a.column][i])
+		rows[c]++
+		churned[c] += s.d.Y[i]
+		n++
+		k += s.d.Y[i]
+	}
+	best := 0.
+	var left, leftChurned float64
+	for c := range rows[:len(rows)-1] {
+		left += rows[c]
+		leftChurned += churned[c]
+		if left > 0 && left < n {
+			best = max(best, leftChurned*leftChurned/left+(k-leftChurned)*(k-leftChurned)/(n-left))
+		}
+	}
+	return best
+}
+
+// levelAxes are one axis for each level that some rows have and others have not; one is enough where there are two values in all.
+func levelAxes(column int, values []float32, rows []int, levels int) []axis {
+	seen := make([]bool, levels)
+	missing := false
+	for _, i := range rows {
+		if v := values[i]; v == v {
+			seen[int(v)] = true
+		} else {
+			missing = true
+		}
+	}
+	var out []axis
+	for level, there := range seen {
+		if there {
+			out = append(out, axis{column: column, level: level})
+		}
+	}
+	switch {
+	case len(out) == 1 && !missing:
+		return nil
+	case len(out) == 2 && !missing:
+		return out[:1]
+	}
+	return out
 }
 
 // code is the value of the grid for a value of the matrix.

@@ -50,8 +50,8 @@ func (b Bayes) fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (*b
 	for _, c := range all {
 		bits += len(c.odds)
 	}
-	if limit := mostColumns * 10; bits > limit {
-		return nil, fmt.Errorf("%d bins and levels, more than the %d that it can take", bits, limit)
+	if bits > mostBits {
+		return nil, fmt.Errorf("%d bins and levels, more than the %d that it can take", bits, mostBits)
 	}
 	err = guarded("count bits", func() error {
 		_, fitted, err := fitBits(s, all, bits)

@@ -6,9 +6,10 @@
 //   - Only its packages base, trees and naive are used, which are Go alone. Its linear models, nearest neighbours and ensembles need C.
 //   - A grid is built in memory from the validated rows and holds small numbers only: codes of bins, 0 or 1 for a level, the training median
 //     for what is missing. A file, an empty cell or a level in another order, on which golearn panics, never reaches it.
-//   - The rows are a seeded sample, so that a fit takes seconds at most: golearn counts all rows of a node again for each cut it tries.
+//   - The rows are a seeded sample, and trees see the columns with the best single cuts only, so that a fit ends soon whatever the size of the
+//     table: golearn sorts every column in every node, counts all rows of a node again for each cut that it tries, and cannot be interrupted.
 //   - Nothing of golearn runs in a goroutine of its own, and a panic in it is ErrPanic. So is meta.BaggedModel not used: it draws its bags and
-//     columns in goroutines from the unseeded source of math/rand, which a panic there or a second run makes plain. The bags here are drawn from the
+//     columns in goroutines from the unseeded source of math/rand, so that no run is like another and a panic could not be caught. The bags here are drawn from the
 //     seed and each tree of them is golearn's.
 //   - golearn answers with labels. The fitted tree and the fitted probabilities are read out instead and give log-odds.
 //
@@ -41,7 +42,8 @@ const (
 	mostDepth   = 12
 	mostTrees   = 500
 	mostBins    = 64
-	mostColumns = 1000 // of a grid; golearn looks each one up by walking over all
+	mostColumns = 1000
+	mostBits    = 10_000 // of a grid; golearn looks each one up by walking over all
 )
 
 // guarded runs f and turns a panic in it into ErrPanic.

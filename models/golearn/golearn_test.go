@@ -81,7 +81,7 @@ func TestNoneMayExplain(t *testing.T) {
 	}
 }
 
-// TestQuality holds the families against the true log-odds of the generated rows, AUC .796 on the held ones.
+// TestQuality holds the families against AUC .768 of the linear family on the same rows.
 func TestQuality(t *testing.T) {
 	train, held := modelstest.Data(3, 6000), modelstest.Data(4, 2000)
 	for name, least := range map[string]float64{golearn.FamilyCART: .70, golearn.FamilyForest: .73, golearn.FamilyBayes: .73} {
@@ -194,7 +194,7 @@ func TestConstantColumnsGiveTheBaseRate(t *testing.T) {
 func TestChoicesOutOfRange(t *testing.T) {
 	d := modelstest.Data(1, 200)
 	for _, trainer := range []models.Trainer{
-		golearn.CART{Depth: 13}, golearn.CART{Depth: -1}, golearn.CART{Rows: 99}, golearn.CART{Bins: 1}, golearn.Forest{Trees: 501}, golearn.Forest{Rows: 50_001},
+		golearn.CART{Depth: 13}, golearn.CART{Depth: -1}, golearn.CART{Rows: 99}, golearn.CART{Bins: 1}, golearn.Forest{Trees: 501}, golearn.Forest{Rows: 50_001}, golearn.Forest{Bag: 49}, golearn.Forest{Columns: 1001},
 		golearn.Bayes{Bins: 65}, golearn.Bayes{Rows: 1},
 	} {
 		if _, err := trainer.Fit(t.Context(), d, rand.New(rand.NewPCG(1, 2))); err == nil {
@@ -212,8 +212,9 @@ func TestTooManyColumns(t *testing.T) {
 	}
 	d := &features.Dataset{X: x, Y: []float64{0, 1, 0, 1}[:n]}
 	for name, trainer := range families {
-		if _, err := trainer.Fit(t.Context(), d, rand.New(rand.NewPCG(1, 2))); err == nil {
-			t.Errorf("%s takes %d columns", name, p)
+		_, err := trainer.Fit(t.Context(), d, rand.New(rand.NewPCG(1, 2)))
+		if bayes := name == golearn.FamilyBayes; bayes != (err != nil) { // trees take the best of them
+			t.Errorf("%s of %d columns: %v", name, p, err)
 		}
 	}
 }
