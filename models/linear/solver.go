@@ -196,13 +196,13 @@ func (s *solver) solve(ctx context.Context, start []float64, p penalty, toleranc
 		}
 		steer.extend(work)
 		// A tenth of the violation is all that an approximate model is worth solving to.
-		target := p.descend(b, at.gradient, steer, worst/10)
+		aim := p.descend(b, at.gradient, steer, worst/10)
 		f := at.loss + p.of(b)
 		size := 1.0
 		for ; size > 1e-6; size /= 4 {
 			trial := make([]float64, len(b))
 			for j := range b {
-				trial[j] = b[j] + size*(target[j]-b[j])
+				trial[j] = b[j] + size*(aim[j]-b[j])
 			}
 			if then := s.walk(trial); then.loss+p.of(trial) <= f*(1+1e-14) {
 				b, at = trial, then
