@@ -11,8 +11,9 @@
 // leaf, the best gain first (Ke et al., "LightGBM", NeurIPS 2017). A categorical column is split into two sets of levels
 // after sorting the levels by G/H, which is optimal for a convex loss (Fisher, JASA 1958; Breiman et al. 1984, §9.4).
 //
-// Sums are exact: gradients and hessians are rounded once to fixed-point integers, so that the trees do not depend on the
-// number of threads or on the order of the rows (row sampling goes by customer and cutoff where these are given).
+// Sums are exact: gradients and hessians are rounded to whole steps by seeded chance and added as integers, so that the trees do
+// not depend on the number of threads or on the order of the rows (what is drawn by chance goes by customer and cutoff where
+// these are given). docs/boost.md tells how training and scoring became fast, and what was measured.
 //
 // Reasons are exact path-dependent Shapley values (see explain.go). Files are described in format.go, dumps for people in
 // dump.go; models of XGBoost and LightGBM can be read (see ImportXGBoost, ImportLightGBM).
