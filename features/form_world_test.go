@@ -211,6 +211,9 @@ func trimAttributes(c string) string {
 	return c
 }
 
+// eventHash is the identity of an event, which covers its customer, as that of an import does.
+func eventHash(customer string, event int) uint64 { return KeyedHash(uint64(event), "event", customer) }
+
 func insertRef(t testing.TB, s *Store, table string, rows []refRow) {
 	t.Helper()
 	src, _ := sourceNamed(rows[0].source)
@@ -225,7 +228,7 @@ func insertRef(t testing.TB, s *Store, table string, rows []refRow) {
 		t.Fatal(err)
 	}
 	for _, r := range rows {
-		values := []any{r.customer, time.UnixMilli(r.ingested).UTC(), r.mapped, time.UnixMilli(r.imported).UTC(), uint64(r.event), r.hash}
+		values := []any{r.customer, time.UnixMilli(r.ingested).UTC(), r.mapped, time.UnixMilli(r.imported).UTC(), eventHash(r.customer, r.event), r.hash}
 		for _, c := range src.Columns {
 			if c.Name != "consent" {
 				values = append(values, refValue(src, c, r))

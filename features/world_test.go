@@ -135,7 +135,7 @@ func (w world) load(t testing.TB, db *warehouse.Warehouse) {
 	}
 	tables := make(map[string][][]any)
 	add := func(i identity, known time.Time, mapped bool, row ...any) {
-		row = append(row, known, mapped, known, uint64(i.id)+1)
+		row = append(row, known, mapped, known, eventHash(i.customer, i.id))
 		if known.Equal(oldest[i]) {
 			tables[i.source] = append(tables[i.source], row)
 		}
