@@ -32,7 +32,7 @@ func TestPurchaseDays(t *testing.T) {
 	buy("d", 0, cutoff.AddDate(0, 0, 1), amount(9)) // does not exist yet
 	w.events = append(w.events,
 		eventRow{source: Purchases, customer: "c", id: 4, at: utc(t, "2026-02-10"), ingested: utc(t, "2026-02-11"), amount: amount(70), returned: &yes}, // known to be returned
-		eventRow{source: Purchases, customer: "e", id: 0, at: utc(t, "2026-01-01"), ingested: utc(t, "2026-03-02"), amount: amount(70)},                  // learned of later
+		eventRow{source: Purchases, customer: "e", id: 0, at: utc(t, "2026-01-01"), ingested: utc(t, "2026-03-02"), amount: amount(70)},                 // learned of later
 		eventRow{source: Purchases, customer: "f", id: 0, at: utc(t, "2026-01-02"), amount: amount(1)},
 		eventRow{source: Purchases, customer: "f", id: 1, at: utc(t, "2026-01-09"), ingested: utc(t, "2026-01-09"), amount: amount(30)}, // corrected before the cutoff,
 		eventRow{source: Purchases, customer: "f", id: 1, at: utc(t, "2026-01-08"), ingested: utc(t, "2026-02-01"), amount: amount(25)},

@@ -324,7 +324,7 @@ func checkBadInput(t *testing.T, c Case) {
 func checkAdditivity(t *testing.T, c Case) {
 	m, ok := c.fit(t, c.train()).(models.Explainer)
 	if !ok {
-		t.Skip("not an Explainer")
+		return // a row of comparison gives no reasons to add up
 	}
 	x := c.held()
 	want := margin(t, m, x)
