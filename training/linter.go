@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"retain/features"
 )
@@ -67,29 +64,18 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	if rarer(d.Y) == 0 {
 		return nil, nil
 	}
-	p := d.X.Cols()
-	values, gaps := make([]float64, p), make([]float64, p)
-	cutoffs := rowsByCutoff(d)
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for j := range p {
-		group.Go(func() error {
-			values[j], gaps[j] = separation(d, cutoffs, fold, j)
-			return inner.Err()
-		})
-	}
-	if err := group.Wait(); err != nil {
+	all, err := separations(ctx, d, fold)
+	if err != nil {
 		return nil, err
 	}
-	bar := math.Inf(1)
-	if k := slices.IndexFunc(d.X.Schema, func(c features.Column) bool { return c.Name == recency }); k >= 0 {
-		bar = values[k] + leakMargin
+	bar := math.NaN() // nothing stands above it
+	if k := slices.IndexFunc(all, func(s Separation) bool { return s.Feature == recency }); k >= 0 {
+		bar = all[k].AUC
 	}
 	var leaks []Leak
-	for j, c := range d.X.Schema {
-		worst := max(values[j], gaps[j])
-		if worst > leakAUC || worst > bar {
-			leaks = append(leaks, Leak{Feature: c.Name, AUC: Figure(worst), Missing: gaps[j] >= values[j], Certain: worst > leakAUC && rarer(d.Y) >= leastMeasured})
+	for _, s := range all {
+		if s.Leaks() || s.Suspicious(bar) {
+			leaks = append(leaks, Leak{Feature: s.Feature, AUC: Figure(s.best()), Missing: s.Missing >= s.AUC, Certain: s.Leaks() && rarer(d.Y) >= leastMeasured})
 		}
 	}
 	return leaks, nil

@@ -1,9 +1,13 @@
 package training
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"retain/features"
 )
@@ -15,25 +19,38 @@ type Separation struct {
 	Missing float64 // that of whether it is missing
 }
 
-// Leaks reports whether the better of the two is above .97, which stops a training.
-func (s Separation) Leaks() bool { return max(s.AUC, s.Missing) > leakAUC }
+// best is the better of the two.
+func (s Separation) best() float64 { return max(s.AUC, s.Missing) }
 
-// Suspicious reports whether the better of the two is more than .08 above the recency rule's AUC.
-func (s Separation) Suspicious(recency float64) bool {
-	return max(s.AUC, s.Missing) > recency+leakMargin
-}
+// Leaks reports whether the better of the two is above .97, which stops a training.
+func (s Separation) Leaks() bool { return s.best() > leakAUC }
+
+// Suspicious reports whether the better of the two is more than .08 above the recency rule's AUC; with NaN, of no such rule, it is not.
+func (s Separation) Suspicious(recency float64) bool { return s.best() > recency+leakMargin }
 
 // Separations measures each column of a raw data set, in the order of the columns; seed draws the folds of categorical ones. With one class
 // only it is an error.
-func Separations(d *features.Dataset, seed uint64) ([]Separation, error) {
+func Separations(ctx context.Context, d *features.Dataset, seed uint64) ([]Separation, error) {
 	if rarer(d.Y) == 0 {
 		return nil, fmt.Errorf("separations of %d rows: all have the same label", d.Rows())
 	}
-	cutoffs, fold := rowsByCutoff(d), CustomerFolds(d.Customer, innerFolds, seed)
-	out := make([]Separation, d.X.Cols())
+	return separations(ctx, d, CustomerFolds(d.Customer, innerFolds, seed))
+}
+
+// separations measures the columns, as many at once as there are threads.
+func separations(ctx context.Context, d *features.Dataset, fold []int) ([]Separation, error) {
+	out, cutoffs := make([]Separation, d.X.Cols()), rowsByCutoff(d)
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for j, c := range d.X.Schema {
-		value, gap := separation(d, cutoffs, fold, j)
-		out[j] = Separation{Feature: c.Name, AUC: value, Missing: gap}
+		group.Go(func() error {
+			out[j].Feature = c.Name
+			out[j].AUC, out[j].Missing = separation(d, cutoffs, fold, j)
+			return inner.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -74,7 +74,7 @@ func checkLeaks(ctx context.Context, x *examination) (finding, error) {
 			leaks = append(leaks, told)
 		case c.Leaks():
 			hidden = append(hidden, told)
-		case c.used && !math.IsNaN(bar) && c.Suspicious(bar):
+		case c.used && c.Suspicious(bar):
 			suspicious = append(suspicious, told)
 		}
 	}
@@ -114,7 +114,7 @@ func (x *examination) carried(ctx context.Context, at labelled) ([]carried, floa
 		return nil, 0, err
 	}
 	d := (&features.Dataset{X: snapshot.X, Y: at.labels.Y, Customer: snapshot.Customer}).Take(known(at.labels.Y, mostMeasured))
-	separations, err := training.Separations(d, leakSeed)
+	separations, err := training.Separations(ctx, d, leakSeed)
 	if err != nil {
 		return nil, 0, err
 	}
