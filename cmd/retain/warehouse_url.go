@@ -44,25 +44,17 @@ func withoutText(err error) string {
 	return text
 }
 
-// beforeHost is the user and password of what only looks like a URL.
-var beforeHost = regexp.MustCompile(`//.*@`)
+// What a password is to be found by in a text that may be no URL.
+var (
+	beforeHost = regexp.MustCompile(`//.*@`)
+	inQuery    = regexp.MustCompile(`([?&]password=)[^&]*`) // the driver takes it there, too
+)
 
 // redactURL drops the password of a warehouse's URL, also of one that is wrong.
 func redactURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		text = beforeHost.ReplaceAllString(text, "//…@")
+	text = inQuery.ReplaceAllString(text, "${1}xxxxx")
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		return u.Redacted()
 	}
-	if err != nil {
-		return text
-	}
-	if q := u.Query(); q.Has("password") { // the driver takes it there, too
-		q.Set("password", "xxxxx")
-		u.RawQuery = q.Encode()
-		text = u.Redacted()
-	}
-	if u.User == nil {
-		return text
-	}
-	return u.Redacted()
+	return beforeHost.ReplaceAllString(text, "//…@")
 }

@@ -27,6 +27,7 @@ func TestWarehouseURL(t *testing.T) {
 		{"https://host:99999/db", "no port from 1 to 65535"},
 		{"https://host:0/db", "no port"},
 		{"https://user:secret@host:port/db", "is no URL: invalid port"},
+		{"https://host:port/db?password=secret", "is no URL: invalid port"},
 		{"https://user:secret%zz@host/db", "is no URL: invalid URL escape; write a character of the password"},
 		{"https://user:secret/more@host/db", "is no URL: invalid port; write a character of the password"},
 	} {
@@ -48,6 +49,7 @@ func TestRedactURL(t *testing.T) {
 		"https://user:s/ec@ret@host/db":   "https://…@host/db",
 		"http://host/db?password=secret":  "http://host/db?password=xxxxx",
 		"http://u:s@host/?password=s&x=1": "http://u:xxxxx@host/?password=xxxxx&x=1",
+		"http://host:a/?x=1&password=s@b": "http://host:a/?x=1&password=xxxxx", // no URL: its port is none
 	} {
 		if got := redactURL(url); got != want {
 			t.Errorf("%s: %s, want %s", url, got, want)
