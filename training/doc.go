@@ -4,6 +4,6 @@
 // bootstrap by customer, and nothing is held back from the final fit.
 //
 // The way through the package: [Train] and [Backtest] read labelled snapshots (dataset.go), fit every family with
-// cross-fitted calibration (fit.go), measure it on later cutoffs (backtest.go, figures.go), choose one (selection.go), judge it against
+// cross-fitted calibration (fit.go), measure it on later cutoffs (tournament.go, figures.go), choose one (selection.go), judge it against
 // the champion (gate.go) and register it. [CrossValidate] does the same on any flat table with stratified folds.
 package training

@@ -30,12 +30,12 @@ type Shape struct {
 
 // Family is one row of the tournament.
 type Family struct {
-	Name    string
-	Rank    int                          // the simpler of two equally good families has the lower rank
-	Needs   int                          // rows of the rarer class from which the family may be champion
-	Rule    bool                         // measured however few rows of the rarer class there are
-	Rival   bool                         // a row of comparison: measured on the same folds, never champion
-	Trainer func(s Shape) models.Trainer // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
+	Name       string
+	Rank       int                          // the simpler of two equally good families has the lower rank
+	Needs      int                          // rows of the rarer class from which the family may be champion; not read of a row of comparison
+	Rule       bool                         // measured however few rows of the rarer class there are
+	Comparison bool                         // a row of comparison: measured on the same folds, never champion
+	Trainer    func(s Shape) models.Trainer // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
 	// Rungs are the choices to try, stiffest first, in place of Trainer's; nil: Trainer's alone. See fitter.climb.
 	Rungs func(s Shape) []models.Trainer
 	// Cut gives staged families the same choices with fewer stages; nil: no stages.
@@ -94,17 +94,17 @@ var Families = []Family{
 		Decode: models.DecodeBlend(map[string]models.Decoder{familyLinear: decodeLinear, familyBoost: decodeBoost}),
 	},
 	{
-		Name: golearn.FamilyCART, Rank: 5, Needs: leastMeasured, Rival: true,
+		Name: golearn.FamilyCART, Rank: 5, Comparison: true,
 		Trainer: func(Shape) models.Trainer { return golearn.CART{} },
 		Decode:  golearn.DecodeCART,
 	},
 	{
-		Name: golearn.FamilyForest, Rank: 6, Needs: leastMeasured, Rival: true,
+		Name: golearn.FamilyForest, Rank: 6, Comparison: true,
 		Trainer: func(Shape) models.Trainer { return golearn.Forest{} },
 		Decode:  golearn.DecodeForest,
 	},
 	{
-		Name: golearn.FamilyBayes, Rank: 7, Needs: leastMeasured, Rival: true,
+		Name: golearn.FamilyBayes, Rank: 7, Comparison: true,
 		Trainer: func(Shape) models.Trainer { return golearn.Bayes{} },
 		Decode:  golearn.DecodeBayes,
 	},

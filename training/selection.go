@@ -15,7 +15,7 @@ type choice struct {
 // sufficient says whether so many training rows of the rarer class let a family be champion: below 30 only the recency rule, below 200
 // linear and the rules, else all but the rows of comparison (metrics.md §5). The base rate stands in only where nothing else does.
 func sufficient(f Family, rarer int) bool {
-	return f.Name != familyBaseRate && !f.Rival && rarer >= f.Needs
+	return f.Name != familyBaseRate && !f.Comparison && rarer >= f.Needs
 }
 
 // choose takes, among the families that so many rows of the rarer class allow, the lowest pooled log loss; within one paired standard

@@ -9,23 +9,23 @@ import (
 	"retain/models/golearn"
 )
 
-func rivals() []string {
+func comparisons() []string {
 	var names []string
 	for _, f := range Families {
-		if f.Rival {
+		if f.Comparison {
 			names = append(names, f.Name)
 		}
 	}
 	return names
 }
 
-// TestRivalsAreNeverChampion gives a row of comparison the best of all margins.
-func TestRivalsAreNeverChampion(t *testing.T) {
-	if want := []string{"golearn_cart", "golearn_forest", "golearn_bayes"}; !slices.Equal(rivals(), want) {
-		t.Fatalf("rows of comparison %v, want %v", rivals(), want)
+// TestRowsOfComparisonAreNeverChampion gives a row of comparison the best of all margins.
+func TestRowsOfComparisonAreNeverChampion(t *testing.T) {
+	if want := []string{"golearn_cart", "golearn_forest", "golearn_bayes"}; !slices.Equal(comparisons(), want) {
+		t.Fatalf("rows of comparison %v, want %v", comparisons(), want)
 	}
 	good, bad := said(0, 1, 1), said(3, 1, 3)
-	for _, name := range rivals() {
+	for _, name := range comparisons() {
 		got, err := choose(&tournament{Contenders: []*contender{named(familyLinear, bad), named(name, good)}}, 1500, 1)
 		if err != nil || got.Family.Name != familyLinear {
 			t.Errorf("%s is best: chose %v, %v", name, got, err)
@@ -36,14 +36,14 @@ func TestRivalsAreNeverChampion(t *testing.T) {
 	}
 }
 
-// TestRivalsAreMeasuredBesideTheOthers asks for their rows on the same folds, and for a champion with reasons.
-func TestRivalsAreMeasuredBesideTheOthers(t *testing.T) {
+// TestRowsOfComparisonAreMeasuredBesideTheOthers asks for their rows on the same folds, and for a champion with reasons.
+func TestRowsOfComparisonAreMeasuredBesideTheOthers(t *testing.T) {
 	report, err := train(t.Context(), newWorld(400, 12), testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	linear := slices.IndexFunc(report.Models, func(m ModelFigures) bool { return m.Name == familyLinear })
-	for _, name := range rivals() {
+	for _, name := range comparisons() {
 		k := slices.IndexFunc(report.Models, func(m ModelFigures) bool { return m.Name == name })
 		if k < 0 {
 			t.Errorf("%s is not in the table: %q", name, report.Warnings)
@@ -62,8 +62,8 @@ func TestRivalsAreMeasuredBesideTheOthers(t *testing.T) {
 	}
 }
 
-// TestAFailingRivalIsLeftOut: the run goes on, and is the same but for the row.
-func TestAFailingRivalIsLeftOut(t *testing.T) {
+// TestAFailingRowOfComparisonIsLeftOut: the run goes on, and is the same but for the row.
+func TestAFailingRowOfComparisonIsLeftOut(t *testing.T) {
 	k := slices.IndexFunc(Families, func(f Family) bool { return f.Name == golearn.FamilyForest })
 	works := Families[k].Trainer
 	t.Cleanup(func() { Families[k].Trainer = works })
