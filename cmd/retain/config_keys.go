@@ -171,7 +171,9 @@ func override(text string, t reflect.Type, name string) (*yaml.Node, error) {
 		if len(value.Content) > 0 {
 			node = value.Content[0]
 		}
-		if err := node.Decode(reflect.New(t).Interface()); err != nil {
+		var cut []string
+		checkWhole(node, t, "", &cut)
+		if err := node.Decode(reflect.New(t).Interface()); err != nil || len(cut) > 0 {
 			return nil, usagef("%s: %q does not fit: the key wants %s", name, text, wanted(plain))
 		}
 	}

@@ -104,6 +104,7 @@ func TestConfigOverridesNameTheirVariable(t *testing.T) {
 	}
 	for variable, want := range map[string]string{
 		"RETAIN_CHURN_HORIZON_DAYS=soon":  "RETAIN_CHURN_HORIZON_DAYS: \"soon\" does not fit: the key wants a whole number",
+		"RETAIN_CHURN_HORIZON_DAYS=30.5":  "RETAIN_CHURN_HORIZON_DAYS: \"30.5\" does not fit: the key wants a whole number",
 		"RETAIN_TRAIN_TIME_BUDGET=long":   "a duration",
 		"RETAIN_SCHEDULE_IMPORT_SETTLE=x": "a duration",
 		"RETAIN_ACTIONS_EXPLORE=perhaps":  "true or false",
