@@ -76,6 +76,18 @@ func TestTrueDirectionsCostLittle(t *testing.T) {
 	}
 }
 
+// A catalogue may give a direction to a column of levels too, which means nothing.
+func TestLevelsHaveNoDirection(t *testing.T) {
+	d := sample(3000, 73)
+	tr := small
+	tr.Monotone = true
+	want := mustMargin(t, mustFit(t, tr, d), d.X)
+	d.X.Schema[4].Monotone = 1
+	if got := mustMargin(t, mustFit(t, tr, d), d.X); !slices.Equal(got, want) {
+		t.Error("a direction of levels changes the model")
+	}
+}
+
 func TestBoundsOfChildren(t *testing.T) {
 	for _, c := range []struct {
 		way         int8

@@ -87,12 +87,12 @@ func (b *booster) weigh(a sums, within bounds) float64 {
 	return within.clamp(-shrink(b.grad(a), b.L1) / (b.hess(a) + b.L2))
 }
 
-// way is the direction in which column j must move the risk, or 0.
+// way is the direction in which column j must move the risk, or 0. Codes have none: there is no more or less of a level.
 func (b *booster) way(j int) int8 {
-	if !b.Monotone {
-		return 0
+	if c := &b.x.Schema[j]; b.Monotone && c.Kind == features.Numeric {
+		return c.Monotone
 	}
-	return b.x.Schema[j].Monotone
+	return 0
 }
 
 // addToMargins adds the tree's values to all training rows: by leaf for the sampled ones, by walking for the others.
