@@ -15,8 +15,12 @@ import (
 	"retain/models"
 )
 
-// errInputChanged says that rows known at the cutoff arrived while the snapshot was computed. Another try may see them all.
-var errInputChanged = errors.New("rows known at the cutoff arrived while the snapshot was computed")
+// inputChangedError says that rows known at the cutoff arrived while the snapshot was computed. Another try may see them all.
+type inputChangedError struct{ digest string } // of the rows there are now
+
+func (*inputChangedError) Error() string {
+	return "rows known at the cutoff arrived while the snapshot was computed"
+}
 
 // snapshotTries are made at a snapshot while such rows arrive. Without one scoring computes for itself.
 const snapshotTries = 2
@@ -100,10 +104,9 @@ func SnapshotWork(ctx context.Context, store *features.Store, a *models.Artifact
 		for range snapshotTries {
 			row := warehouse.SnapshotRow{ID: snapshotID(cutoff, fingerprint, digest), Cutoff: cutoff, Fingerprint: fingerprint, Input: digest}
 			report, err := takeSnapshot(ctx, store, a, cutoff, row)
-			if errors.Is(err, errInputChanged) {
-				if digest, err = InputDigest(ctx, store, cutoff); err != nil {
-					return Outcome{}, err
-				}
+			var changed *inputChangedError
+			if errors.As(err, &changed) {
+				digest = changed.digest
 				continue
 			}
 			if err != nil {
@@ -136,7 +139,7 @@ func takeSnapshot(ctx context.Context, store *features.Store, a *models.Artifact
 		return report, err
 	}
 	if after != row.Input {
-		return report, errInputChanged
+		return report, &inputChangedError{after}
 	}
 	chunks := packInput(in)
 	sum, size := checksum(chunks)
