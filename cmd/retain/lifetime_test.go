@@ -16,9 +16,6 @@ import (
 	"retain/testdata/cdnow"
 )
 
-// sampleOfCDNOW is the log of the 1/10 sample on which the papers print their figures.
-const sampleOfCDNOW = "../../models/lifetime/testdata/cdnow_sample.csv.gz"
-
 func fitted(t *testing.T, args ...string) lifetimeReport {
 	t.Helper()
 	got := retain(t, "", append([]string{"lifetime", "fit", "--json"}, args...)...)
@@ -41,8 +38,8 @@ func checkFigure(t *testing.T, name string, got *float64, want, tolerance float6
 
 // The figures of Fader, Hardie & Lee (2005) and Fader & Hardie (2013), from the log of purchases.
 func TestLifetimeOfALog(t *testing.T) {
-	sample, err := filepath.Abs(sampleOfCDNOW)
-	if err != nil {
+	sample := filepath.Join(t.TempDir(), "sample.csv.gz")
+	if err := os.WriteFile(sample, cdnow.SampleCSVGzip, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

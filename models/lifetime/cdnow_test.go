@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
-	_ "embed"
 	"encoding/csv"
 	"io"
 	"maps"
@@ -16,9 +15,6 @@ import (
 
 	"retain/testdata/cdnow"
 )
-
-//go:embed testdata/cdnow_sample.csv.gz
-var sampleCSVGzip []byte
 
 // historiesOf counts the purchases before the cutoff in weeks, one a day and customer.
 func historiesOf(t *testing.T, zipped []byte, cutoff string) []History {
@@ -93,7 +89,7 @@ func near(t *testing.T, name string, got, want, tolerance float64) {
 // .793, 2.426 and -9582.4); p 6.25, q 3.74, γ 15.44 of 946 customers (Fader & Hardie 2013); both to the digits that the Python package
 // lifetimes prints as well.
 func TestCDNOWSample(t *testing.T) {
-	m, err := Trainer{}.Fit(t.Context(), historiesOf(t, sampleCSVGzip, "1997-10-01"))
+	m, err := Trainer{}.Fit(t.Context(), historiesOf(t, cdnow.SampleCSVGzip, "1997-10-01"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +117,7 @@ func TestCDNOWSample(t *testing.T) {
 
 // In days the same model is the same: only α and the log-likelihood change, by x ln 7 for each customer.
 func TestUnitsOfTimeAndMoney(t *testing.T) {
-	weeks := historiesOf(t, sampleCSVGzip, "1997-10-01")
+	weeks := historiesOf(t, cdnow.SampleCSVGzip, "1997-10-01")
 	days := slices.Clone(weeks)
 	var repeats float64
 	for i := range days {

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"retain/testdata/cdnow"
 )
 
 func TestHistoriesThatCannotBe(t *testing.T) {
@@ -46,7 +48,7 @@ func TestHistoriesThatCannotBe(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Trainer{}).Fit(ctx, historiesOf(t, sampleCSVGzip, "1997-10-01")); !errors.Is(err, context.Canceled) {
+	if _, err := (Trainer{}).Fit(ctx, historiesOf(t, cdnow.SampleCSVGzip, "1997-10-01")); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -95,7 +97,7 @@ func TestFallbacks(t *testing.T) {
 		})
 	}
 	t.Run("no steps to converge in", func(t *testing.T) {
-		m, err := Trainer{MaxSteps: 1}.Fit(t.Context(), historiesOf(t, sampleCSVGzip, "1997-10-01"))
+		m, err := Trainer{MaxSteps: 1}.Fit(t.Context(), historiesOf(t, cdnow.SampleCSVGzip, "1997-10-01"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +111,7 @@ func TestFallbacks(t *testing.T) {
 }
 
 func TestSameBytes(t *testing.T) {
-	known := historiesOf(t, sampleCSVGzip, "1997-10-01")
+	known := historiesOf(t, cdnow.SampleCSVGzip, "1997-10-01")
 	a, err := Trainer{}.Fit(t.Context(), known)
 	if err != nil {
 		t.Fatal(err)

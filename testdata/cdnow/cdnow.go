@@ -8,3 +8,9 @@ import _ "embed"
 //
 //go:embed purchases.csv.gz
 var PurchasesCSVGzip []byte
+
+// SampleCSVGzip is 6,919 purchases of 2,357 of these customers under other ids, the 1/10 sample of the papers on buy-till-you-die models, in the
+// same form.
+//
+//go:embed sample.csv.gz
+var SampleCSVGzip []byte
