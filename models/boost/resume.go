@@ -8,15 +8,7 @@ func (m *Model) copied() *Model {
 }
 
 // goOn takes over a model's base and its trees: the margins become what they were when it had been grown on these rows.
-func (b *booster) goOn(m *Model) {
-	b.base = m.base
-	blocks(b.x, func(k *block) {
-		out := b.margin[k.lo:k.hi]
-		for i := range out {
-			out[i] = m.base
-		}
-		for t := range m.roots {
-			m.addTree(out, k, t)
-		}
-	})
+func (b *booster) goOn(from *Model) error {
+	b.base = from.base
+	return from.Margin(b.margin, b.x)
 }

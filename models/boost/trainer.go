@@ -90,7 +90,9 @@ func (t Trainer) FitWith(ctx context.Context, d *features.Dataset, rng *rand.Ran
 	m := &Model{schema: slices.Clone(d.X.Schema), base: b.base}
 	if o.From != nil {
 		m = o.From.copied()
-		b.goOn(m)
+		if err := b.goOn(o.From); err != nil {
+			return nil, fmt.Errorf("the model to go on from: %w", err)
+		}
 	}
 	s := newStopper(m, o.Valid, t.Patience)
 	for m.Trees() < t.Trees && !s.stop() {
