@@ -7,32 +7,16 @@ import (
 	"retain/features"
 )
 
-// blockRows is the number of rows that are read together: their values fit the first cache, each tree serves them in turn.
-const blockRows = 64
-
-// block is some rows of a matrix, row by row.
-type block struct {
-	lo, hi int
-	cols   int
-	values []float32
-}
-
-// row returns the values of row lo+k.
-func (b *block) row(k int) []float32 { return b.values[k*b.cols : (k+1)*b.cols] }
-
-// blocks calls f for all rows of x, blockRows at a time, in parallel.
-func blocks(x *features.Matrix, f func(b *block)) {
-	n, p := x.Rows(), x.Cols()
-	parallel((n+blockRows-1)/blockRows, func(task int) {
-		b := &block{lo: task * blockRows, hi: min(n, (task+1)*blockRows), cols: p}
-		b.values = make([]float32, (b.hi-b.lo)*p)
-		for j, col := range x.X {
-			for k, v := range col[b.lo:b.hi] {
-				b.values[k*p+j] = v
-			}
+// rowByRow returns rows [lo, hi) of x, one after another.
+func rowByRow(x *features.Matrix, lo, hi int) []float32 {
+	p := x.Cols()
+	rows := make([]float32, (hi-lo)*p)
+	for j, col := range x.X {
+		for k, v := range col[lo:hi] {
+			rows[k*p+j] = v
 		}
-		f(b)
-	})
+	}
+	return rows
 }
 
 // Margin writes the log-odds of churn of each row into dst, which must be x.Rows() long. A row's margin does not depend on
@@ -66,13 +50,10 @@ func (m *Model) Margin(dst []float64, x *features.Matrix) error {
 
 // walkAll adds the trees' values to the margins of a few rows.
 func (m *Model) walkAll(margin []float64, x *features.Matrix) {
-	row := make([]float32, x.Cols())
+	p, rows := x.Cols(), rowByRow(x, 0, x.Rows())
 	for i := range margin {
-		for j, col := range x.X {
-			row[j] = col[i]
-		}
 		for t := range m.roots {
-			margin[i] += m.walkTree(t, row)
+			margin[i] += m.walkTree(t, rows[i*p:(i+1)*p])
 		}
 	}
 }
@@ -90,13 +71,6 @@ func (m *Model) walkTree(t int, row []float32) float64 {
 		n = &m.nodes[i]
 	}
 	return float64(n.cut)
-}
-
-// addTree adds the values of tree t to the margins of a block.
-func (m *Model) addTree(margin []float64, b *block, t int) {
-	for k := range margin {
-		margin[k] += m.walkTree(t, b.row(k))
-	}
 }
 
 // StagedMargins yields (k, margins of the rows of x by the first k trees) for k = 0..m.Trees(). The slice is reused: copy what
@@ -122,21 +96,28 @@ func (m *Model) StagedMargins(x *features.Matrix) (iter.Seq2[int, []float64], er
 // stage holds the margins of some rows while trees are added.
 type stage struct {
 	margin []float64
-	blocks []*block
+	cols   int
+	blocks [][]float32 // the rows, row by row, stageRows in each block but the last
 }
 
+// stageRows is the number of rows that a task adds a tree to: their values fit the first cache.
+const stageRows = 64
+
 func newStage(base float64, x *features.Matrix) *stage {
-	s := &stage{margin: make([]float64, x.Rows()), blocks: make([]*block, (x.Rows()+blockRows-1)/blockRows)}
+	n := x.Rows()
+	s := &stage{margin: make([]float64, n), cols: x.Cols(), blocks: make([][]float32, (n+stageRows-1)/stageRows)}
 	for i := range s.margin {
 		s.margin[i] = base
 	}
-	blocks(x, func(b *block) { s.blocks[b.lo/blockRows] = b })
+	parallel(len(s.blocks), func(k int) { s.blocks[k] = rowByRow(x, k*stageRows, min(n, (k+1)*stageRows)) })
 	return s
 }
 
 func (s *stage) add(m *Model, t int) {
 	parallelIf(len(s.blocks) >= 16, len(s.blocks), func(k int) {
-		b := s.blocks[k]
-		m.addTree(s.margin[b.lo:b.hi], b, t)
+		margin := s.margin[k*stageRows : min(len(s.margin), (k+1)*stageRows)]
+		for i := range margin {
+			margin[i] += m.walkTree(t, s.blocks[k][i*s.cols:(i+1)*s.cols])
+		}
 	})
 }

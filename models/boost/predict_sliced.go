@@ -201,18 +201,18 @@ func (s *sliced) margins(margin []float64, m *Model, x *features.Matrix, lo int,
 		}
 	}
 	copy(r.margin[:], margin)
-	var row []float32
+	var rows []float32 // for the trees that are walked, if there are any
 	for t := range s.trees {
 		if !s.trees[t].walk {
 			s.trees[t].add(r)
 			continue
 		}
+		p := x.Cols()
+		if rows == nil {
+			rows = rowByRow(x, lo, lo+n)
+		}
 		for k := range n {
-			row = row[:0]
-			for _, col := range x.X {
-				row = append(row, col[lo+k])
-			}
-			r.margin[k] += m.walkTree(t, row)
+			r.margin[k] += m.walkTree(t, rows[k*p:(k+1)*p])
 		}
 	}
 	copy(margin, r.margin[:])
