@@ -53,27 +53,3 @@ func shrinkSpend(histories []History) SpendModel {
 	m.Population /= weight
 	return m
 }
-
-// spendCorrelation is Pearson's correlation, over customers with spend, of the number of repeat purchases with the mean spend;
-// NaN where either does not vary.
-func spendCorrelation(histories []History) float64 {
-	var n, meanX, meanM float64
-	for _, h := range histories {
-		if h.Spend.Days > 0 {
-			n++
-			meanX += (float64(h.Repeats) - meanX) / n
-			meanM += (h.Spend.Mean - meanM) / n
-		}
-	}
-	var xx, mm, xm float64
-	for _, h := range histories {
-		if h.Spend.Days > 0 {
-			dx, dm := float64(h.Repeats)-meanX, h.Spend.Mean-meanM
-			xx, mm, xm = xx+dx*dx, mm+dm*dm, xm+dx*dm
-		}
-	}
-	if xx == 0 || mm == 0 {
-		return math.NaN()
-	}
-	return xm / math.Sqrt(xx*mm)
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 )
 
 // ErrNoCustomers is returned when there is nobody to learn from.
@@ -157,40 +156,4 @@ func (m *Model) fallBack(from, to, why string) {
 // failure tells where a fit was left.
 func (c Convergence) failure() string {
 	return fmt.Sprintf("gradient norm %.2g after %d steps from %d starts", c.GradientNorm, c.Steps, c.Starts)
-}
-
-// Adequacy compares the customers with what the model of counts expects of them from their ages alone. Maximum likelihood does not make
-// these equal, so that they tell whether the model suits.
-type Adequacy struct {
-	Repeats, ExpectedRepeats    float64 // repeat purchases in total
-	OnceOnly, ExpectedOnceOnly  float64 // customers without a repeat purchase
-	RepeatsRatio, OnceOnlyRatio float64 // observed / expected; NaN where nothing is expected
-}
-
-// Adequacy holds the model of counts against the histories.
-func (m *Model) Adequacy(histories []History) Adequacy {
-	var c Adequacy
-	type expected struct{ repeats, once float64 }
-	byAge := map[float64]expected{}
-	for _, h := range histories {
-		e, known := byAge[h.Age]
-		if !known {
-			e = expected{m.Counts.NewCustomer(h.Age), m.Counts.NoPurchase(History{}, h.Age)}
-			byAge[h.Age] = e
-		}
-		c.Repeats += float64(h.Repeats)
-		c.ExpectedRepeats += e.repeats
-		c.ExpectedOnceOnly += e.once
-		if h.Repeats == 0 {
-			c.OnceOnly++
-		}
-	}
-	c.RepeatsRatio, c.OnceOnlyRatio = math.NaN(), math.NaN()
-	if c.ExpectedRepeats > 0 {
-		c.RepeatsRatio = c.Repeats / c.ExpectedRepeats
-	}
-	if c.ExpectedOnceOnly > 0 {
-		c.OnceOnlyRatio = c.OnceOnly / c.ExpectedOnceOnly
-	}
-	return c
 }
