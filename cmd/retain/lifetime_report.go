@@ -194,10 +194,10 @@ func printLifetime(w io.Writer, r *lifetimeReport) {
 	fmt.Fprintf(w, "; times in %s\n\n", r.Unit)
 	table(w, func(line func(string, ...any)) {
 		line("model\tof\tparameters (standard errors)\tlog-likelihood\tfit")
-		line("%s\tpurchases\t%s\t%s", spokenModel(r.Model), r.parameters(), r.words())
-		line("%s\tstill there\t%s\t%s", spokenModel(r.Alive.Model), r.Alive.parameters(), r.Alive.words())
+		line("%s\tpurchases\t%s\t%s", lifetime.Spoken(r.Model), r.parameters(), r.words())
+		line("%s\tstill there\t%s\t%s", lifetime.Spoken(r.Alive.Model), r.Alive.parameters(), r.Alive.words())
 		if s := r.Spend; s != nil {
-			line("%s\tspend a day\t%s\t%s", spokenModel(s.Model), s.parameters(), s.words())
+			line("%s\tspend a day\t%s\t%s", lifetime.Spoken(s.Model), s.parameters(), s.words())
 		}
 	})
 	for _, why := range r.Fallbacks {
@@ -208,7 +208,7 @@ func printLifetime(w io.Writer, r *lifetimeReport) {
 		lifetimeFit
 	}{{r.Model, r.lifetimeFit}, {r.Alive.Model, r.Alive.lifetimeFit}} {
 		if len(fit.AtLimit) > 0 {
-			fmt.Fprintf(w, "%s: the data do not tell %s from 0 or infinity; the forecasts hold, the parameters mean little by themselves\n", spokenModel(fit.model), strings.Join(fit.AtLimit, ", "))
+			fmt.Fprintf(w, "%s: the data do not tell %s from 0 or infinity; the forecasts hold, the parameters mean little by themselves\n", lifetime.Spoken(fit.model), strings.Join(fit.AtLimit, ", "))
 		}
 	}
 	fmt.Fprintln(w, "\nchecks")
@@ -242,18 +242,6 @@ func printLifetime(w io.Writer, r *lifetimeReport) {
 
 // whole writes a number as people count.
 func whole(v float64) string { return spoken.Count(int64(math.Round(v))) }
-
-func spokenModel(name string) string {
-	switch name {
-	case lifetime.BGNBD:
-		return "BG/NBD"
-	case lifetime.MBGNBD:
-		return "MBG/NBD"
-	case lifetime.GammaGamma:
-		return "Gamma-Gamma"
-	}
-	return strings.ReplaceAll(name, "_", " ")
-}
 
 func (c lifetimeCounts) parameters() string {
 	if c.R == nil {

@@ -84,7 +84,7 @@ func (t Trainer) fitCounts(ctx context.Context, m *Model, histories []History) (
 	}
 	if m.Repeaters < t.MinCustomers {
 		m.Counts, m.Presence = rates, rates
-		m.fallBack("BG/NBD and MBG/NBD", ShrunkenRates, fmt.Sprintf("only %d of %d customers bought on a second day, and a fit needs %d", m.Repeaters, m.Customers, t.MinCustomers))
+		m.fallBack("BG/NBD and MBG/NBD", Spoken(ShrunkenRates), fmt.Sprintf("only %d of %d customers bought on a second day, and a fit needs %d", m.Repeaters, m.Customers, t.MinCustomers))
 		return nil
 	}
 	if m.Counts, m.CountsFit, err = fitCounts(ctx, BGNBD, histories, unit, t.MaxSteps); err != nil {
@@ -96,13 +96,13 @@ func (t Trainer) fitCounts(ctx context.Context, m *Model, histories []History) (
 	switch bg, mbg := m.CountsFit.Converged, m.PresentFit.Converged; {
 	case !bg && !mbg:
 		m.Counts, m.Presence = rates, rates
-		m.fallBack("BG/NBD and MBG/NBD", ShrunkenRates, "neither fit converged: "+m.CountsFit.failure()+"; "+m.PresentFit.failure())
+		m.fallBack("BG/NBD and MBG/NBD", Spoken(ShrunkenRates), "neither fit converged: "+m.CountsFit.failure()+"; "+m.PresentFit.failure())
 	case !bg:
 		m.Counts = m.Presence
-		m.fallBack("BG/NBD", MBGNBD, "the fit did not converge: "+m.CountsFit.failure())
+		m.fallBack(Spoken(BGNBD), Spoken(MBGNBD), "the fit did not converge: "+m.CountsFit.failure())
 	case !mbg:
 		m.Presence = m.Counts
-		m.fallBack("MBG/NBD", BGNBD, "the fit did not converge: "+m.PresentFit.failure())
+		m.fallBack(Spoken(MBGNBD), Spoken(BGNBD), "the fit did not converge: "+m.PresentFit.failure())
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (t Trainer) fitSpend(ctx context.Context, m *Model, histories []History) er
 	shrink := func(why string) {
 		spend := shrinkSpend(histories)
 		m.Spend = &spend
-		m.fallBack("Gamma-Gamma", ShrunkMean, why)
+		m.fallBack(Spoken(GammaGamma), "the "+Spoken(ShrunkMean), why)
 	}
 	if m.SpendCustomers < t.MinCustomers {
 		shrink(fmt.Sprintf("only %d customers have a repeat purchase with an amount, and a fit needs %d", m.SpendCustomers, t.MinCustomers))
@@ -146,11 +146,8 @@ func (t Trainer) fitSpend(ctx context.Context, m *Model, histories []History) er
 	return nil
 }
 
-// words are the names as people read them.
-var words = map[string]string{BGNBD: "BG/NBD", MBGNBD: "MBG/NBD", ShrunkenRates: "shrunken rates", GammaGamma: "Gamma-Gamma", ShrunkMean: "the shrunk mean"}
-
 func (m *Model) fallBack(from, to, why string) {
-	m.Fallbacks = append(m.Fallbacks, words[to]+" in place of "+from+": "+why)
+	m.Fallbacks = append(m.Fallbacks, to+" in place of "+from+": "+why)
 }
 
 // failure tells where a fit was left.
