@@ -29,7 +29,7 @@ type digit struct {
 }
 
 // newBinned puts every value of x into its bin. Rows are not reordered; keys, which may be nil, identify them.
-func newBinned(x *features.Matrix, keys []uint64, most int) *binned {
+func newBinned(x *features.Matrix, keys rowKeys, most int) *binned {
 	b := &binned{columns: make([]binning, x.Cols()), place: make([]digit, x.Cols())}
 	some := someRows(x.Rows(), keys)
 	parallelWorkers(x.Cols(), func(next func() int) {
@@ -50,18 +50,14 @@ func newBinned(x *features.Matrix, keys []uint64, most int) *binned {
 const cutRows = 1 << 18
 
 // someRows draws the rows on which cuts are found; nil means all. It depends on what the rows are, not on their order.
-func someRows(n int, keys []uint64) []uint32 {
+func someRows(n int, keys rowKeys) []uint32 {
 	if n <= cutRows {
 		return nil
 	}
 	limit := uint64(float64(cutRows) / float64(n) * math.MaxUint64)
 	var some []uint32
 	for i := range n {
-		key := uint64(i)
-		if keys != nil {
-			key = keys[i]
-		}
-		if mix(drawCuts, key) < limit {
+		if mix(drawCuts, keys.of(i)) < limit {
 			some = append(some, uint32(i))
 		}
 	}

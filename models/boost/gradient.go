@@ -72,16 +72,12 @@ func (b *booster) gradients(seed uint64) {
 	n := len(b.y)
 	parallel((n+block-1)/block, func(k int) {
 		for i := k * block; i < min(n, (k+1)*block); i++ {
-			key := uint64(i)
-			if b.keys != nil {
-				key = b.keys[i]
-			}
 			w := 1.0
 			if b.weight != nil {
 				w = b.weight[i]
 			}
 			p := 1 / (1 + math.Exp(-b.margin[i]))
-			b.gh[i] = b.quantise(w*(p-b.y[i]), w*p*(1-p), mix(seed, key))
+			b.gh[i] = b.quantise(w*(p-b.y[i]), w*p*(1-p), mix(seed, b.keys.of(i)))
 		}
 	})
 }

@@ -17,8 +17,8 @@ type booster struct {
 	base    float64
 	margin  []float64 // of each training row, after the trees so far
 	gh      []sums    // gradient and hessian of each row
-	keys    []uint64  // identity of each row, for draws; nil: its place
-	useful  []int     // columns that can be split
+	keys    rowKeys
+	useful  []int // columns that can be split
 	seed    uint64
 	sampled []uint32 // the tree's rows, parted leaf by leaf
 	others  []uint32 // the rows that it does not see
@@ -32,7 +32,7 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 	if d.Weight != nil {
 		maxWeight = slices.Max(d.Weight)
 	}
-	keys := rowKeys(d)
+	keys := newRowKeys(d)
 	b := &booster{
 		Trainer: t,
 		rows:    newBinned(d.X, keys, t.Bins),

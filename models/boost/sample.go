@@ -18,13 +18,23 @@ const (
 	drawCuts
 )
 
-// rowKeys identifies each row by its customer and cutoff, so that draws do not depend on the order of rows; nil where there are no
-// customers: then a row is its place.
-func rowKeys(d *features.Dataset) []uint64 {
+// rowKeys identifies rows for draws; if nil, a row is its place.
+type rowKeys []uint64
+
+func (k rowKeys) of(row int) uint64 {
+	if k == nil {
+		return uint64(row)
+	}
+	return k[row]
+}
+
+// newRowKeys identifies each row by its customer and cutoff, so that draws do not depend on the order of rows; nil where there are no
+// customers.
+func newRowKeys(d *features.Dataset) rowKeys {
 	if d.Customer == nil {
 		return nil
 	}
-	keys := make([]uint64, d.Rows())
+	keys := make(rowKeys, d.Rows())
 	for i := range keys {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(d.Customer[i])) // a hash never fails to write
@@ -50,11 +60,7 @@ func (b *booster) drawRows(seed uint64) (sampled, others []uint32) {
 	if b.RowShare < 1 {
 		limit := uint64(b.RowShare * math.MaxUint64)
 		for i := range b.y {
-			key := uint64(i)
-			if b.keys != nil {
-				key = b.keys[i]
-			}
-			if mix(seed, key) < limit {
+			if mix(seed, b.keys.of(i)) < limit {
 				in = append(in, uint32(i))
 			} else {
 				out = append(out, uint32(i))
