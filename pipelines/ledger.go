@@ -27,15 +27,15 @@ type attempt struct {
 	row warehouse.JobRow // the latest; live changes it while it runs
 }
 
-// run does the work under the claimed row and writes how it ended. The error is the work's, not the ledger's; unsettled is the
-// last row where the ledger could not take it.
+// run does the work, which must not panic (see protect), under the claimed row and writes how it ended. The error is the work's, not the ledger's;
+// unsettled is the last row where the ledger could not take it.
 func (a *attempt) run(ctx context.Context, clock func() time.Time, do func(context.Context) (Outcome, error)) (unsettled *warehouse.JobRow, err error) {
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var beats sync.WaitGroup
 	stop := make(chan struct{})
 	beats.Go(func() { a.live(running, stop, cancel) })
-	outcome, err := protect(running, do)
+	outcome, err := do(running)
 	close(stop)
 	beats.Wait()
 	if cause := context.Cause(running); err != nil && cause != nil {
