@@ -40,7 +40,8 @@ var watchedName = regexp.MustCompile(`^([a-z]+)(?:[-_. ].*)?\.(csv|tsv|ndjson|js
 
 // Watch imports the files that others put into a folder. A file is taken when it is complete, which a writer tells best by renaming it into the
 // folder; else it is when nothing has changed it for Settle. Imported files move to done/, those that cannot be imported to failed/ with the reason beside them
-// in NAME.error. What was imported is remembered in the ledger by its content, as long as the rows are not replaced by a simulation, so that a process may die at any moment: nothing is lost, nothing counts twice.
+// in NAME.error. What was imported is remembered in the ledger by its content, as long as the rows are not replaced by a simulation, so that a process may die at
+// any moment: nothing is lost, nothing counts twice.
 type Watch struct {
 	Folder  string        // required
 	Settle  time.Duration // how long a file must have been left alone
