@@ -192,11 +192,12 @@ func (q *search) levels(c *binning, h, rows *[groupedBins]sums) split {
 	parent := q.side(q.grad, q.hess, l2)
 	found := cut{score: parent + q.minGain}
 	var left, leftRows sums
+	allRows := rowsOf(rows)
 	for i := 0; i+1 < len(seen); i++ {
 		left += h[seen[i].bin]
 		if rows != nil {
 			leftRows += rows[seen[i].bin]
-			if leftRows < q.leastRows || q.rowsOf(rows)-leftRows < q.leastRows {
+			if leftRows < q.leastRows || allRows-leftRows < q.leastRows {
 				continue
 			}
 		}
@@ -228,9 +229,11 @@ func (q *search) levels(c *binning, h, rows *[groupedBins]sums) split {
 	return s
 }
 
-// rowsOf is the number of rows in a leaf's histogram of rows.
-func (q *search) rowsOf(rows *[groupedBins]sums) int64 {
-	var n int64
+// rowsOf is the number of rows in a leaf's histogram of rows, 0 if they are not counted.
+func rowsOf(rows *[groupedBins]sums) (n int64) {
+	if rows == nil {
+		return 0
+	}
 	for _, v := range rows {
 		n += v
 	}

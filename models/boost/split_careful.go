@@ -32,13 +32,11 @@ func (q *search) weigh(g, h float64) float64 { return q.clamp(-shrink(g, q.l1) /
 
 // scanCarefully is scan where rows are counted (rows is not nil), the leaf has bounds, or the column has a direction (way is not 0).
 func (q *search) scanCarefully(h, rows *[groupedBins]sums, missingLeft bool, last, bins int, way int8, best *cut) {
-	var left, leftRows, allRows sums
+	var left, leftRows sums
+	allRows := rowsOf(rows)
 	if missingLeft {
 		left = h[missingBin]
-	}
-	if rows != nil {
-		allRows = q.rowsOf(rows)
-		if missingLeft {
+		if rows != nil {
 			leftRows = rows[missingBin]
 		}
 	}
