@@ -1,5 +1,7 @@
 package boost
 
+import "slices"
+
 // tableBytes bounds the tables of a model's small subtrees.
 const tableBytes = 64 << 20
 
@@ -21,6 +23,7 @@ type treePlan struct {
 // planSplit is a split of the tree, in preorder.
 type planSplit struct {
 	node      int32 // its place in Model.nodes
+	column    int32
 	above     int32 // the nearest split above on the same column, or -1
 	aboveLeft bool  // it lies to the left of that one
 }
@@ -129,32 +132,23 @@ func (b *planner) outline(m *Model, t, bits int) treePlan {
 func (b *planner) link(root int32) {
 	p := &b.plan
 	last := map[int32]int32{} // of each column: its nearest split above, by place in plan.splits
-	type frame struct {
-		node  int32 // open split
-		right bool  // its right subtree is being read
-		saved int32 // what last said of its column
-	}
-	var open []frame
-	distinct, most := 0, 0
-	side := map[int32]bool{} // of each open split: whether the nodes that follow lie to its left
+	var open []int32  // the splits whose subtrees are being read, outermost first
+	var isLeft []bool // of each open split: whether the nodes that follow lie to its left
+	most := 0         // columns on a path
 	for i := range b.nodes {
 		nd := &b.nodes[i]
 		if nd.leaf() {
-			most = max(most, distinct)
+			most = max(most, len(last))
 			for len(open) > 0 {
-				f := &open[len(open)-1]
-				column := b.nodes[f.node].column
-				if !f.right {
-					f.right = true
-					side[b.split[f.node]] = false
+				k := open[len(open)-1]
+				if isLeft[k] {
+					isLeft[k] = false
 					break
 				}
-				delete(side, b.split[f.node])
-				if f.saved < 0 {
-					delete(last, column)
-					distinct--
+				if s := &p.splits[k]; s.above < 0 {
+					delete(last, s.column)
 				} else {
-					last[column] = f.saved
+					last[s.column] = s.above
 				}
 				open = open[:len(open)-1]
 			}
@@ -162,15 +156,13 @@ func (b *planner) link(root int32) {
 		}
 		k := int32(len(p.splits))
 		b.split[i] = k
-		s := planSplit{node: root + int32(i), above: -1}
+		s := planSplit{node: root + int32(i), column: nd.column, above: -1}
 		if above, ok := last[nd.column]; ok {
-			s.above, s.aboveLeft = above, side[above]
-		} else {
-			distinct++
+			s.above, s.aboveLeft = above, isLeft[above]
 		}
 		p.splits = append(p.splits, s)
-		open = append(open, frame{node: int32(i), saved: s.above})
-		last[nd.column], side[k] = k, true
+		open, isLeft = append(open, k), append(isLeft, true)
+		last[nd.column] = k
 	}
 	p.points = max(1, (most+1)/2)
 }
@@ -183,15 +175,10 @@ func (b *planner) unit(at int32, bits int) (unit, bool) {
 	}
 	for k := u.first; k < u.first+u.splits; k++ {
 		s := b.plan.splits[k]
-		column := b.nodes[s.node-b.first].column
-		known := false
-		for _, c := range u.columns {
-			known = known || c == column
+		if !slices.Contains(u.columns, s.column) {
+			u.columns = append(u.columns, s.column)
 		}
-		if !known {
-			u.columns = append(u.columns, column)
-		}
-		if s.above >= 0 && s.above < u.first && u.outerOf(b, column) < 0 {
+		if s.above >= 0 && s.above < u.first && u.outerOf(&b.plan, s.column) < 0 {
 			u.outer = append(u.outer, k)
 		}
 	}
@@ -199,11 +186,6 @@ func (b *planner) unit(at int32, bits int) (unit, bool) {
 }
 
 // outerOf returns the place in u.outer of a column, or -1.
-func (u *unit) outerOf(b *planner, column int32) int {
-	for i, k := range u.outer {
-		if b.nodes[b.plan.splits[k].node-b.first].column == column {
-			return i
-		}
-	}
-	return -1
+func (u *unit) outerOf(p *treePlan, column int32) int {
+	return slices.IndexFunc(u.outer, func(k int32) bool { return p.splits[k].column == column })
 }

@@ -1,5 +1,7 @@
 package boost
 
+import "slices"
+
 // filler tabulates one tree.
 type filler struct {
 	plan   *treePlan
@@ -116,19 +118,9 @@ func (b *filler) unit(u *unit) {
 		for state := range splitStates {
 			b.state(tables[(k*splitStates+state)*4*q:][:4*q], u.first+int32(k), state)
 		}
-		c := b.nodes[s.node-b.first].column
-		for i, other := range u.columns {
-			if other == c {
-				column[k] = i
-			}
-		}
-		outer[k] = -1
+		column[k], outer[k] = slices.Index(u.columns, s.column), -1
 		if s.above >= 0 && s.above < u.first {
-			for i, o := range u.outer {
-				if b.nodes[b.plan.splits[o].node-b.first].column == c {
-					outer[k] = len(splits) + i
-				}
-			}
+			outer[k] = len(splits) + u.outerOf(b.plan, s.column)
 		}
 	}
 	product := make([]float64, len(nodes)*q)
