@@ -132,9 +132,9 @@ func (b *planner) outline(m *Model, t, bits int) treePlan {
 func (b *planner) link(root int32) {
 	p := &b.plan
 	last := map[int32]int32{} // of each column: its nearest split above, by place in plan.splits
-	var open []int32  // the splits whose subtrees are being read, outermost first
-	var isLeft []bool // of each open split: whether the nodes that follow lie to its left
-	most := 0         // columns on a path
+	var open []int32          // the splits whose subtrees are being read, outermost first
+	var isLeft []bool         // of each open split: whether the nodes that follow lie to its left
+	most := 0                 // columns on a path
 	for i := range b.nodes {
 		nd := &b.nodes[i]
 		if nd.leaf() {
