@@ -66,12 +66,3 @@ func (m *Model) Contributions(dst []float64, x *features.Matrix) (base float64, 
 	})
 	return base, nil
 }
-
-// tree returns the nodes of tree t; their right children count from Model.nodes[first].
-func (m *Model) tree(t int) (nodes []node, first int32) {
-	end := len(m.nodes)
-	if t+1 < len(m.roots) {
-		end = int(m.roots[t+1])
-	}
-	return m.nodes[m.roots[t]:end], m.roots[t]
-}

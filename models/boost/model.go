@@ -38,6 +38,15 @@ func (m *Model) Schema() features.Schema { return m.schema }
 // Trees is the number of trees; at most Trainer.Trees, fewer where boosting stopped early or nothing could be split.
 func (m *Model) Trees() int { return len(m.roots) }
 
+// tree returns the nodes of tree t; their right children count from Model.nodes[first].
+func (m *Model) tree(t int) (nodes []node, first int32) {
+	end := len(m.nodes)
+	if t+1 < len(m.roots) {
+		end = int(m.roots[t+1])
+	}
+	return m.nodes[m.roots[t]:end], m.roots[t]
+}
+
 // Truncate returns the model of the first trees rounds, as if boosting had stopped there. At least 0, at most m.Trees().
 func (m *Model) Truncate(trees int) *Model {
 	trees = min(max(trees, 0), len(m.roots))
