@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"retain/features"
 	"retain/internal/warehouse"
@@ -179,66 +177,4 @@ func (a *app) print(v any, people func(w io.Writer)) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
-}
-
-// keptError keeps the first error of a writer, so that those who write lines need not look at each.
-type keptError struct {
-	w   io.Writer
-	err error
-}
-
-func (k *keptError) Write(p []byte) (int, error) {
-	if k.err != nil {
-		return 0, k.err
-	}
-	n, err := k.w.Write(p)
-	k.err = err
-	return n, err
-}
-
-// terminal reports whether w is a terminal, and its width.
-func terminal(w io.Writer) (width int, ok bool) {
-	if kept, ok := w.(*keptError); ok {
-		w = kept.w
-	}
-	f, isFile := w.(*os.File)
-	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	return width, err == nil
-}
-
-// instant parses an instant of the command line: a date is its 00:00 UTC, else RFC 3339.
-func instant(flag, text string) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
-		if t, err := time.Parse(layout, text); err == nil {
-			if t.Before(firstInstant) || t.After(lastInstant) {
-				return time.Time{}, usagef("--%s: %s", flag, outside(text))
-			}
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, usagef("--%s: %q is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z", flag, text)
-}
-
-// Beyond these instants the warehouse's times, in nanoseconds since 1970 on their way there, would come back as others.
-var (
-	firstInstant = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
-	lastInstant  = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
-func outside(text string) string { return text + " does not lie between the years 1900 and 2262" }
-
-// instants parses a list of instants.
-func instants(flag string, texts []string) ([]time.Time, error) {
-	out := make([]time.Time, len(texts))
-	for i, text := range texts {
-		t, err := instant(flag, text)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = t
-	}
-	return out, nil
 }

@@ -194,8 +194,11 @@ func (c *Config) problems() []string {
 		key string
 		at  *time.Time
 	}{{"churn.data_until", c.Churn.DataUntil}, {"snapshots.from", c.Snapshots.From}, {"snapshots.until", c.Snapshots.Until}} {
-		if x.at != nil && (x.at.Before(firstInstant) || x.at.After(lastInstant)) {
-			wrong(x.key, "%s", outside(x.at.Format(time.RFC3339)))
+		if x.at == nil {
+			continue
+		}
+		if problem := beyond(*x.at, x.at.Format(time.RFC3339)); problem != "" {
+			wrong(x.key, "%s", problem)
 		}
 	}
 	if from, until := c.Snapshots.From, c.Snapshots.Until; from != nil && until != nil && until.Before(*from) {

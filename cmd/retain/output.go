@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"retain/internal/spoken"
 	"retain/models"
@@ -20,6 +22,34 @@ func table(w io.Writer, rows func(line func(format string, args ...any))) {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	rows(func(format string, args ...any) { fmt.Fprintf(tw, format+"\n", args...) })
 	_ = tw.Flush() // w is the terminal or a buffer: its own errors come up there
+}
+
+// keptError keeps the first error of a writer, so that those who write lines need not look at each.
+type keptError struct {
+	w   io.Writer
+	err error
+}
+
+func (k *keptError) Write(p []byte) (int, error) {
+	if k.err != nil {
+		return 0, k.err
+	}
+	n, err := k.w.Write(p)
+	k.err = err
+	return n, err
+}
+
+// terminal reports whether w is a terminal, and its width.
+func terminal(w io.Writer) (width int, ok bool) {
+	if kept, ok := w.(*keptError); ok {
+		w = kept.w
+	}
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	return width, err == nil
 }
 
 // figure writes an optional number with so many decimals; a dash where it is undefined.
