@@ -30,20 +30,19 @@ func (a *app) readLifetime(ctx context.Context, config Config, o lifetimeOptions
 		defer s.close(&err)
 		return readPurchases(ctx, s.store, config.Churn.DataUntil, o)
 	}
-	stdin := a.stdin
+	stdin, kept := a.stdin, (*os.File)(nil)
 	if o.path == "-" { // it is read twice: for its columns, and for its rows
-		kept, drop, err := keep(stdin)
-		if err != nil {
+		var drop func()
+		if kept, drop, err = keep(stdin); err != nil {
 			return nil, err
 		}
 		defer drop()
 		stdin = kept
 	}
-	table, err := readCustomerTable(o, stdin)
-	if table != nil || err != nil {
+	if table, err := readCustomerTable(o, stdin); table != nil || err != nil {
 		return table, err
 	}
-	if kept, ok := stdin.(*os.File); ok && o.path == "-" {
+	if kept != nil {
 		if _, err := kept.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -197,7 +196,7 @@ func readCustomerTable(o lifetimeOptions, stdin io.Reader) (*lifetimeRead, error
 		return nil, usagef("--map, --set, --time-format, --null and --skip-bad are about a log of purchases; %s is a table of customers (frequency, recency, T)", file.Name())
 	}
 	read := &lifetimeRead{}
-	var lines []int
+	var wrong *lifetime.HistoryError // a row that no customer can have
 	for {
 		row, line, err := file.Next()
 		if errors.Is(err, io.EOF) {
@@ -206,19 +205,17 @@ func readCustomerTable(o lifetimeOptions, stdin io.Reader) (*lifetimeRead, error
 		if err != nil {
 			return nil, err
 		}
-		if len(lines) == maxTableRows {
+		if len(read.histories) == maxTableRows {
 			return nil, fmt.Errorf("%s: more than %d customers", file.Name(), maxTableRows)
 		}
 		h, column, err := tableHistory(row, at)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: column %s: %w", file.Name(), line, tableColumns[column], err)
 		}
-		read.histories, lines = append(read.histories, h), append(lines, line)
-	}
-	// A row that no customer can have is told by its line.
-	var wrong *lifetime.HistoryError
-	if err := lifetime.Check(read.histories); errors.As(err, &wrong) {
-		return nil, fmt.Errorf("%s:%d: %s", file.Name(), lines[wrong.Row], wrong.Reason)
+		read.histories = append(read.histories, h)
+		if errors.As(lifetime.Check(read.histories[len(read.histories)-1:]), &wrong) {
+			return nil, fmt.Errorf("%s:%d: %s", file.Name(), line, wrong.Reason)
+		}
 	}
 	return read, nil
 }
