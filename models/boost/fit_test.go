@@ -256,10 +256,10 @@ func TestLimitsOfTrees(t *testing.T) {
 	}
 }
 
-func TestFitStopping(t *testing.T) {
+func TestValidationRowsStopAFit(t *testing.T) {
 	d, valid := sample(1500, 11), sample(1500, 12)
 	tr := Trainer{Trees: 400, LearningRate: 0.3, Leaves: 16, MinRows: 5, Patience: 20}
-	m, err := tr.FitStopping(t.Context(), d, valid, source())
+	m, err := tr.FitWith(t.Context(), d, source(), Options{Valid: valid})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,13 +279,13 @@ func TestFitStopping(t *testing.T) {
 	}
 }
 
-func TestFitStoppingRefusesOddValidationRows(t *testing.T) {
+func TestFitRefusesOddValidationRows(t *testing.T) {
 	d := sample(200, 13)
 	other := column(features.Column{Name: "x"}, []float32{1, 2}, 0, 1)
-	if _, err := small.FitStopping(t.Context(), d, other, source()); !errors.Is(err, models.ErrFeatureMismatch) {
+	if _, err := small.FitWith(t.Context(), d, source(), Options{Valid: other}); !errors.Is(err, models.ErrFeatureMismatch) {
 		t.Errorf("other columns: error %v, want ErrFeatureMismatch", err)
 	}
-	if _, err := small.FitStopping(t.Context(), d, &features.Dataset{}, source()); err == nil {
+	if _, err := small.FitWith(t.Context(), d, source(), Options{Valid: &features.Dataset{}}); err == nil {
 		t.Error("no rows: no error")
 	}
 }

@@ -1,25 +1,10 @@
 package boost
 
 import (
-	"context"
-	"errors"
 	"math"
-	"math/rand/v2"
 
 	"retain/features"
 )
-
-// FitStopping is FitWith on validation rows and nothing else. Errors as FitWith; there is no model then.
-func (t Trainer) FitStopping(ctx context.Context, d, valid *features.Dataset, rng *rand.Rand) (*Model, error) {
-	if valid == nil {
-		return nil, errors.New("boost: no validation rows")
-	}
-	m, err := t.FitWith(ctx, d, rng, Options{Valid: valid})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
-}
 
 // stopper watches the log loss of validation rows. Without any it never stops.
 type stopper struct {

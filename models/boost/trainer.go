@@ -31,7 +31,7 @@ type Trainer struct {
 	// Monotone holds the trees to the directions of features.Column.Monotone. It is off by default: directions that are true cost a
 	// little all the same (on CDNOW out of time .0004 of AUC), because a split must do without the steps that go against them.
 	Monotone bool
-	Patience int // FitStopping: rounds without a better validation loss before it stops; 0 means 50
+	Patience int // rounds without a better loss of Options.Valid before it stops; 0 means 50
 }
 
 // minGain is the smallest gain of a split. Smaller ones are noise of rounding and flip between processors.
