@@ -35,13 +35,6 @@ func newBinning(c *features.Column, values []float32, some []uint32, most int, r
 // useful says whether the column can be split at all: it takes at least two bins.
 func (c *binning) useful() bool { return c.bins > 2 || c.bins == 2 && c.missing }
 
-// bin returns the bin of v.
-func (c *binning) bin(v float32) uint8 {
-	var one [1]uint8
-	c.binAll(one[:], []float32{v})
-	return one[0]
-}
-
 // binAll writes the bin of each value into dst, which is as long.
 func (c *binning) binAll(dst []uint8, values []float32) {
 	if c.kind == features.Categorical {

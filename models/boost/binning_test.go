@@ -7,6 +7,13 @@ import (
 	"retain/features"
 )
 
+// bin is the bin of v.
+func (c *binning) bin(v float32) uint8 {
+	var one [1]uint8
+	c.binAll(one[:], []float32{v})
+	return one[0]
+}
+
 func TestBinsKeepTheOrderAndTheCutsMeanTheSame(t *testing.T) {
 	rng := source()
 	for _, distinct := range []int{1, 2, 10, 255, 256, 1000, 100000} {
