@@ -3,6 +3,8 @@ package boost
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -71,6 +73,34 @@ func mustMargin(t testing.TB, m *Model, x *features.Matrix) []float64 {
 	}
 	return out
 }
+
+func mustEncode(t testing.TB, m *Model) []byte {
+	t.Helper()
+	b, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// onThreads returns what f does on one thread, which must be the same on two and seven.
+func onThreads[T any](t *testing.T, f func() T) T {
+	t.Helper()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	want := f()
+	for _, threads := range []int{2, 7} {
+		runtime.GOMAXPROCS(threads)
+		if !reflect.DeepEqual(f(), want) {
+			t.Fatalf("another outcome with %d threads than with 1", threads)
+		}
+	}
+	return want
+}
+
+// shuffled returns the rows of d in another order.
+func shuffled(d *features.Dataset) *features.Dataset { return d.Take(source().Perm(d.Rows())) }
+
+func rowOf(x *features.Matrix, i int) []float32 { return rowByRow(x, i, i+1) }
 
 // logLoss is the mean of the log loss of margins.
 func logLoss(margin, y []float64) float64 {

@@ -75,12 +75,8 @@ func TestDumpSaysWhatTheModelDoes(t *testing.T) {
 			t.Fatalf("%s: the JSON is not that of Dump", name)
 		}
 		x := rows[name]
-		row := make([]float32, x.Cols())
 		for i, want := range mustMargin(t, m, x) {
-			for j := range row {
-				row[j] = x.X[j][i]
-			}
-			if got := walkDump(t, &read, m.schema, row); math.Abs(got-want) > 1e-12 {
+			if got := walkDump(t, &read, m.schema, rowOf(x, i)); math.Abs(got-want) > 1e-12 {
 				t.Fatalf("%s, row %d: %v by the dump, %v by the model", name, i, got, want)
 			}
 		}

@@ -63,11 +63,8 @@ func TestContributionsAreShapleyValues(t *testing.T) {
 		if _, err := m.Contributions(got, few); err != nil {
 			t.Fatal(err)
 		}
-		row := make([]float32, few.Cols())
 		for i := range few.Rows() {
-			for j := range row {
-				row[j] = few.X[j][i]
-			}
+			row := rowOf(few, i)
 			for j := range row {
 				if want := shapley(m, row, j); math.Abs(got[i*len(row)+j]-want) > 1e-10 {
 					t.Fatalf("%d leaves, row %d, feature %d: %v, by definition %v", tr.Leaves, i, j, got[i*len(row)+j], want)

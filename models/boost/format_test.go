@@ -18,15 +18,6 @@ import (
 	"retain/models"
 )
 
-func mustEncode(t testing.TB, m *Model) []byte {
-	t.Helper()
-	b, err := m.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestRoundTrip(t *testing.T) {
 	d := sample(2000, 40)
 	for _, m := range []*Model{mustFit(t, small, d), mustFit(t, small, d).Truncate(0), mustFit(t, small, d).Truncate(7)} {

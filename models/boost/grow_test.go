@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -29,24 +28,8 @@ func wide(n, more int, seed uint64) *features.Dataset {
 func TestLargeFitsAreTheSameOnAnyNumberOfThreadsAndInAnyOrder(t *testing.T) {
 	d := wide(30000, 9, 80)
 	tr := Trainer{Trees: 4, Leaves: 24, RowShare: 0.8, ColumnShare: 0.9}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	var want []byte
-	for _, threads := range []int{1, 2, 7} {
-		runtime.GOMAXPROCS(threads)
-		got := encoded(t, mustFit(t, tr, d))
-		if want == nil {
-			want = got
-		}
-		if !bytes.Equal(got, want) {
-			t.Fatalf("other trees with %d threads than with 1", threads)
-		}
-	}
-	order := make([]int, d.Rows())
-	for i := range order {
-		order[i] = i
-	}
-	source().Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
-	if !bytes.Equal(encoded(t, mustFit(t, tr, d.Take(order))), want) {
+	want := onThreads(t, func() []byte { return mustEncode(t, mustFit(t, tr, d)) })
+	if !bytes.Equal(mustEncode(t, mustFit(t, tr, shuffled(d))), want) {
 		t.Fatal("other trees after shuffling the rows")
 	}
 }
@@ -128,10 +111,7 @@ func TestWholeTreesAgainstBruteForce(t *testing.T) {
 		m.append(grown)
 		reach := map[int][]int{}
 		for r := range d.Y {
-			row := make([]float32, d.X.Cols())
-			for j := range row {
-				row[j] = d.X.X[j][r]
-			}
+			row := rowOf(d.X, r)
 			for i := 0; ; {
 				reach[i] = append(reach[i], r)
 				n := &m.nodes[i]

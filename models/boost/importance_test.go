@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -57,21 +56,13 @@ func TestPermutationImportance(t *testing.T) {
 		fresh.Weight[i] = 1 + float64(i%3)
 	}
 	before := slices.Clone(fresh.X.X[0])
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	var want []Rise
-	for _, threads := range []int{1, 2, 7} {
-		runtime.GOMAXPROCS(threads)
-		got, err := m.PermutationImportance(t.Context(), fresh, Permuting{Seed: 1})
+	want := onThreads(t, func() []Rise {
+		rises, err := m.PermutationImportance(t.Context(), fresh, Permuting{Seed: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want == nil {
-			want = got
-		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("%v with %d threads, %v with 1", got, threads, want)
-		}
-	}
+		return rises
+	})
 	if !slices.Equal(before, fresh.X.X[0]) {
 		t.Fatal("the rows were changed")
 	}

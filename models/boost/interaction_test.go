@@ -42,11 +42,8 @@ func TestInteractionsAreTheirDefinition(t *testing.T) {
 		if want, err := m.Contributions(phi, few); err != nil || base != want {
 			t.Fatalf("base %v, want %v (%v)", base, want, err)
 		}
-		row := make([]float32, p)
 		for i := range few.Rows() {
-			for j := range row {
-				row[j] = few.X[j][i]
-			}
+			row := rowOf(few, i)
 			for j := range p {
 				sum := 0.0
 				for k := range p {

@@ -31,7 +31,7 @@ func TestSlicesAreWalks(t *testing.T) {
 	} {
 		m := mustFit(t, tr, d)
 		for _, n := range []int{0, 1, 15, 16, 63, 64, 65, 700} {
-			x := fresh.X.Take(firsts(n))
+			x := fresh.X.Slice(0, n)
 			want := walked(m, x)
 			if got := mustMargin(t, m, x); !slices.Equal(got, want) {
 				t.Fatalf("%+v, %d rows: other margins than by walking", tr, n)
@@ -39,14 +39,6 @@ func TestSlicesAreWalks(t *testing.T) {
 			checkRowByRow(t, m, x, want)
 		}
 	}
-}
-
-func firsts(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 // Codes that training never saw, zeros that count as missing and columns of many cuts, which only imports have.
@@ -86,14 +78,6 @@ func TestSlicesOfOddModels(t *testing.T) {
 		t.Fatal("other margins than by walking")
 	}
 	checkRowByRow(t, m, x, want)
-}
-
-func rowOf(x *features.Matrix, i int) []float32 {
-	row := make([]float32, x.Cols())
-	for j := range row {
-		row[j] = x.X[j][i]
-	}
-	return row
 }
 
 func checkRowByRow(t *testing.T, m *Model, x *features.Matrix, want []float64) {
@@ -142,7 +126,7 @@ func BenchmarkMarginOf(b *testing.B) {
 	})
 	for _, n := range []int{1, 64, 20000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			x := d.X.Take(firsts(n))
+			x := d.X.Slice(0, n)
 			out := make([]float64, n)
 			for b.Loop() {
 				if err := m.Margin(out, x); err != nil {

@@ -11,15 +11,6 @@ import (
 	"retain/models"
 )
 
-func encoded(t *testing.T, m *Model) []byte {
-	t.Helper()
-	b, err := m.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestACancelledFitGoesOnAsIfNothingHadHappened(t *testing.T) {
 	d, valid := sample(2500, 60), sample(1000, 61)
 	for _, o := range []Options{{}, {Valid: valid}} {
@@ -38,16 +29,16 @@ func TestACancelledFitGoesOnAsIfNothingHadHappened(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || half.Trees() != 11 {
 			t.Fatalf("error %v with %d trees, want context.Canceled with 11", err, half.Trees())
 		}
-		before := encoded(t, half)
+		before := mustEncode(t, half)
 		o.From = half
 		got, err := small.FitWith(t.Context(), d, source(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(encoded(t, got), encoded(t, want)) {
+		if !bytes.Equal(mustEncode(t, got), mustEncode(t, want)) {
 			t.Error("other trees than without the break")
 		}
-		if !bytes.Equal(encoded(t, half), before) {
+		if !bytes.Equal(mustEncode(t, half), before) {
 			t.Error("the model that was gone on from has changed")
 		}
 	}
