@@ -1,6 +1,7 @@
 package golearn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (b Bayes) fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (*b
 	if err != nil {
 		return nil, err
 	}
-	all := scores(s, or(b.Bins, 5))
+	all := scores(s, cmp.Or(b.Bins, 5))
 	m := &bayesModel{schema: d.X.Schema, fingerprint: d.X.Schema.Fingerprint(), base: math.Log(s.rate / (1 - s.rate)), scores: all}
 	if len(all) == 0 {
 		return m, nil

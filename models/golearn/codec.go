@@ -2,7 +2,6 @@ package golearn
 
 import (
 	"fmt"
-	"math"
 
 	"retain/features"
 	"retain/models"
@@ -160,7 +159,7 @@ func DecodeBayes(b []byte, s features.Schema) (models.Model, error) {
 	return m, nil
 }
 
-// validate makes sure that every value has its finite odds.
+// validate makes sure that every value has its odds; that they are finite, the reader has seen to.
 func (c *score) validate(s features.Schema) error {
 	if c.column < 0 || c.column >= len(s) {
 		return fmt.Errorf("column %d of %d", c.column, len(s))
@@ -175,11 +174,6 @@ func (c *score) validate(s features.Schema) error {
 	}
 	if c.levels != levels || len(c.odds) != bits || levels > 0 && len(c.cuts) > 0 {
 		return fmt.Errorf("%d levels, %d cuts and %d odds of %s", c.levels, len(c.cuts), len(c.odds), s[c.column].Name)
-	}
-	for k, v := range c.odds {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("odds %v at %d of %s", v, k, s[c.column].Name)
-		}
 	}
 	return nil
 }

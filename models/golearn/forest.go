@@ -1,7 +1,9 @@
 package golearn
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -21,7 +23,7 @@ type CART struct {
 
 // Fit learns from d as models.Trainer lays down. Errors beside those: ErrPanic, a choice out of range.
 func (c CART) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (models.Model, error) {
-	m, err := fitTrees(ctx, d, rng, Forest{Trees: 1, Depth: or(c.Depth, 4), Rows: c.Rows, Bins: c.Bins, Columns: c.Columns}, FamilyCART)
+	m, err := fitTrees(ctx, d, rng, Forest{Trees: 1, Depth: cmp.Or(c.Depth, 4), Rows: c.Rows, Bins: c.Bins, Columns: c.Columns}, FamilyCART)
 	if err != nil {
 		return nil, fmt.Errorf("fit %s: %w", FamilyCART, err)
 	}
@@ -54,31 +56,29 @@ func (f Forest) Fit(ctx context.Context, d *features.Dataset, rng *rand.Rand) (m
 }
 
 func fitTrees(ctx context.Context, d *features.Dataset, rng *rand.Rand, f Forest, family string) (*treeModel, error) {
-	for _, err := range []error{
+	if err := errors.Join(
 		between("trees", f.Trees, 1, mostTrees), between("depth", f.Depth, 1, mostDepth),
 		between("rows", f.Rows, 100, mostRows), between("bins", f.Bins, 2, mostBins),
 		between("columns", f.Columns, 1, mostColumns), between("bag", f.Bag, 50, mostRows),
-	} {
-		if err != nil {
-			return nil, err
-		}
+	); err != nil {
+		return nil, err
 	}
 	s, seed, err := begin(ctx, d, rng, f.Rows)
 	if err != nil {
 		return nil, err
 	}
-	all := screen(s, axes(s, or(f.Bins, 8)), or(f.Columns, 16))
+	all := screen(s, axes(s, cmp.Or(f.Bins, 8)), cmp.Or(f.Columns, 16))
 	m := &treeModel{family: family, schema: d.X.Schema, fingerprint: d.X.Schema.Fingerprint()}
-	for k := range or(f.Trees, 20) {
+	for k := range cmp.Or(f.Trees, 20) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		rows, columns := s, all
 		if family == FamilyForest && len(all) > 0 {
 			own := seed + uint64(k) + 1
-			rows, columns = s.bag(own, or(f.Bag, 300)), some(all, own)
+			rows, columns = s.bag(own, cmp.Or(f.Bag, 300)), some(all, own)
 		}
-		t, err := growTree(rows, columns, or(f.Depth, 3))
+		t, err := growTree(rows, columns, cmp.Or(f.Depth, 3))
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@
 package golearn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,15 +66,7 @@ func begin(ctx context.Context, d *features.Dataset, rng *rand.Rand, rows int) (
 		return nil, 0, err
 	}
 	seed := rng.Uint64()
-	return newSample(d, or(rows, sampleRows), seed), seed, nil
-}
-
-// or is v, or the default if v is 0.
-func or(v, otherwise int) int {
-	if v == 0 {
-		return otherwise
-	}
-	return v
+	return newSample(d, cmp.Or(rows, sampleRows), seed), seed, nil
 }
 
 // between checks a choice; 0 is always allowed.
