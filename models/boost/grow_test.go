@@ -53,38 +53,19 @@ func TestLeavesWithoutHistograms(t *testing.T) {
 	}
 }
 
-// naive judges the splits of a set of rows in plain floats, with no bins, histograms or subtraction.
+// naive judges the splits of a set of rows by plainGain.
 type naive struct {
 	*booster
 	rows []int
 }
 
-func (v naive) gain(left func(row int) bool) float64 {
-	var g, h [2]float64
-	var n [2]int
-	for _, r := range v.rows {
-		k := 0
-		if !left(r) {
-			k = 1
-		}
-		g[k], h[k], n[k] = g[k]+v.grad(v.gh[r]), h[k]+v.hess(v.gh[r]), n[k]+1
-	}
-	if min(n[0], n[1]) < v.MinRows || min(h[0], h[1]) < v.MinHessian {
-		return 0
-	}
-	score := func(g, h float64) float64 {
-		a := math.Max(math.Abs(g)-v.L1, 0)
-		return a * a / (h + v.L2)
-	}
-	return (score(g[0], h[0]) + score(g[1], h[1]) - score(g[0]+g[1], h[0]+h[1])) / 2
-}
-
 // best is the greatest gain over all columns, of which the last is categorical with six levels.
 func (v naive) best() (best float64) {
+	gain := func(left func(row int) bool) float64 { return plainGain(&v.Trainer, &v.scale, v.gh, v.rows, left) }
 	for j, col := range v.x.X {
 		if v.x.Schema[j].Kind == features.Categorical {
 			for set := range 1 << 7 {
-				best = max(best, v.gain(func(r int) bool {
+				best = max(best, gain(func(r int) bool {
 					return col[r] == col[r] && set>>int(col[r])&1 == 1 || col[r] != col[r] && set>>6 == 1
 				}))
 			}
@@ -92,7 +73,7 @@ func (v naive) best() (best float64) {
 		}
 		for _, at := range v.rows {
 			for _, missingLeft := range []bool{false, true} {
-				best = max(best, v.gain(func(r int) bool { return col[r] <= col[at] || col[r] != col[r] && missingLeft }))
+				best = max(best, gain(func(r int) bool { return col[r] <= col[at] || col[r] != col[r] && missingLeft }))
 			}
 		}
 	}
