@@ -56,10 +56,10 @@ func TestAccessMatrix(t *testing.T) {
 	s.refresh()
 
 	for _, line := range serving.Access() {
-		target := strings.NewReplacer("{id}", "a", "{file}", "console.css").Replace(line.Path)
+		address := strings.NewReplacer("{id}", "a", "{file}", "console.css").Replace(line.Path)
 		for name, token := range tokens {
 			t.Run(line.Method+" "+line.Path+" "+name, func(t *testing.T) {
-				w := s.call(line.Method, target, token, nil)
+				w := s.call(line.Method, address, token, nil)
 				switch {
 				case line.Public:
 					if w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden {
@@ -183,8 +183,8 @@ func TestRateLimit(t *testing.T) {
 }
 
 // browser posts a form as a page of origin would.
-func (s *service) browser(target, form, origin string, cookie *http.Cookie) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(form))
+func (s *service) browser(address, form, origin string, cookie *http.Cookie) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "text/html")
 	if origin != "" {
@@ -272,9 +272,9 @@ func TestOtherSitesCannotAct(t *testing.T) {
 	s := start(t, nil)
 	s.refresh()
 	cookie := s.session()
-	for _, target := range []string{"/signin", "/signout"} {
-		if w := s.browser(target, "key="+s.reader, "http://evil.example", cookie); w.Code != http.StatusForbidden || len(w.Result().Cookies()) > 0 {
-			t.Errorf("%s from another site: %d", target, w.Code)
+	for _, address := range []string{"/signin", "/signout"} {
+		if w := s.browser(address, "key="+s.reader, "http://evil.example", cookie); w.Code != http.StatusForbidden || len(w.Result().Cookies()) > 0 {
+			t.Errorf("%s from another site: %d", address, w.Code)
 		}
 	}
 }

@@ -31,12 +31,12 @@ func TestPagesEscapeEverything(t *testing.T) {
 	s.refresh()
 	cookie := s.session()
 	escaped := url.QueryEscape(hostile)
-	for _, target := range []string{
+	for _, address := range []string{
 		"/", "/?sort=churn_probability&min_value=1", "/customers/" + url.PathEscape(hostile), "/customers/odd" + url.PathEscape(hostile),
 		"/customers?id=odd", "/customers?id=no" + escaped, "/customers/no" + url.PathEscape(hostile), "/?band=" + escaped, "/?cursor=" + escaped, "/nowhere" + url.PathEscape(hostile),
 		"/signin?once=" + escaped,
 	} {
-		checkPage(t, target, s.page(target, cookie).Body)
+		checkPage(t, address, s.page(address, cookie).Body)
 	}
 	checkPage(t, "signin", s.page("/signin?next=/"+escaped, nil).Body)
 }
@@ -102,9 +102,9 @@ func TestListPage(t *testing.T) {
 	if body := s.page("/", s.session()).Body.String(); !strings.Contains(body, "These data are 2 days old") {
 		t.Error("stale data are not named with their age")
 	}
-	for _, target := range []string{"/?band=severe", "/?sort=name", "/?min_value=much", "/?cursor=x"} {
-		if w := s.page(target, s.session()); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Header().Get("Content-Type"), "text/html") {
-			t.Errorf("%s: %d %s", target, w.Code, w.Header().Get("Content-Type"))
+	for _, address := range []string{"/?band=severe", "/?sort=name", "/?min_value=much", "/?cursor=x"} {
+		if w := s.page(address, s.session()); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Header().Get("Content-Type"), "text/html") {
+			t.Errorf("%s: %d %s", address, w.Code, w.Header().Get("Content-Type"))
 		}
 	}
 }
@@ -116,13 +116,13 @@ func TestListPaging(t *testing.T) {
 	cookie := s.session()
 	seen := map[string]bool{}
 	pages := 0
-	for target := "/"; target != ""; pages++ {
-		body := s.page(target, cookie).Body.String()
+	for address := "/"; address != ""; pages++ {
+		body := s.page(address, cookie).Body.String()
 		root, err := html.Parse(strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		target = ""
+		address = ""
 		for n := range root.Descendants() {
 			for _, a := range n.Attr {
 				if a.Key != "href" {
@@ -132,7 +132,7 @@ func TestListPaging(t *testing.T) {
 					seen[a.Val] = true
 				}
 				if strings.HasPrefix(a.Val, "/?after=") {
-					target = a.Val
+					address = a.Val
 				}
 			}
 		}

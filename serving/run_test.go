@@ -215,9 +215,9 @@ func BenchmarkScore(b *testing.B) {
 	if err := s.Refresh(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	for _, c := range []struct{ name, target string }{{"score", "/v1/customers/C-450007/score"}, {"at-risk-20", "/v1/at-risk"}} {
+	for _, c := range []struct{ name, address string }{{"score", "/v1/customers/C-450007/score"}, {"at-risk-20", "/v1/at-risk"}} {
 		b.Run(c.name, func(b *testing.B) {
-			r, err := http.NewRequest(http.MethodGet, c.target, nil)
+			r, err := http.NewRequest(http.MethodGet, c.address, nil)
 			if err != nil {
 				b.Fatal(err)
 			}

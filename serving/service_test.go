@@ -62,8 +62,8 @@ func (s *service) refresh() {
 func (s *service) pass(d time.Duration) { s.clock.Store(new(s.clock.Load().Add(d))) }
 
 // call sends a request; headers are pairs of name and value.
-func (s *service) call(method, target, token string, body io.Reader, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, target, body)
+func (s *service) call(method, address, token string, body io.Reader, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, address, body)
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -75,13 +75,13 @@ func (s *service) call(method, target, token string, body io.Reader, headers ...
 	return w
 }
 
-func (s *service) get(target string, headers ...string) *httptest.ResponseRecorder {
-	return s.call(http.MethodGet, target, s.reader, nil, headers...)
+func (s *service) get(address string, headers ...string) *httptest.ResponseRecorder {
+	return s.call(http.MethodGet, address, s.reader, nil, headers...)
 }
 
 // page gets a page as a browser with a session would.
-func (s *service) page(target string, cookie *http.Cookie) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodGet, target, nil)
+func (s *service) page(address string, cookie *http.Cookie) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, address, nil)
 	r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	if cookie != nil {
 		r.AddCookie(cookie)

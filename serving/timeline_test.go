@@ -54,17 +54,17 @@ func TestTimelineAPI(t *testing.T) {
 	}
 
 	var kinds []string
-	for target := "/v1/customers/a/timeline?limit=5"; target != ""; {
-		page := decode[timelinePage](t, s.get(target))
+	for address := "/v1/customers/a/timeline?limit=5"; address != ""; {
+		page := decode[timelinePage](t, s.get(address))
 		kinds = append(kinds, page.kinds()...)
-		target = ""
+		address = ""
 		if page.Next != nil {
-			target = "/v1/customers/a/timeline?limit=5&cursor=" + *page.Next
+			address = "/v1/customers/a/timeline?limit=5&cursor=" + *page.Next
 		}
 		// A newer run does not move the pages of a cursor.
 		s.runs.set("r2", cutoff.AddDate(0, 0, 1), hamlet())
 		s.refresh()
-		if target != "" && page.RunID != "r1" {
+		if address != "" && page.RunID != "r1" {
 			t.Errorf("a page of run %s", page.RunID)
 		}
 	}
