@@ -46,8 +46,8 @@ func Candidates() []string {
 	}
 	var places []string
 	if exe, err := os.Executable(); err == nil {
-		if target, err := filepath.EvalSymlinks(exe); err == nil && target != exe {
-			places = append(places, filepath.Join(filepath.Dir(target), libraryName))
+		if resolved, err := filepath.EvalSymlinks(exe); err == nil && resolved != exe {
+			places = append(places, filepath.Join(filepath.Dir(resolved), libraryName))
 		}
 		places = append(places, filepath.Join(filepath.Dir(exe), libraryName))
 	}

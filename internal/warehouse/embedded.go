@@ -83,8 +83,8 @@ func resolve(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if target, err := filepath.EvalSymlinks(dir); err == nil {
-		return target, nil
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		return resolved, nil
 	}
 	return dir, nil
 }
