@@ -22,6 +22,7 @@ const (
 // judgement is what the gate says.
 type judgement struct {
 	Promote bool
+	Sound   bool // nothing speaks against the model but that it is no better than a young champion
 	Verdict []string
 }
 
@@ -32,7 +33,7 @@ func (j *judgement) say(format string, a ...any) {
 // first promotes the first model of a kind whatever its figures, so that scoring always works; only a leak stops it, and that was before.
 // recency is the recency rule's row of the tournament, nil if it was not measured.
 func first(name string, challenger, recency *contender, b *Bootstrap) judgement {
-	j := judgement{Promote: true}
+	j := judgement{Promote: true, Sound: true}
 	j.compareRule(name, challenger, recency, b)
 	j.say("there is no champion yet: %s is promoted", name)
 	return j
@@ -121,6 +122,7 @@ func judge(c challenge, b *Bootstrap) judgement {
 	worse := worseSegments(c, b)
 	require(len(worse) == 0, "no segment is worse", fmt.Sprintf("worse in segments: %v", worse))
 
+	j.Sound = pass
 	better, old35 := interval[0] > 0, c.Age > c.MaxAge
 	ageDays, maxDays := c.Age.Hours()/24, c.MaxAge.Hours()/24
 	switch {

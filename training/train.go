@@ -59,6 +59,32 @@ func Train(ctx context.Context, o Options) (report *TrainReport, err error) {
 
 func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	begin := time.Now()
+	champion, err := readChampion(ctx, o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	l, err := learn(ctx, p, o, champion.recipe())
+	if err != nil {
+		return nil, err
+	}
+	if err := settle(ctx, l, o, champion); err != nil {
+		return nil, err
+	}
+	l.report.Seconds = time.Since(begin).Seconds()
+	return l.report, nil
+}
+
+// lesson is what a training has learned, before the gate and the registry hear of it.
+type lesson struct {
+	report   *TrainReport
+	artifact *models.Artifact
+	arena    *arena
+	measured *tournament
+}
+
+// learn lints the columns, measures every family and the champion's recipe (nil = none) on later cutoffs, chooses a family and refits it on
+// all cutoffs.
+func learn(ctx context.Context, p panel, o Options, champion *recipe) (*lesson, error) {
 	cutoffs, err := knownCutoffs(ctx, p, o)
 	if err != nil {
 		return nil, err
@@ -83,14 +109,8 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	champion, err := readChampion(ctx, o.Registry)
-	if err != nil {
-		return nil, err
-	}
 	a := newArena(p, o)
-	if champion != nil {
-		a.champion = champion.recipe()
-	}
+	a.champion = champion
 	measured, notes, err := measure(ctx, a, cutoffs, all)
 	if err != nil {
 		return nil, err
@@ -115,14 +135,7 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	for _, l := range told {
 		report.Warnings = append(report.Warnings, l.String())
 	}
-	if err := stamp(artifact, report.Models); err != nil {
-		return nil, err
-	}
-	if err := settle(ctx, a, o, report, artifact, champion, measured); err != nil {
-		return nil, err
-	}
-	report.Seconds = time.Since(begin).Seconds()
-	return report, nil
+	return &lesson{report: report, artifact: artifact, arena: a, measured: measured}, stamp(artifact, report.Models)
 }
 
 // measure plays the tournament over the newest origins. Where no cutoff is late enough to be a test, the families are measured across customers
@@ -267,7 +280,11 @@ func readChampion(ctx context.Context, r Registry) (*standing, error) {
 	return &standing{row: row, artifact: artifact}, nil
 }
 
+// recipe is how the champion was made; nil if there is none.
 func (s *standing) recipe() *recipe {
+	if s == nil {
+		return nil
+	}
 	r := &recipe{Family: s.artifact.Family}
 	for _, c := range s.artifact.Schema {
 		r.Columns = append(r.Columns, c.Name)
@@ -276,56 +293,58 @@ func (s *standing) recipe() *recipe {
 }
 
 // settle registers the artifact and promotes it if the gate says so.
-func settle(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, t *tournament) error {
-	blob, err := artifact.Encode()
+func settle(ctx context.Context, l *lesson, o Options, champion *standing) error {
+	blob, err := l.artifact.Encode()
 	if err != nil {
 		return err
 	}
-	report.Artifact = models.Address(blob)
-	j, err := verdict(ctx, a, o, report, artifact, champion, t)
+	l.report.Artifact = models.Address(blob)
+	j, err := verdict(ctx, l, o, champion)
 	if err != nil {
 		return err
 	}
-	report.Verdict = append(report.Verdict, j.Verdict...)
-	told, err := json.Marshal(report)
+	l.report.Verdict = append(l.report.Verdict, j.Verdict...)
+	told, err := json.Marshal(l.report)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	now := o.Now().UTC()
-	version, err := o.Registry.RegisterModel(ctx, warehouse.ModelRow{
-		Artifact: report.Artifact, Kind: artifact.Kind, Name: artifact.Name, Family: artifact.Family, CreatedAt: now,
-		Rows: uint64(artifact.Rows), Positives: uint64(artifact.Positives), Report: string(told), Blob: blob,
+	l.report.Model.Version, l.report.Promoted, err = enrol(ctx, o, j, warehouse.ModelRow{
+		Artifact: l.report.Artifact, Kind: l.artifact.Kind, Name: l.artifact.Name, Family: l.artifact.Family,
+		Rows: uint64(l.artifact.Rows), Positives: uint64(l.artifact.Positives), Report: string(told), Blob: blob,
 	})
-	if err != nil {
-		return err
-	}
-	report.Model.Version = int(version)
-	if !j.Promote {
-		return nil
-	}
-	err = o.Registry.PromoteModel(ctx, warehouse.PromotionRow{
-		At: now, Kind: artifact.Kind, Artifact: report.Artifact, Name: artifact.Name, Version: version, Who: o.Who, Why: strings.Join(j.Verdict, "; "),
-	})
-	report.Promoted = err == nil
 	return err
 }
 
+// enrol registers a model as of now, and promotes it if the judgement is so.
+func enrol(ctx context.Context, o Options, j judgement, m warehouse.ModelRow) (version int, promoted bool, err error) {
+	m.CreatedAt = o.Now().UTC()
+	v, err := o.Registry.RegisterModel(ctx, m)
+	if err != nil || !j.Promote {
+		return int(v), false, err
+	}
+	err = o.Registry.PromoteModel(ctx, warehouse.PromotionRow{
+		At: m.CreatedAt, Kind: m.Kind, Artifact: m.Artifact, Name: m.Name, Version: v, Who: o.Who, Why: strings.Join(j.Verdict, "; "),
+	})
+	return int(v), err == nil, err
+}
+
 // verdict is the gate's word on the new artifact.
-func verdict(ctx context.Context, a *arena, o Options, report *TrainReport, artifact *models.Artifact, champion *standing, t *tournament) (judgement, error) {
+func verdict(ctx context.Context, l *lesson, o Options, champion *standing) (judgement, error) {
+	artifact, t := l.artifact, l.measured
 	challenger := t.find(artifact.Family)
 	b := NewBootstrap(o.Seed, concatenate(challenger.Held).Customer)
 	recency := t.find(familyRecency)
 	if champion == nil {
 		return first(artifact.Family, challenger, recency, b), nil
 	}
-	if champion.row.Artifact == report.Artifact {
+	if champion.row.Artifact == l.report.Artifact {
 		return judgement{Verdict: []string{"the same model is the champion already"}}, nil
 	}
 	old := t.find(familyChampion)
 	if old == nil {
 		return judgement{Verdict: []string{"the champion's recipe could not be measured on these folds, so it stays; promote by hand to replace it"}}, nil
 	}
-	segments, err := a.segments(ctx, t.Origins)
+	segments, err := l.arena.segments(ctx, t.Origins)
 	if err != nil {
 		return judgement{}, err
 	}
