@@ -85,6 +85,18 @@ func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBef
 		l.Outage = len(p.eligible)
 		return l, nil
 	}
+	fates, err := s.fates(ctx, c, p, knownBefore)
+	if err != nil {
+		return nil, err
+	}
+	for _, fate := range fates {
+		l.add(fate)
+	}
+	return l, nil
+}
+
+// fates are what became of the eligible customers of p, in their order, whatever the outages.
+func (s *Store) fates(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (fates []uint8, err error) {
 	var query string
 	switch c.Setting {
 	case Contractual:
@@ -101,14 +113,12 @@ func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBef
 		if err != nil {
 			return nil, err
 		}
-		for _, fate := range b.UInt8s("fate") {
-			l.add(fate)
-		}
+		fates = append(fates, b.UInt8s("fate")...)
 	}
-	if len(l.Y) != len(p.eligible) {
-		return nil, fmt.Errorf("%d labels came back for %d eligible customers", len(l.Y), len(p.eligible))
+	if len(fates) != len(p.eligible) {
+		return nil, fmt.Errorf("%d labels came back for %d eligible customers", len(fates), len(p.eligible))
 	}
-	return l, nil
+	return fates, nil
 }
 
 func (l *Labels) add(fate uint8) {
