@@ -11,22 +11,22 @@ import (
 
 	"retain/features"
 	"retain/internal/warehouse"
-	"retain/training"
+	"retain/training/metrics"
 )
 
 // Realised is how a run's scores compare with what became of its customers.
 type Realised struct {
-	RunID            string             `json:"run_id"`
-	Cutoff           time.Time          `json:"cutoff"`
-	ModelVersion     uint32             `json:"model_version"`
-	Rows             int                `json:"rows"`              // scored customers whose label is known
-	Churned          int                `json:"churned"`           // of them
-	ObservedExpected training.Figure    `json:"observed_expected"` // churned over the sum of their probabilities
-	OEInterval       [2]training.Figure `json:"observed_expected_interval"`
-	AUC              training.Figure    `json:"auc"`
-	LogLoss          training.Figure    `json:"log_loss"`
-	LogLossInterval  [2]training.Figure `json:"log_loss_interval"`
-	Calibrated       bool               `json:"calibrated"` // by the rule of the promotion gate
+	RunID            string            `json:"run_id"`
+	Cutoff           time.Time         `json:"cutoff"`
+	ModelVersion     uint32            `json:"model_version"`
+	Rows             int               `json:"rows"`              // scored customers whose label is known
+	Churned          int               `json:"churned"`           // of them
+	ObservedExpected metrics.Figure    `json:"observed_expected"` // churned over the sum of their probabilities
+	OEInterval       [2]metrics.Figure `json:"observed_expected_interval"`
+	AUC              metrics.Figure    `json:"auc"`
+	LogLoss          metrics.Figure    `json:"log_loss"`
+	LogLossInterval  [2]metrics.Figure `json:"log_loss_interval"`
+	Calibrated       bool              `json:"calibrated"` // by the rule of the promotion gate
 }
 
 // realisedRuns is how many matured runs are looked at, newest first.
@@ -94,7 +94,7 @@ func (m *monitor) realisedOf(ctx context.Context, run warehouse.RunRow) (r Reali
 	if err != nil {
 		return r, false, err
 	}
-	held := training.Held{Cutoff: run.Cutoff}
+	held := metrics.Held{Cutoff: run.Cutoff}
 	for i, id := range customer {
 		if y, known := label[id]; known {
 			held.Customer, held.Y = append(held.Customer, id), append(held.Y, y)
@@ -104,7 +104,7 @@ func (m *monitor) realisedOf(ctx context.Context, run warehouse.RunRow) (r Reali
 	if len(held.Y) == 0 {
 		return r, false, nil
 	}
-	figures := training.Pool("champion", []training.Held{held}, 1).Pooled
+	figures := metrics.Pool("champion", []metrics.Held{held}, 1).Pooled
 	return Realised{RunID: run.RunID, Cutoff: run.Cutoff, ModelVersion: run.ModelVersion, Rows: figures.Rows, Churned: figures.Positives,
 		ObservedExpected: figures.Calibration.ObservedExpected, OEInterval: figures.Calibration.OEInterval, AUC: figures.AUC,
 		LogLoss: figures.LogLoss, LogLossInterval: figures.LogLossInterval, Calibrated: figures.Calibration.Pass}, true, nil

@@ -11,7 +11,7 @@ import (
 
 	"retain/features"
 	"retain/internal/warehouse/warehousetest"
-	"retain/training"
+	"retain/training/metrics"
 )
 
 func TestPSI(t *testing.T) {
@@ -126,8 +126,8 @@ func TestMonitor(t *testing.T) {
 		expected += probability[i]
 	}
 	if r.Rows != len(y) || r.Churned != churned || math.Abs(float64(r.ObservedExpected)-float64(churned)/expected) > 1e-9 ||
-		math.Abs(float64(r.AUC)-training.AUC(margin, y, nil)) > 1e-12 || math.Abs(float64(r.LogLoss)-training.LogLoss(probability, y, nil)) > 1e-12 {
-		t.Errorf("realised %+v; by hand %d rows, %d churned, O/E %v, AUC %v", r, len(y), churned, float64(churned)/expected, training.AUC(margin, y, nil))
+		math.Abs(float64(r.AUC)-metrics.AUC(margin, y, nil)) > 1e-12 || math.Abs(float64(r.LogLoss)-metrics.LogLoss(probability, y, nil)) > 1e-12 {
+		t.Errorf("realised %+v; by hand %d rows, %d churned, O/E %v, AUC %v", r, len(y), churned, float64(churned)/expected, metrics.AUC(margin, y, nil))
 	}
 }
 

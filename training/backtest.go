@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 // Options are what a training or a backtest works on.
@@ -47,12 +48,12 @@ func (o Options) filled() Options {
 
 // BacktestReport is the JSON of `retain backtest`.
 type BacktestReport struct {
-	Cutoffs  []time.Time        `json:"cutoffs"` // test cutoffs, oldest first
-	Models   []ModelFigures     `json:"models"`
-	Dropped  []features.Dropped `json:"dropped_features"` // at the newest test cutoff
-	Leaks    []Leak             `json:"leaks"`            // warnings here, errors in train
-	Warnings []string           `json:"warnings"`
-	Seconds  float64            `json:"seconds"`
+	Cutoffs  []time.Time            `json:"cutoffs"` // test cutoffs, oldest first
+	Models   []metrics.ModelFigures `json:"models"`
+	Dropped  []features.Dropped     `json:"dropped_features"` // at the newest test cutoff
+	Leaks    []Leak                 `json:"leaks"`            // warnings here, errors in train
+	Warnings []string               `json:"warnings"`
+	Seconds  float64                `json:"seconds"`
 }
 
 // Backtest measures every family out of time. With train and test cutoffs given, each test cutoff T is measured by models of those
@@ -134,10 +135,10 @@ func listed[T any](list []T) []T {
 }
 
 // table pools every contender.
-func table(t *tournament, seed uint64) []ModelFigures {
-	out := make([]ModelFigures, len(t.Contenders))
+func table(t *tournament, seed uint64) []metrics.ModelFigures {
+	out := make([]metrics.ModelFigures, len(t.Contenders))
 	for k, c := range t.Contenders {
-		out[k] = Pool(c.Name, c.Held, seed)
+		out[k] = metrics.Pool(c.Name, c.Held, seed)
 		out[k].FitSeconds = c.Seconds
 	}
 	return out

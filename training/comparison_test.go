@@ -7,6 +7,7 @@ import (
 
 	"retain/models"
 	"retain/models/golearn"
+	"retain/training/metrics"
 )
 
 func comparisons() []string {
@@ -42,9 +43,9 @@ func TestRowsOfComparisonAreMeasuredBesideTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	linear := slices.IndexFunc(report.Models, func(m ModelFigures) bool { return m.Name == familyLinear })
+	linear := slices.IndexFunc(report.Models, func(m metrics.ModelFigures) bool { return m.Name == familyLinear })
 	for _, name := range comparisons() {
-		k := slices.IndexFunc(report.Models, func(m ModelFigures) bool { return m.Name == name })
+		k := slices.IndexFunc(report.Models, func(m metrics.ModelFigures) bool { return m.Name == name })
 		if k < 0 {
 			t.Errorf("%s is not in the table: %q", name, report.Warnings)
 			continue
@@ -85,7 +86,7 @@ func TestAFailingRowOfComparisonIsLeftOut(t *testing.T) {
 		t.Errorf("%d families, %d with the forest", len(report.Models), len(whole.Models))
 	}
 	for _, m := range report.Models {
-		other := whole.Models[slices.IndexFunc(whole.Models, func(o ModelFigures) bool { return o.Name == m.Name })]
+		other := whole.Models[slices.IndexFunc(whole.Models, func(o metrics.ModelFigures) bool { return o.Name == m.Name })]
 		if m.Name == golearn.FamilyForest || m.Pooled.LogLoss != other.Pooled.LogLoss {
 			t.Errorf("%s: log loss %v, %v beside the forest", m.Name, m.Pooled.LogLoss, other.Pooled.LogLoss)
 		}

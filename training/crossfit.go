@@ -8,6 +8,7 @@ import (
 
 	"retain/features"
 	"retain/models"
+	"retain/training/metrics"
 )
 
 // staged is a model that grew in stages and knows its margins after each of them.
@@ -48,7 +49,7 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 		}
 		climbing = next
 	}
-	many := rarer(f.d.Y) >= settledRarer
+	many := metrics.Rarer(f.d.Y) >= settledRarer
 	for _, c := range own {
 		if c.family.Rungs != nil && c.err == nil && many {
 			f.settled[c.family.Name] = c.rungs[c.chosen]
@@ -63,7 +64,7 @@ func (f *fitter) climb(c *candidate) bool {
 	const equal = 1 + 1e-5
 	lowest, last := math.Inf(1), 0.
 	for k, r := range c.tried {
-		last = sum(r.losses)
+		last = metrics.Sum(r.losses)
 		if last < lowest {
 			c.chosen, lowest = k, last
 		}
@@ -99,11 +100,11 @@ func (f *fitter) fitFold(ctx context.Context, c *candidate, choice, k int) error
 		return nil
 	}
 	d := f.crossed.Take(train)
-	if rarer(d.Y) == 0 {
+	if metrics.Rarer(d.Y) == 0 {
 		// A fold took all rows of the rarer class away: the others know no more than a smoothed base rate.
-		rate := (float64(positives(d.Y)) + .5) / float64(d.Rows()+1)
+		rate := (float64(metrics.Positives(d.Y)) + .5) / float64(d.Rows()+1)
 		for _, i := range held {
-			r.outOfFold[i] = logit(rate)
+			r.outOfFold[i] = metrics.Logit(rate)
 		}
 		return nil
 	}

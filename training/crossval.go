@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 // CrossvalReport is the JSON of `retain crossval`.
@@ -24,7 +25,7 @@ type CrossvalReport struct {
 // CrossvalModel is one family's means over the held-out folds; a fold in which a figure is undefined does not count.
 type CrossvalModel struct {
 	Name string `json:"name"`
-	Figures
+	metrics.Figures
 	FitSeconds     float64 `json:"fit_seconds"`     // mean of the folds: cross-fitting for calibration and the final fit, wall time added
 	PredictSeconds float64 `json:"predict_seconds"` // mean of the folds: margins and probabilities of the held-out rows
 }
@@ -50,7 +51,7 @@ func CrossValidate(ctx context.Context, o FlatOptions) (*CrossvalReport, error) 
 }
 
 func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, o FlatOptions) (*CrossvalReport, error) {
-	if n := rarer(d.Y); n == 0 {
+	if n := metrics.Rarer(d.Y); n == 0 {
 		return nil, lacking("all %d rows have the same label: %q must name one of at least two values of %s", d.Rows(), o.Positive, o.Target)
 	} else if n < o.Folds {
 		return nil, usage("--folds %d: the rarer class has only %d rows", o.Folds, n)
@@ -62,7 +63,7 @@ func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, 
 	for _, l := range leaks {
 		warnings = append(warnings, l.String())
 	}
-	report := &CrossvalReport{Rows: d.Rows(), Positives: positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: listed(leaks), Warnings: listed(warnings)}
+	report := &CrossvalReport{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: listed(leaks), Warnings: listed(warnings)}
 	folds := groupedFolds(d, o.Folds, o.Seed)
 	tables := make([][]CrossvalModel, o.Folds)
 	for k := range tables {
@@ -114,7 +115,7 @@ func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64) ([
 		return nil, nil, fmt.Errorf("encode: %w", err)
 	}
 	f := newFitter(e.d, groupedFolds(e.d, innerFolds, seed+1), "", seed) // other folds than the outer ones
-	fitted, failures, err := f.Fit(ctx, measurable(rarer(train.Y)))
+	fitted, failures, err := f.Fit(ctx, measurable(metrics.Rarer(train.Y)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -127,7 +128,7 @@ func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64) ([
 			continue
 		}
 		seconds := time.Since(begin).Seconds()
-		out = append(out, CrossvalModel{Name: one.Family, Figures: Measure(held.Y, margin, p), FitSeconds: one.FitSeconds, PredictSeconds: seconds})
+		out = append(out, CrossvalModel{Name: one.Family, Figures: metrics.Measure(held.Y, margin, p), FitSeconds: one.FitSeconds, PredictSeconds: seconds})
 	}
 	return out, failures, nil
 }
@@ -149,17 +150,17 @@ func meanTable(tables [][]CrossvalModel) []CrossvalModel {
 		}
 		mean := func(of func(CrossvalModel) float64) float64 {
 			defined := slices.DeleteFunc(mapped(rows, of), math.IsNaN)
-			return sum(defined) / float64(len(defined))
+			return metrics.Sum(defined) / float64(len(defined))
 		}
 		out = append(out, CrossvalModel{
 			Name: family.Name,
-			Figures: Figures{
-				AUC:           Figure(mean(func(m CrossvalModel) float64 { return float64(m.AUC) })),
-				PRAUC:         Figure(mean(func(m CrossvalModel) float64 { return float64(m.PRAUC) })),
-				LogLoss:       Figure(mean(func(m CrossvalModel) float64 { return float64(m.LogLoss) })),
-				Brier:         Figure(mean(func(m CrossvalModel) float64 { return float64(m.Brier) })),
-				ECE:           Figure(mean(func(m CrossvalModel) float64 { return float64(m.ECE) })),
-				TopDecileLift: Figure(mean(func(m CrossvalModel) float64 { return float64(m.TopDecileLift) })),
+			Figures: metrics.Figures{
+				AUC:           metrics.Figure(mean(func(m CrossvalModel) float64 { return float64(m.AUC) })),
+				PRAUC:         metrics.Figure(mean(func(m CrossvalModel) float64 { return float64(m.PRAUC) })),
+				LogLoss:       metrics.Figure(mean(func(m CrossvalModel) float64 { return float64(m.LogLoss) })),
+				Brier:         metrics.Figure(mean(func(m CrossvalModel) float64 { return float64(m.Brier) })),
+				ECE:           metrics.Figure(mean(func(m CrossvalModel) float64 { return float64(m.ECE) })),
+				TopDecileLift: metrics.Figure(mean(func(m CrossvalModel) float64 { return float64(m.TopDecileLift) })),
 			},
 			FitSeconds:     mean(func(m CrossvalModel) float64 { return m.FitSeconds }),
 			PredictSeconds: mean(func(m CrossvalModel) float64 { return m.PredictSeconds }),

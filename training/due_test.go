@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 func TestDueRows(t *testing.T) {
@@ -31,12 +32,12 @@ func TestDueRows(t *testing.T) {
 
 func TestAUCAmongTheDue(t *testing.T) {
 	// Over all rows 3 of the 6 pairs are in order; among the due there is one pair, .9 that churned above .5 that stayed.
-	h := Held{Y: []float64{1, 1, 0, 0, 1}, Margin: []float64{.9, .2, .5, .1, .05}, Due: []bool{true, false, true, false, false}}
-	if got := h.aucDue(); got == nil || *got != 1 {
+	h := metrics.Held{Y: []float64{1, 1, 0, 0, 1}, Margin: []float64{.9, .2, .5, .1, .05}, Due: []bool{true, false, true, false, false}}
+	if got := h.AUCDue(); got == nil || *got != 1 {
 		t.Errorf("AUC among the due %v, want 1", got)
 	}
 	h.Due = nil
-	if got := h.aucDue(); got != nil {
+	if got := h.AUCDue(); got != nil {
 		t.Errorf("without contracts: %v, want none", *got)
 	}
 }

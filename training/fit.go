@@ -14,6 +14,7 @@ import (
 
 	"retain/features"
 	"retain/models"
+	"retain/training/metrics"
 )
 
 // Fitted is one family learned from training rows: fitted on all of them, calibrated on out-of-fold margins.
@@ -68,9 +69,9 @@ const (
 // newFitter prepares cross-fitting of d by the given inner folds. recency names the recency rule's column. To share choices among the training sets
 // of a rolling origin, oldest first, set settled to one map.
 func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fitter {
-	shape := Shape{Rows: d.Rows(), Positives: positives(d.Y), Columns: d.X.Cols(), Recency: recency}
+	shape := Shape{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Columns: d.X.Cols(), Recency: recency}
 	f := &fitter{d: d, crossed: d, fold: fold, shape: shape, seed: seed, settled: make(map[string]models.Trainer)}
-	share := max(crossRows/float64(d.Rows()), crossRarer/float64(max(1, rarer(d.Y))))
+	share := max(crossRows/float64(d.Rows()), crossRarer/float64(max(1, metrics.Rarer(d.Y))))
 	if share >= 1 {
 		return f
 	}
@@ -81,7 +82,7 @@ func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fi
 			folds = append(folds, fold[i])
 		}
 	}
-	if crossed := d.Take(rows); rarer(crossed.Y) >= calibrationRarer {
+	if crossed := d.Take(rows); metrics.Rarer(crossed.Y) >= calibrationRarer {
 		f.crossed, f.fold = crossed, folds
 	}
 	return f
@@ -156,13 +157,13 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 
 // rungs are the choices of a family to cross-fit: what earlier cutoffs have settled on, or all; none if the family cannot be fitted here.
 func (f *fitter) rungs(family Family) []models.Trainer {
-	if t, ok := f.settled[family.Name]; ok && rarer(f.d.Y) >= settledRarer {
+	if t, ok := f.settled[family.Name]; ok && metrics.Rarer(f.d.Y) >= settledRarer {
 		return []models.Trainer{t}
 	}
 	switch {
 	case family.Rungs != nil:
 		s := f.shape
-		s.Rows, s.Positives = f.crossed.Rows(), positives(f.crossed.Y)
+		s.Rows, s.Positives = f.crossed.Rows(), metrics.Positives(f.crossed.Y)
 		return family.Rungs(s)
 	case family.Trainer != nil:
 		if t := family.Trainer(f.shape); t != nil {

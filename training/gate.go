@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 // Thresholds of the promotion gate (metrics.md §5).
@@ -32,7 +33,7 @@ func (j *judgement) say(format string, a ...any) {
 
 // first promotes the first model of a kind whatever its figures, so that scoring always works; only a leak stops it, and that was before.
 // recency is the recency rule's row of the tournament, nil if it was not measured.
-func first(name string, challenger, recency *contender, b *Bootstrap) judgement {
+func first(name string, challenger, recency *contender, b *metrics.Bootstrap) judgement {
 	j := judgement{Promote: true, Sound: true}
 	j.compareRule(name, challenger, recency, b)
 	j.say("there is no champion yet: %s is promoted", name)
@@ -40,7 +41,7 @@ func first(name string, challenger, recency *contender, b *Bootstrap) judgement 
 }
 
 // compareRule tells whether the challenger beats the recency rule's log loss at 95 %, true where there is no rule to beat.
-func (j *judgement) compareRule(name string, challenger, recency *contender, b *Bootstrap) bool {
+func (j *judgement) compareRule(name string, challenger, recency *contender, b *metrics.Bootstrap) bool {
 	if name == familyRecency {
 		j.say("the recency rule itself is the best there is")
 		return true
@@ -58,15 +59,15 @@ func (j *judgement) compareRule(name string, challenger, recency *contender, b *
 }
 
 // lossGain is the mean of (old - new) log loss over the same rows, with its 95 % interval by customer. Its ends are the bounds of the gate.
-func lossGain(old, new []Held, b *Bootstrap) (float64, [2]Figure) {
+func lossGain(old, new []metrics.Held, b *metrics.Bootstrap) (float64, [2]metrics.Figure) {
 	d := lossDifferences(old, new)
-	return sum(d) / float64(len(d)), b.Mean(d)
+	return metrics.Sum(d) / float64(len(d)), b.Mean(d)
 }
 
-func lossDifferences(old, new []Held) []float64 {
-	o, n := concatenate(old), concatenate(new)
-	d := RowLosses(o.P, o.Y)
-	for i, l := range RowLosses(n.P, n.Y) {
+func lossDifferences(old, new []metrics.Held) []float64 {
+	o, n := metrics.Concatenate(old), metrics.Concatenate(new)
+	d := metrics.RowLosses(o.P, o.Y)
+	for i, l := range metrics.RowLosses(n.P, n.Y) {
 		d[i] -= l
 	}
 	return d
@@ -91,7 +92,7 @@ type segment struct {
 }
 
 // judge applies the promotion gate of metrics.md §5. A bound "at 95 %" is the end of the two-sided 95 % percentile interval of the bootstrap by customer.
-func judge(c challenge, b *Bootstrap) judgement {
+func judge(c challenge, b *metrics.Bootstrap) judgement {
 	var j judgement
 	pass := true
 	require := func(ok bool, yes, no string) {
@@ -102,7 +103,7 @@ func judge(c challenge, b *Bootstrap) judgement {
 			j.say("%s", no)
 		}
 	}
-	old, new := Pool(familyChampion, c.Champion.Held, b.Seed), Pool(c.Name, c.Challenger.Held, b.Seed)
+	old, new := metrics.Pool(familyChampion, c.Champion.Held, b.Seed), metrics.Pool(c.Name, c.Challenger.Held, b.Seed)
 
 	gain, interval := lossGain(c.Champion.Held, c.Challenger.Held, b)
 	told := fmt.Sprintf("log loss %.4f against the champion's %.4f on the same folds: %.4f better (95 %%: %.4f to %.4f)",
@@ -147,9 +148,9 @@ func judge(c challenge, b *Bootstrap) judgement {
 
 // worseSegments names the segments with at least 100 positives in which the challenger's log loss is worse by more than 2 % and, over all
 // such segments, at a Holm-adjusted 5 % (one-sided, paired error by customer, normal tail).
-func worseSegments(c challenge, b *Bootstrap) []string {
+func worseSegments(c challenge, b *metrics.Bootstrap) []string {
 	d := lossDifferences(c.Champion.Held, c.Challenger.Held)
-	champion := concatenate(c.Champion.Held)
+	champion := metrics.Concatenate(c.Champion.Held)
 	type test struct {
 		name string
 		p    float64
@@ -164,14 +165,14 @@ func worseSegments(c challenge, b *Bootstrap) []string {
 		for _, i := range s.Rows {
 			diff = append(diff, d[i])
 			customers = append(customers, champion.Customer[i])
-			loss += rowLoss(champion.P[i], champion.Y[i])
+			loss += metrics.RowLoss(champion.P[i], champion.Y[i])
 			pos += int(champion.Y[i])
 		}
 		if pos < segmentPositives {
 			continue
 		}
-		mean := sum(diff) / float64(len(diff))
-		se := NewBootstrap(b.Seed, customers).PairedError(diff)
+		mean := metrics.Sum(diff) / float64(len(diff))
+		se := metrics.NewBootstrap(b.Seed, customers).PairedError(diff)
 		p := 1.
 		if se > 0 {
 			p = .5 * math.Erfc(-mean/se/math.Sqrt2) // P(N ≤ mean/se): small where the challenger is worse

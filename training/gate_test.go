@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"retain/models"
+	"retain/training/metrics"
 )
 
 // said is what a made-up family says of the same 4,000 rows: the true margin with noise, calibrated or not.
 func said(noise, scale float64, seed uint64) *contender {
 	truth := rand.New(rand.NewPCG(7, 7))
 	rng := rand.New(rand.NewPCG(seed, 8))
-	h := Held{Cutoff: month(2025, 1)}
+	h := metrics.Held{Cutoff: month(2025, 1)}
 	for i := range 4000 {
 		m := truth.NormFloat64()
 		y := 0.
@@ -29,7 +30,7 @@ func said(noise, scale float64, seed uint64) *contender {
 		h.Margin = append(h.Margin, shown)
 		h.P = append(h.P, models.Sigmoid(shown))
 	}
-	return &contender{Held: []Held{h}}
+	return &contender{Held: []metrics.Held{h}}
 }
 
 func named(name string, c *contender) *contender {
@@ -69,7 +70,7 @@ func TestChoosePrefersTheSimpler(t *testing.T) {
 
 func TestGate(t *testing.T) {
 	good, old, rule := said(0, 1, 1), said(.5, 1, 2), said(2, 1, 3)
-	b := NewBootstrap(1, good.Held[0].Customer)
+	b := metrics.NewBootstrap(1, good.Held[0].Customer)
 	const young, aged = 10 * 24 * time.Hour, 40 * 24 * time.Hour
 	base := challenge{Name: familyBoost, Challenger: good, Champion: old, Recency: rule, Age: young, MaxAge: 35 * 24 * time.Hour}
 	half := segment{Name: "plan=pro"}
@@ -77,7 +78,7 @@ func TestGate(t *testing.T) {
 		half.Rows = append(half.Rows, i)
 	}
 	// The challenger is better overall and far worse in the segment.
-	torn := Held{Cutoff: good.Held[0].Cutoff, Customer: good.Held[0].Customer, Y: good.Held[0].Y, Margin: slices.Clone(good.Held[0].Margin), P: slices.Clone(good.Held[0].P)}
+	torn := metrics.Held{Cutoff: good.Held[0].Cutoff, Customer: good.Held[0].Customer, Y: good.Held[0].Y, Margin: slices.Clone(good.Held[0].Margin), P: slices.Clone(good.Held[0].P)}
 	for _, i := range half.Rows {
 		torn.P[i] = .5
 	}
@@ -95,7 +96,7 @@ func TestGate(t *testing.T) {
 		{"not calibrated", func(c *challenge) { c.Challenger, c.Champion = said(0, 1.6, 1), said(1, 1, 5) }, false, "not calibrated"},
 		{"does not beat the rule", func(c *challenge) { c.Recency = good }, false, "does not beat the recency rule"},
 		{"worse in a segment", func(c *challenge) {
-			c.Challenger, c.Champion, c.Segments = &contender{Held: []Held{torn}}, said(.7, 1, 6), []segment{half}
+			c.Challenger, c.Champion, c.Segments = &contender{Held: []metrics.Held{torn}}, said(.7, 1, 6), []segment{half}
 		}, false, "plan=pro"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

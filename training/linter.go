@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 const (
@@ -18,11 +19,11 @@ const (
 
 // Leak is a column that tells the label suspiciously well all by itself.
 type Leak struct {
-	Feature string `json:"feature"`
-	AUC     Figure `json:"auc"`     // max(AUC, 1-AUC) of the column alone
-	Missing bool   `json:"missing"` // the AUC is that of the column's missing indicator
-	Certain bool   `json:"certain"` // above .97, and not on so few rows that chance does it; else above the recency rule's AUC + .08
-	Reason  string `json:"reason,omitempty"`
+	Feature string         `json:"feature"`
+	AUC     metrics.Figure `json:"auc"`     // max(AUC, 1-AUC) of the column alone
+	Missing bool           `json:"missing"` // the AUC is that of the column's missing indicator
+	Certain bool           `json:"certain"` // above .97, and not on so few rows that chance does it; else above the recency rule's AUC + .08
+	Reason  string         `json:"reason,omitempty"`
 }
 
 // String tells the leak and what to do about it.
@@ -61,7 +62,7 @@ func (e *LeakError) Error() string {
 // Leaks come in the order of the columns, at most one a column, the worse of the two. With fewer than leastMeasured rows of the rarer class none
 // is certain: one churner stands at the end of some column in any data, and only the recency rule may be champion there, which reads one column.
 func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) ([]Leak, error) {
-	if rarer(d.Y) == 0 {
+	if metrics.Rarer(d.Y) == 0 {
 		return nil, nil
 	}
 	all, err := separations(ctx, d, fold)
@@ -75,7 +76,7 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	var leaks []Leak
 	for _, s := range all {
 		if s.Leaks() || s.Suspicious(bar) {
-			leaks = append(leaks, Leak{Feature: s.Feature, AUC: Figure(s.best()), Missing: s.Missing >= s.AUC, Certain: s.Leaks() && rarer(d.Y) >= leastMeasured})
+			leaks = append(leaks, Leak{Feature: s.Feature, AUC: metrics.Figure(s.best()), Missing: s.Missing >= s.AUC, Certain: s.Leaks() && metrics.Rarer(d.Y) >= leastMeasured})
 		}
 	}
 	return leaks, nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"retain/training/metrics"
 )
 
 // choice is the family that a tournament puts forward, with the reasons in words.
@@ -34,10 +36,10 @@ func choose(t *tournament, rarer int, seed uint64) (*choice, error) {
 			if c == nil || !allowed(f) {
 				continue
 			}
-			all := concatenate(c.Held)
+			all := metrics.Concatenate(c.Held)
 			customers = all.Customer
-			losses := RowLosses(all.P, all.Y)
-			entrants = append(entrants, entrant{family: f, losses: losses, mean: sum(losses) / float64(len(losses))})
+			losses := metrics.RowLosses(all.P, all.Y)
+			entrants = append(entrants, entrant{family: f, losses: losses, mean: metrics.Sum(losses) / float64(len(losses))})
 		}
 	}
 	enter(func(f Family) bool { return sufficient(f, rarer) })
@@ -62,7 +64,7 @@ func choose(t *tournament, rarer int, seed uint64) (*choice, error) {
 		return a.family.Rank - b.family.Rank
 	})
 	verdict = append(verdict, fmt.Sprintf("%s has the lowest log loss on the test cutoffs, %.4f", best.family.Name, best.mean))
-	b := NewBootstrap(seed, customers)
+	b := metrics.NewBootstrap(seed, customers)
 	for _, e := range entrants { // the table's order is that of Rank: the first within the error is the simplest
 		if e.family.Rank >= best.family.Rank {
 			continue

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 // Separation is how well one column tells the label all by itself, as the leak linter measures it.
@@ -31,7 +32,7 @@ func (s Separation) Suspicious(recency float64) bool { return s.best() > recency
 // Separations measures each column of a raw data set, in the order of the columns; seed draws the folds of categorical ones. With one class
 // only it is an error.
 func Separations(ctx context.Context, d *features.Dataset, seed uint64) ([]Separation, error) {
-	if rarer(d.Y) == 0 {
+	if metrics.Rarer(d.Y) == 0 {
 		return nil, fmt.Errorf("separations of %d rows: all have the same label", d.Rows())
 	}
 	return separations(ctx, d, CustomerFolds(d.Customer, innerFolds, seed))
@@ -192,7 +193,7 @@ func levelRates(d *features.Dataset, fold []int, j int) []float64 {
 		inPos[fold[i]*n+l] += d.Y[i]
 		inAll[fold[i]*n+l]++
 	}
-	base := sum(d.Y) / float64(len(d.Y))
+	base := metrics.Sum(d.Y) / float64(len(d.Y))
 	out := make([]float64, d.Rows())
 	for i, v := range d.X.X[j] {
 		if v != v {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"retain/features"
+	"retain/training/metrics"
 )
 
 // TestSeparationIsTheRankingsAUC fills the missing values with one end, with the other and alone, and ranks.
@@ -41,9 +42,9 @@ func TestSeparationIsTheRankingsAUC(t *testing.T) {
 			for _, i := range rows {
 				s, y = append(s, score[i]), append(y, d.Y[i])
 			}
-			if auc := AUC(s, y, nil); !math.IsNaN(auc) {
-				total += float64(positives(y)) * auc
-				weight += float64(positives(y))
+			if auc := metrics.AUC(s, y, nil); !math.IsNaN(auc) {
+				total += float64(metrics.Positives(y)) * auc
+				weight += float64(metrics.Positives(y))
 			}
 		}
 		return max(total/weight, 1-total/weight)

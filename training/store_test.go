@@ -13,6 +13,7 @@ import (
 	"retain/internal/warehouse"
 	"retain/internal/warehouse/warehousetest"
 	"retain/models"
+	"retain/training/metrics"
 )
 
 func TestMain(m *testing.M) { warehousetest.Main(m) }
@@ -84,7 +85,7 @@ func TestTrainOnStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(tested.Cutoffs) != 2 || !slices.ContainsFunc(tested.Models, func(m ModelFigures) bool { return m.Name == familyBlend }) {
+	if len(tested.Cutoffs) != 2 || !slices.ContainsFunc(tested.Models, func(m metrics.ModelFigures) bool { return m.Name == familyBlend }) {
 		t.Errorf("cutoffs %v", tested.Cutoffs)
 	}
 	var left uint64

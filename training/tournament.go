@@ -10,6 +10,7 @@ import (
 
 	"retain/features"
 	"retain/models"
+	"retain/training/metrics"
 )
 
 // testCutoffs is how many of the newest cutoffs a training tests on (metrics.md §5: at least 4 where the history allows).
@@ -52,7 +53,7 @@ type recipe struct {
 // contender is one row of the tournament with what it said of each test cutoff.
 type contender struct {
 	Name    string
-	Held    []Held // one for each origin
+	Held    []metrics.Held // one for each origin
 	Seconds float64
 }
 
@@ -123,7 +124,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 	if err != nil {
 		return false, err
 	}
-	if least > 0 && (rarer(train.Y) < least || test.Rows() == 0) {
+	if least > 0 && (metrics.Rarer(train.Y) < least || test.Rows() == 0) {
 		return false, nil
 	}
 	if err := checkClasses(train, a.churn); err != nil {
@@ -132,9 +133,9 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 	if test.Rows() == 0 {
 		return false, lacking("no customer is eligible with a known label at %s; see retain label preview", day(o.Test))
 	}
-	families := slices.DeleteFunc(slices.Clone(measurable(rarer(train.Y))), func(f Family) bool { return !t.plays(f.Name) })
-	if rarer(train.Y) < leastMeasured && t.few == nil {
-		t.fewAt, t.fewRarer = o.Test, rarer(train.Y)
+	families := slices.DeleteFunc(slices.Clone(measurable(metrics.Rarer(train.Y))), func(f Family) bool { return !t.plays(f.Name) })
+	if metrics.Rarer(train.Y) < leastMeasured && t.few == nil {
+		t.fewAt, t.fewRarer = o.Test, metrics.Rarer(train.Y)
 		for _, f := range Families {
 			if !f.Rule {
 				t.few = append(t.few, f.Name)
@@ -154,7 +155,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 			c = &contender{Name: name}
 			t.Contenders = append(t.Contenders, c)
 		}
-		c.Held = append(c.Held, Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p, Due: due})
+		c.Held = append(c.Held, metrics.Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p, Due: due})
 		c.Seconds += f.FitSeconds
 		return nil
 	}
@@ -311,7 +312,7 @@ func encode(d *features.Dataset) (*encoded, error) {
 
 // checkClasses refuses training rows from which nothing can be learned.
 func checkClasses(d *features.Dataset, churn features.ChurnSpec) error {
-	n, pos := d.Rows(), positives(d.Y)
+	n, pos := d.Rows(), metrics.Positives(d.Y)
 	switch {
 	case n == 0:
 		return lacking("no customer has a known label at the training cutoffs; see retain label preview")

@@ -13,6 +13,7 @@ import (
 	"retain/features"
 	"retain/internal/warehouse"
 	"retain/models"
+	"retain/training/metrics"
 )
 
 // KindChurn is the kind of the churn models, and their name in the registry.
@@ -27,21 +28,21 @@ type ModelName struct {
 
 // TrainReport is the JSON of `retain train`.
 type TrainReport struct {
-	Model        ModelName          `json:"model"`
-	Promoted     bool               `json:"promoted"`
-	Verdict      []string           `json:"verdict"` // why this family, and why promoted or not, in words
-	Cutoffs      []time.Time        `json:"cutoffs"` // of the final fit, oldest first
-	Rows         int                `json:"rows"`    // of the final fit
-	Positives    int                `json:"positives"`
-	TrainedUntil time.Time          `json:"trained_until"` // end of the last training label
-	Models       []ModelFigures     `json:"models"`        // the tournament, on test cutoffs
-	Features     []string           `json:"features"`      // in use
-	Dropped      []features.Dropped `json:"dropped_features"`
-	Calibration  models.Calibration `json:"calibration"`
-	Leaks        []Leak             `json:"leaks"` // told, but not stopping
-	Warnings     []string           `json:"warnings"`
-	Artifact     string             `json:"artifact"`
-	Seconds      float64            `json:"seconds"`
+	Model        ModelName              `json:"model"`
+	Promoted     bool                   `json:"promoted"`
+	Verdict      []string               `json:"verdict"` // why this family, and why promoted or not, in words
+	Cutoffs      []time.Time            `json:"cutoffs"` // of the final fit, oldest first
+	Rows         int                    `json:"rows"`    // of the final fit
+	Positives    int                    `json:"positives"`
+	TrainedUntil time.Time              `json:"trained_until"` // end of the last training label
+	Models       []metrics.ModelFigures `json:"models"`        // the tournament, on test cutoffs
+	Features     []string               `json:"features"`      // in use
+	Dropped      []features.Dropped     `json:"dropped_features"`
+	Calibration  models.Calibration     `json:"calibration"`
+	Leaks        []Leak                 `json:"leaks"` // told, but not stopping
+	Warnings     []string               `json:"warnings"`
+	Artifact     string                 `json:"artifact"`
+	Seconds      float64                `json:"seconds"`
 }
 
 // Train learns a churn model from all cutoffs with known labels: it lints the columns, measures every family on later cutoffs, chooses one,
@@ -115,7 +116,7 @@ func learn(ctx context.Context, p panel, o Options, champion *recipe) (*lesson, 
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(measured, rarer(all.Y), o.Seed)
+	chosen, err := choose(measured, metrics.Rarer(all.Y), o.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func learn(ctx context.Context, p panel, o Options, champion *recipe) (*lesson, 
 // measure plays the tournament over the newest origins. Where no cutoff is late enough to be a test, the families are measured across customers
 // on the training cutoffs themselves, and that is said.
 func measure(ctx context.Context, a *arena, cutoffs []time.Time, all *features.Dataset) (t *tournament, notes []string, err error) {
-	if t, err = a.play(ctx, rollingOrigins(cutoffs, a.churn, testCutoffs), min(leastMeasured, rarer(all.Y))); err != nil {
+	if t, err = a.play(ctx, rollingOrigins(cutoffs, a.churn, testCutoffs), min(leastMeasured, metrics.Rarer(all.Y))); err != nil {
 		return nil, nil, err
 	}
 	switch n := len(t.Origins); {
@@ -161,7 +162,7 @@ func (a *arena) playAcross(ctx context.Context, all *features.Dataset) (*tournam
 	if err != nil {
 		return nil, err
 	}
-	fitted, failures, err := a.fit(ctx, e.d, measurable(rarer(all.Y)))
+	fitted, failures, err := a.fit(ctx, e.d, measurable(metrics.Rarer(all.Y)))
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func (a *arena) playAcross(ctx context.Context, all *features.Dataset) (*tournam
 	for _, f := range fitted {
 		c := &contender{Name: f.Family, Seconds: f.FitSeconds}
 		for _, cutoff := range distinctCutoffs(f.Crossed.Cutoff) {
-			h := Held{Cutoff: cutoff}
+			h := metrics.Held{Cutoff: cutoff}
 			for i, t := range f.Crossed.Cutoff {
 				if t.Equal(cutoff) {
 					h.Customer = append(h.Customer, f.Crossed.Customer[i])
@@ -230,7 +231,7 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 		Schema: schema, Fingerprint: schema.Fingerprint(),
 		Calibration: f.Calibration, Bands: models.FitBands(probability), Medians: models.Medians(e.d.X),
 		Cutoffs: cutoffs, TrainedUntil: o.Churn.Matures(cutoffs[len(cutoffs)-1]),
-		Rows: e.d.Rows(), Positives: positives(e.d.Y), Seed: o.Seed, Model: blob,
+		Rows: e.d.Rows(), Positives: metrics.Positives(e.d.Y), Seed: o.Seed, Model: blob,
 	}
 	if o.Store != nil {
 		for source, b := range o.Store.Sources {
@@ -246,8 +247,8 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 }
 
 // stamp writes the figures of the artifact's family into it, without the seconds, which are not the same twice.
-func stamp(a *models.Artifact, figures []ModelFigures) error {
-	k := slices.IndexFunc(figures, func(m ModelFigures) bool { return m.Name == a.Family })
+func stamp(a *models.Artifact, figures []metrics.ModelFigures) error {
+	k := slices.IndexFunc(figures, func(m metrics.ModelFigures) bool { return m.Name == a.Family })
 	if k < 0 {
 		return nil
 	}
@@ -332,7 +333,7 @@ func enrol(ctx context.Context, o Options, j judgement, m warehouse.ModelRow) (v
 func verdict(ctx context.Context, l *lesson, o Options, champion *standing) (judgement, error) {
 	artifact, t := l.artifact, l.measured
 	challenger := t.find(artifact.Family)
-	b := NewBootstrap(o.Seed, concatenate(challenger.Held).Customer)
+	b := metrics.NewBootstrap(o.Seed, metrics.Concatenate(challenger.Held).Customer)
 	recency := t.find(familyRecency)
 	if champion == nil {
 		return first(artifact.Family, challenger, recency, b), nil

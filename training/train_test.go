@@ -11,11 +11,12 @@ import (
 
 	"retain/features"
 	"retain/models"
+	"retain/training/metrics"
 )
 
-func figuresOf(t *testing.T, list []ModelFigures, name string) ModelFigures {
+func figuresOf(t *testing.T, list []metrics.ModelFigures, name string) metrics.ModelFigures {
 	t.Helper()
-	k := slices.IndexFunc(list, func(m ModelFigures) bool { return m.Name == name })
+	k := slices.IndexFunc(list, func(m metrics.ModelFigures) bool { return m.Name == name })
 	if k < 0 {
 		t.Fatalf("no row %s", name)
 	}
@@ -72,10 +73,10 @@ func TestTrainTwice(t *testing.T) {
 			p, seen, labels = append(p, artifact.Calibration.Probability(m)), append(seen, m), append(labels, y[i])
 		}
 	}
-	if auc := AUC(seen, labels, nil); auc < .75 {
+	if auc := metrics.AUC(seen, labels, nil); auc < .75 {
 		t.Errorf("the artifact scores a later cutoff with AUC %.3f", auc)
 	}
-	if oe := sum(labels) / sum(p); oe < .85 || oe > 1.15 {
+	if oe := metrics.Sum(labels) / metrics.Sum(p); oe < .85 || oe > 1.15 {
 		t.Errorf("observed/expected of a later cutoff %.3f", oe)
 	}
 	if want := features.DefaultChurn().Matures(report.Cutoffs[len(report.Cutoffs)-1]); !artifact.TrainedUntil.Equal(want) {
@@ -328,7 +329,7 @@ func TestLintInstants(t *testing.T) {
 			d.Cutoff = append(d.Cutoff, month(2025, time.Month(1+k)))
 		}
 	}
-	if auc := AUC(toFloats(d.X.X[0]), d.Y, nil); auc < .03 {
+	if auc := metrics.AUC(toFloats(d.X.X[0]), d.Y, nil); auc < .03 {
 		t.Fatalf("across the cutoffs the AUC is %.3f: not a test of anything", auc)
 	}
 	leaks, err := lint(t.Context(), d, CustomerFolds(d.Customer, innerFolds, 1), "")

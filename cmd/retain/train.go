@@ -10,6 +10,7 @@ import (
 
 	"retain/internal/spoken"
 	"retain/training"
+	"retain/training/metrics"
 )
 
 func (a *app) trainCommand() *cobra.Command {
@@ -110,7 +111,7 @@ func printTraining(w io.Writer, r *training.TrainReport) {
 	fmt.Fprintf(w, "%s v%d (%s): %s, in %.1f s\n", r.Model.Name, r.Model.Version, r.Model.Family, state, r.Seconds)
 }
 
-func printBacktest(w io.Writer, families []training.ModelFigures) {
+func printBacktest(w io.Writer, families []metrics.ModelFigures) {
 	table(w, func(line func(string, ...any)) {
 		line("model\ttest cutoff\trows\tchurned\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%")
 		for _, m := range families {
@@ -124,12 +125,12 @@ func printBacktest(w io.Writer, families []training.ModelFigures) {
 	})
 }
 
-func metricCells(m training.Figures) string {
+func metricCells(m metrics.Figures) string {
 	return strings.Join([]string{metric(m.AUC, 4), metric(m.PRAUC, 4), metric(m.LogLoss, 4), metric(m.Brier, 4), metric(m.ECE, 4), metric(m.TopDecileLift, 2)}, "\t")
 }
 
 // metric writes a figure of training with so many decimals.
-func metric(f training.Figure, decimals int) string {
+func metric(f metrics.Figure, decimals int) string {
 	v := float64(f)
 	return figure(&v, decimals)
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"retain/features"
-	"retain/training"
+	"retain/training/metrics"
 )
 
 // Status is how a check ended.
@@ -27,7 +27,7 @@ const (
 )
 
 // Figures are the numbers behind a message, by name. An undefined one is null in JSON.
-type Figures map[string]training.Figure
+type Figures map[string]metrics.Figure
 
 // Check is one finding.
 type Check struct {

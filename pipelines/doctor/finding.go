@@ -9,7 +9,7 @@ import (
 
 	"retain/features"
 	"retain/internal/spoken"
-	"retain/training"
+	"retain/training/metrics"
 )
 
 const day = 24 * time.Hour
@@ -77,6 +77,6 @@ func firstLine(err error) string {
 	return line
 }
 
-func figure(n int64) training.Figure { return training.Figure(n) }
+func figure(n int64) metrics.Figure { return metrics.Figure(n) }
 
-func figureOf(v float64) training.Figure { return training.Figure(v) }
+func figureOf(v float64) metrics.Figure { return metrics.Figure(v) }

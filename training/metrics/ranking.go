@@ -1,4 +1,4 @@
-package training
+package metrics
 
 import (
 	"cmp"
@@ -108,7 +108,7 @@ func (r Ranking) TruePositives(y []float64, k int) float64 {
 // TopDecileLift is the positive rate among the k = ⌈n/10⌉ rows of highest score over that of all rows, by the tie rule
 // of [Ranking.TruePositives]; NaN if there is one class only.
 func (r Ranking) TopDecileLift(y []float64) float64 {
-	n, pos := len(y), positives(y)
+	n, pos := len(y), Positives(y)
 	if pos == 0 || pos == n {
 		return math.NaN()
 	}

@@ -1,4 +1,4 @@
-package training
+package metrics
 
 import (
 	"math"
@@ -122,13 +122,13 @@ func prove(p, y []float64, b *Bootstrap) (out Reliability, logLoss [2]Figure) {
 	out = Reliability{
 		ECE:              Figure(ECE(p, y)),
 		NoiseBand:        Figure(ECENoiseBand(p, b.Seed)),
-		ObservedExpected: Figure(sum(y) / sum(p)),
+		ObservedExpected: Figure(Sum(y) / Sum(p)),
 		Slope:            Figure(slope),
 		Intercept:        Figure(intercept),
 	}
 	intervals := b.Intervals(b.ratio(y, p), b.slope(p, y, intercept, slope), b.mean(RowLosses(p, y)))
 	out.OEInterval, out.SlopeInterval, logLoss = intervals[0], intervals[1], intervals[2]
-	base := sum(y) / float64(len(y))
+	base := Sum(y) / float64(len(y))
 	out.Pass = float64(out.ECE) <= max(float64(out.NoiseBand), .1*base) &&
 		within(out.ObservedExpected, .9, 1.1, out.OEInterval) &&
 		(math.IsNaN(slope) || within(out.Slope, .8, 1.25, out.SlopeInterval)) // a constant probability has no slope to fail by
@@ -140,7 +140,7 @@ func within(v Figure, lo, hi Figure, interval [2]Figure) bool {
 	return v >= lo && v <= hi || interval[0] <= 1 && interval[1] >= 1
 }
 
-func sum(x []float64) float64 {
+func Sum(x []float64) float64 {
 	s := 0.
 	for _, v := range x {
 		s += v
@@ -148,7 +148,7 @@ func sum(x []float64) float64 {
 	return s
 }
 
-func logit(p float64) float64 {
+func Logit(p float64) float64 {
 	p = min(max(p, minProbability), 1-minProbability)
 	return math.Log(p) - math.Log1p(-p)
 }
@@ -156,14 +156,14 @@ func logit(p float64) float64 {
 // CalibrationLine fits y ~ σ(intercept + slope · logit p) by Newton's method (Cox 1958). Both are NaN with one class only or if the
 // probabilities are all equal, or if y is separated by p so that the slope grows without bound.
 func CalibrationLine(p, y []float64) (intercept, slope float64) {
-	pos := positives(y)
+	pos := Positives(y)
 	if pos == 0 || pos == len(y) {
 		return math.NaN(), math.NaN()
 	}
 	z := make([]float64, len(p))
 	var mean, square float64
 	for i := range p {
-		z[i] = logit(p[i])
+		z[i] = Logit(p[i])
 		mean += z[i]
 		square += z[i] * z[i]
 	}
@@ -219,7 +219,7 @@ func (b *Bootstrap) slope(p, y []float64, intercept, slope float64) func(w []flo
 	}
 	parts := make([]line, b.Groups())
 	for i := range y {
-		parts[b.Group[i]].add(logit(p[i]), y[i], intercept, slope)
+		parts[b.Group[i]].add(Logit(p[i]), y[i], intercept, slope)
 	}
 	return func(w []float64) float64 {
 		var l line

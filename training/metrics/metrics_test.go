@@ -1,4 +1,4 @@
-package training
+package metrics
 
 import (
 	"encoding/json"
@@ -199,7 +199,7 @@ func TestProofOfCalibration(t *testing.T) {
 	if bad.Pass || bad.OEInterval[1] >= 1 {
 		t.Errorf("1.5 times too high passes: %+v", bad)
 	}
-	flat := Prove(slices.Repeat([]float64{sum(y) / float64(len(y))}, len(y)), y, b)
+	flat := Prove(slices.Repeat([]float64{Sum(y) / float64(len(y))}, len(y)), y, b)
 	if !flat.Pass || !math.IsNaN(float64(flat.Slope)) {
 		t.Errorf("the base rate is calibrated and has no slope: %+v", flat)
 	}

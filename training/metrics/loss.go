@@ -1,4 +1,4 @@
-package training
+package metrics
 
 import (
 	"encoding/json"
@@ -28,8 +28,8 @@ func (f *Figure) UnmarshalJSON(b []byte) error {
 // minProbability keeps a certain and wrong probability from costing infinity; scikit-learn clips at the spacing of float64 likewise.
 const minProbability = 1e-15
 
-// rowLoss is the log loss in nats of one row: -log p if y is 1, else -log(1-p).
-func rowLoss(p, y float64) float64 {
+// RowLoss is the log loss in nats of one row: -log p if y is 1, else -log(1-p).
+func RowLoss(p, y float64) float64 {
 	p = min(max(p, minProbability), 1-minProbability)
 	if y > .5 {
 		return -math.Log(p)
@@ -41,7 +41,7 @@ func rowLoss(p, y float64) float64 {
 func RowLosses(p, y []float64) []float64 {
 	out := make([]float64, len(y))
 	for i := range y {
-		out[i] = rowLoss(p[i], y[i])
+		out[i] = RowLoss(p[i], y[i])
 	}
 	return out
 }
@@ -51,7 +51,7 @@ func LogLoss(p, y, w []float64) float64 {
 	var sum, weight float64
 	for i := range y {
 		wi := weightOf(w, i)
-		sum += wi * rowLoss(p[i], y[i])
+		sum += wi * RowLoss(p[i], y[i])
 		weight += wi
 	}
 	return sum / weight
@@ -75,8 +75,8 @@ func weightOf(w []float64, i int) float64 {
 	return w[i]
 }
 
-// positives counts the rows with label 1.
-func positives(y []float64) int {
+// Positives counts the rows with label 1.
+func Positives(y []float64) int {
 	n := 0
 	for _, v := range y {
 		if v > .5 {
@@ -86,8 +86,8 @@ func positives(y []float64) int {
 	return n
 }
 
-// rarer counts the rows of the rarer class.
-func rarer(y []float64) int {
-	pos := positives(y)
+// Rarer counts the rows of the rarer class.
+func Rarer(y []float64) int {
+	pos := Positives(y)
 	return min(pos, len(y)-pos)
 }

@@ -1,4 +1,4 @@
-package training
+package metrics
 
 import (
 	"math"
@@ -143,7 +143,7 @@ func (b *Bootstrap) PairedError(d []float64) float64 {
 	if groups < 2 {
 		return math.NaN()
 	}
-	mean := sum(d) / n
+	mean := Sum(d) / n
 	centred := make([]float64, len(d))
 	for i, v := range d {
 		centred[i] = v - mean

@@ -1,4 +1,4 @@
-package training
+package metrics
 
 import (
 	"math"
@@ -65,8 +65,8 @@ func Measure(y, margin, p []float64) Figures {
 	}
 }
 
-// aucDue is the AUC among the rows that are due: between them time left, which everyone knows, no longer tells who leaves.
-func (h Held) aucDue() *Figure {
+// AUCDue is the AUC among the rows that are due: between them time left, which everyone knows, no longer tells who leaves.
+func (h Held) AUCDue() *Figure {
 	if h.Due == nil {
 		return nil
 	}
@@ -83,12 +83,12 @@ func (h Held) aucDue() *Figure {
 // Pool measures a family on its test cutoffs by the pooled rules of metrics.md §5.
 func Pool(name string, held []Held, seed uint64) ModelFigures {
 	out := ModelFigures{Name: name, Folds: make([]FoldFigures, len(held))}
-	all := concatenate(held)
+	all := Concatenate(held)
 	for k, h := range held {
-		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P), AUCDue: h.aucDue()}
+		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: Positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P), AUCDue: h.AUCDue()}
 	}
 	b := NewBootstrap(seed, all.Customer)
-	out.Pooled = PooledFigures{Rows: len(all.Y), Positives: positives(all.Y), Figures: poolFolds(out.Folds)}
+	out.Pooled = PooledFigures{Rows: len(all.Y), Positives: Positives(all.Y), Figures: poolFolds(out.Folds)}
 	out.Pooled.Calibration, out.Pooled.LogLossInterval = prove(all.P, all.Y, b)
 	out.Pooled.LogLoss = Figure(LogLoss(all.P, all.Y, nil))
 	out.Pooled.Brier = Figure(Brier(all.P, all.Y, nil))
@@ -115,8 +115,8 @@ func poolFolds(folds []FoldFigures) Figures {
 	}
 }
 
-// concatenate joins the rows of the cutoffs in their order.
-func concatenate(held []Held) Held {
+// Concatenate joins the rows of the cutoffs in their order.
+func Concatenate(held []Held) Held {
 	var all Held
 	for _, h := range held {
 		all.Customer = append(all.Customer, h.Customer...)
