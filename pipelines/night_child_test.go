@@ -156,7 +156,7 @@ func tellEverything(ctx context.Context, w *warehouse.Warehouse) error {
 		"scores": `SELECT toString(groupArray(x)) FROM (SELECT (run_id, count(), sum(cityHash64(customer_id, status, reinterpretAsUInt64(margin), percentile, band,
 			reinterpretAsUInt64(expected_loss), reason_features, reason_texts, toString(vector)))) AS x FROM scores GROUP BY run_id ORDER BY run_id)`,
 		"models":    "SELECT toString(groupArray((version, artifact, family, rows))) FROM (SELECT * FROM models ORDER BY version)",
-		"champions": "SELECT toString(groupArray((version, artifact))) FROM (SELECT DISTINCT version, artifact FROM promotions ORDER BY version)",
+		"champions": "SELECT toString(groupArray((version, artifact))) FROM (SELECT DISTINCT version, artifact FROM model_aliases WHERE alias = 'champion' ORDER BY version)",
 		"nights":    "SELECT toString(groupArray(key)) FROM (SELECT DISTINCT key FROM jobs WHERE job = 'night' AND state = 'done' ORDER BY key)",
 		"files":     "SELECT toString(groupArray(key)) FROM (SELECT DISTINCT key FROM jobs WHERE job = 'import' AND key LIKE '%sha256%' AND state = 'done' ORDER BY key)",
 	} {

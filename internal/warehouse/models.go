@@ -17,7 +17,7 @@ var ErrNoModel = errors.New("warehouse: no such model")
 // ModelRow is one row of models.
 type ModelRow struct {
 	Artifact  string // "sha256:" and the hex digest of Blob
-	Kind      string // what is predicted: churn
+	Kind      string // what is predicted: churn, loyalty
 	Name      string
 	Version   uint32 // per Name, from 1
 	Family    string
@@ -28,44 +28,24 @@ type ModelRow struct {
 	Blob      []byte // the artifact's bytes; nil in lists
 }
 
-// PromotionRow is one row of promotions. The champion of a kind is the model of its latest promotion.
-type PromotionRow struct {
-	At       time.Time
-	Kind     string
-	Artifact string
-	Name     string
-	Version  uint32
-	Who      string
-	Why      string
-}
-
 // versionAttempts bounds the race for a version number; each attempt is lost to another training that has just finished.
 const versionAttempts = 100
 
 // RegisterModel stores m under the next version of its name (m.Version is ignored) and returns that. The same artifact under the same
-// name is stored once and keeps its version. Two trainings at once never share a version: the insert carries (name, version) as its
-// deduplication token, so that the second is dropped by the engine, which the reading back finds out. Where both register the same artifact,
-// the later row goes again, and its version stays unused.
+// name keeps its version. Two trainings at once, in whatever processes, never share a version: the insert carries (name, version) as its
+// deduplication token, so that the engine drops the second, which the reading back finds out. Where two register the same artifact at once and
+// both rows land, the lower version is the artifact's, and the other is no model: every reader passes it over.
 func (w *Warehouse) RegisterModel(ctx context.Context, m ModelRow) (version uint32, err error) {
 	for range versionAttempts {
 		version, err := w.versionOf(ctx, m.Name, m.Artifact)
 		if err == nil || !errors.Is(err, ErrNoModel) {
 			return version, err
 		}
-		if err := w.Conn().QueryRow(ctx, `SELECT toUInt32(max(version) + 1) FROM models WHERE name = {name:String}`, clickhouse.Named("name", m.Name)).Scan(&version); err != nil {
+		if err := w.Conn().QueryRow(ctx, `SELECT toUInt32(max(version) + 1) FROM models WHERE name = {name:String}`, clickhouse.Named("name", m.Name)).Scan(&m.Version); err != nil {
 			return 0, fmt.Errorf("next version of model %s: %w", m.Name, err)
 		}
-		m.Version = version
 		if err := w.insertModel(ctx, m); err != nil {
 			return 0, fmt.Errorf("register model %s: %w", m.Name, err)
-		}
-		if first, err := w.versionOf(ctx, m.Name, m.Artifact); err == nil && first < version {
-			err := w.Conn().Exec(ctx, `DELETE FROM models WHERE name = {name:String} AND artifact = {artifact:String} AND version > {version:UInt32}`,
-				clickhouse.Named("name", m.Name), clickhouse.Named("artifact", m.Artifact), clickhouse.Named("version", strconv.FormatUint(uint64(first), 10)))
-			if err != nil {
-				return 0, fmt.Errorf("register model %s: %w", m.Name, err)
-			}
-			return first, nil
 		}
 	}
 	return 0, fmt.Errorf("register model %s: %d versions were taken by others in the meantime; train again", m.Name, versionAttempts)
@@ -85,8 +65,7 @@ func (w *Warehouse) versionOf(ctx context.Context, name, artifact string) (versi
 }
 
 func (w *Warehouse) insertModel(ctx context.Context, m ModelRow) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": fmt.Sprintf("model %d %s", m.Version, m.Name)}))
-	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO models (artifact, kind, name, version, family, created_at, rows, positives, report, blob)`)
+	batch, err := w.Conn().PrepareBatch(claiming(ctx, fmt.Sprintf("model %d %s", m.Version, m.Name)), `INSERT INTO models (artifact, kind, name, version, family, created_at, rows, positives, report, blob)`)
 	if err != nil {
 		return err
 	}
@@ -96,36 +75,9 @@ func (w *Warehouse) insertModel(ctx context.Context, m ModelRow) error {
 	return batch.Send()
 }
 
-// PromoteModel appends a promotion. Errors: ErrNoModel if the artifact is not registered.
-func (w *Warehouse) PromoteModel(ctx context.Context, p PromotionRow) error {
-	if _, err := w.versionOf(ctx, p.Name, p.Artifact); err != nil {
-		return fmt.Errorf("promote model %s %s: %w", p.Name, p.Artifact, err)
-	}
-	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO promotions (at, kind, artifact, name, version, who, why)`)
-	if err != nil {
-		return fmt.Errorf("promote model: %w", err)
-	}
-	if err := batch.Append(p.At, p.Kind, p.Artifact, p.Name, p.Version, p.Who, p.Why); err != nil {
-		return fmt.Errorf("promote model: %w", errors.Join(err, batch.Abort()))
-	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("promote model: %w", err)
-	}
-	return nil
-}
-
-// ChampionModel is the model, blob included, of the latest promotion of a kind; ErrNoModel if there is none.
-func (w *Warehouse) ChampionModel(ctx context.Context, kind string) (ModelRow, error) {
-	var artifact, name string
-	err := w.Conn().QueryRow(ctx, `SELECT artifact, name FROM promotions WHERE kind = {kind:String} ORDER BY at DESC, version DESC LIMIT 1`,
-		clickhouse.Named("kind", kind)).Scan(&artifact, &name)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return ModelRow{}, ErrNoModel
-	case err != nil:
-		return ModelRow{}, fmt.Errorf("find champion: %w", err)
-	}
-	return w.oneModel(ctx, `WHERE artifact = {artifact:String} AND name = {name:String}`, clickhouse.Named("artifact", artifact), clickhouse.Named("name", name))
+// claiming makes of several inserts with one token the first one land, whatever the profile of the user says: who claims a number reads back whose it is.
+func claiming(ctx context.Context, token string) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token, "insert_deduplicate": 1, "async_insert": 0}))
 }
 
 // ModelByArtifact is the model, blob included, of a content address; ErrNoModel if there is none.
@@ -138,10 +90,13 @@ func (w *Warehouse) ModelByVersion(ctx context.Context, name string, version uin
 	return w.oneModel(ctx, `WHERE name = {name:String} AND version = {version:UInt32}`, clickhouse.Named("name", name), clickhouse.Named("version", strconv.FormatUint(uint64(version), 10)))
 }
 
+// firstOfArtifact leaves out the later of two rows of one artifact under one name, which two trainings at once may leave.
+const firstOfArtifact = ` AND (name, version) IN (SELECT name, min(version) FROM models GROUP BY name, artifact)`
+
 func (w *Warehouse) oneModel(ctx context.Context, where string, a ...any) (ModelRow, error) {
 	var m ModelRow
 	var blob string
-	err := w.Conn().QueryRow(ctx, `SELECT artifact, kind, name, version, family, created_at, rows, positives, report, blob FROM models `+where+` ORDER BY version LIMIT 1`, a...).
+	err := w.Conn().QueryRow(ctx, `SELECT artifact, kind, name, version, family, created_at, rows, positives, report, blob FROM models `+where+firstOfArtifact+` ORDER BY version LIMIT 1`, a...).
 		Scan(&m.Artifact, &m.Kind, &m.Name, &m.Version, &m.Family, &m.CreatedAt, &m.Rows, &m.Positives, &m.Report, &blob)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -156,7 +111,7 @@ func (w *Warehouse) oneModel(ctx context.Context, where string, a ...any) (Model
 // Models lists the registered models of a kind ("" = all), newest version first, without blobs and reports.
 func (w *Warehouse) Models(ctx context.Context, kind string) (list []ModelRow, err error) {
 	rows, err := w.Conn().Query(ctx, `SELECT artifact, kind, name, version, family, created_at, rows, positives FROM models
-		WHERE {kind:String} = '' OR kind = {kind:String} ORDER BY kind, name, version DESC`, clickhouse.Named("kind", kind))
+		WHERE ({kind:String} = '' OR kind = {kind:String})`+firstOfArtifact+` ORDER BY kind, name, version DESC`, clickhouse.Named("kind", kind))
 	if err != nil {
 		return nil, fmt.Errorf("list models: %w", err)
 	}
@@ -167,24 +122,6 @@ func (w *Warehouse) Models(ctx context.Context, kind string) (list []ModelRow, e
 			return nil, fmt.Errorf("list models: %w", err)
 		}
 		list = append(list, m)
-	}
-	return list, rows.Err()
-}
-
-// Promotions is the history of a kind's champions, latest first.
-func (w *Warehouse) Promotions(ctx context.Context, kind string) (list []PromotionRow, err error) {
-	rows, err := w.Conn().Query(ctx, `SELECT at, kind, artifact, name, version, who, why FROM promotions
-		WHERE kind = {kind:String} ORDER BY at DESC, version DESC`, clickhouse.Named("kind", kind))
-	if err != nil {
-		return nil, fmt.Errorf("list promotions: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var p PromotionRow
-		if err := rows.Scan(&p.At, &p.Kind, &p.Artifact, &p.Name, &p.Version, &p.Who, &p.Why); err != nil {
-			return nil, fmt.Errorf("list promotions: %w", err)
-		}
-		list = append(list, p)
 	}
 	return list, rows.Err()
 }

@@ -69,7 +69,7 @@ func TestModels(t *testing.T) {
 			t.Errorf("champion %d, %v; want %d", champion.Version, err, version)
 		}
 	}
-	history, err := w.Promotions(ctx, "churn")
+	history, err := w.AliasHistory(ctx, "churn", warehouse.AliasChampion)
 	if err != nil || len(history) != 3 || history[0].Version != 1 || !history[2].At.Equal(at) {
 		t.Errorf("history %v, %v", history, err)
 	}

@@ -37,6 +37,8 @@ var roles = map[string]func(dir string) error{
 	"serve":  func(dir string) error { return hold(dir, true) },
 	"short":  short,
 	"insert": insertForever,
+	"enrol":  enrolTwenty,
+	"store":  storeOnly,
 }
 
 // hold keeps the warehouse open until standard input ends.
