@@ -18,9 +18,9 @@ for key in dict.fromkeys((r["set"], r["leaves"]) for r in lines):
             if name not in best or r["wall_s"] < best[name]["wall_s"]:
                 best[name] = r
     ours = next((r for r in best.values() if r["library"] == "retain"), None)
-    peers = [r["auc"] for r in best.values() if r["library"] != "retain"]
+    peers = [r["auc"] for r in best.values() if not r["library"].startswith("retain")]
     print(f"\n{key[0]}, {key[1] + ' leaves' if key[1].isdigit() else key[1]}")
-    print(f"| {'library':24} | {'train s':>14} | {'CPU s':>7} | {'peak MB':>13} | {'AUC':>8} | {'log loss':>8} | {'rows/s':>15} | {'one row µs':>15} | {'SHAP µs':>14} |")
+    print(f"| {'library':26} | {'train s':>14} | {'CPU s':>7} | {'peak MB':>13} | {'AUC':>8} | {'log loss':>8} | {'rows/s':>15} | {'one row µs':>15} | {'SHAP µs':>14} |")
     print("|---|" + "---:|" * 8)
 
     def cell(r, field, form, width, better):
@@ -37,6 +37,6 @@ for key in dict.fromkeys((r["set"], r["leaves"]) for r in lines):
         cells = [cell(r, "wall_s", "{:.1f}", 14, "less"), f"{r['cpu_s']:7.1f}", cell(r, "peak_mb", "{:.0f}", 13, "less"), f"{r['auc']:8.5f}",
                  f"{r['log_loss']:8.5f}", cell(r, "rows_per_s", "{:.0f}", 15, "more"), cell(r, "one_row_us", "{:.1f}", 15, "less"),
                  cell(r, "shap_us", "{:.0f}", 14, "less")]
-        print(f"| {name:24} | " + " | ".join(cells) + " |")
+        print(f"| {name:26} | " + " | ".join(cells) + " |")
     if ours and peers:
         print(f"AUC against the best peer: {ours['auc'] - max(peers):+.5f}")

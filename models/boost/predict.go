@@ -40,8 +40,10 @@ func (m *Model) Margin(dst []float64, x *features.Matrix) error {
 	parallelWorkers((len(dst)+tasks-1)/tasks, func(next func() int) {
 		var room sliceRoom
 		for k := next(); k >= 0; k = next() {
-			for lo := k * tasks; lo < min(len(dst), (k+1)*tasks); lo += sliceRows {
-				s.margins(dst[lo:min(len(dst), lo+sliceRows)], m, x, lo, &room)
+			hi := min(len(dst), (k+1)*tasks)
+			lo := s.marginsWide(dst[:hi], m, x, k*tasks, &room)
+			for ; lo < hi; lo += sliceRows {
+				s.margins(dst[lo:min(hi, lo+sliceRows)], m, x, lo, &room)
 			}
 		}
 	})

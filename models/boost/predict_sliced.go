@@ -183,43 +183,64 @@ type sliceRoom struct {
 	bins   [sliceRows]uint8
 	reach  [2 * slicedLeaves]uint64 // of each node of a tree, the rows that come by
 	margin [sliceRows]float64
+	wide   wideRoom
 }
 
 // margins adds the trees' values to the margins of the rows from lo on; at most 64, as many as margin is long.
 func (s *sliced) margins(margin []float64, m *Model, x *features.Matrix, lo int, r *sliceRoom) {
 	n := len(margin)
 	if r.pass == nil {
-		r.pass, r.with = make([]uint64, s.tests), make([]uint64, s.codes)
+		r.pass = make([]uint64, s.tests)
 	}
-	for k := range s.columns {
-		c := &s.columns[k]
-		values := x.X[c.column][lo : lo+n]
-		if m.schema[c.column].Kind == features.Categorical {
-			c.passLevels(r, values)
-		} else {
-			c.passNumbers(r, values)
-		}
-	}
+	s.passAll(r.pass, 1, m, x, lo, n, r)
 	copy(r.margin[:], margin)
-	var rows []float32 // for the trees that are walked, if there are any
+	walk := treeWalker{m: m, x: x, lo: lo, n: n}
 	for t := range s.trees {
-		if !s.trees[t].walk {
+		if s.trees[t].walk {
+			walk.add(r.margin[:n], t)
+		} else {
 			s.trees[t].add(r)
-			continue
-		}
-		p := x.Cols()
-		if rows == nil {
-			rows = rowByRow(x, lo, lo+n)
-		}
-		for k := range n {
-			r.margin[k] += m.walkTree(t, rows[k*p:(k+1)*p])
 		}
 	}
 	copy(margin, r.margin[:])
 }
 
+// treeWalker adds trees to n rows from lo on by walking; the rows are laid out when the first tree asks.
+type treeWalker struct {
+	m     *Model
+	x     *features.Matrix
+	lo, n int
+	rows  []float32
+}
+
+func (w *treeWalker) add(margin []float64, t int) {
+	p := w.x.Cols()
+	if w.rows == nil {
+		w.rows = rowByRow(w.x, w.lo, w.lo+w.n)
+	}
+	for k := range margin {
+		margin[k] += w.m.walkTree(t, w.rows[k*p:(k+1)*p])
+	}
+}
+
+// passAll finds which of n rows from lo on, at most 64, pass each test: pass[stride*test] is its word.
+func (s *sliced) passAll(pass []uint64, stride int, m *Model, x *features.Matrix, lo, n int, r *sliceRoom) {
+	if r.with == nil {
+		r.with = make([]uint64, s.codes)
+	}
+	for k := range s.columns {
+		c := &s.columns[k]
+		values := x.X[c.column][lo : lo+n]
+		if m.schema[c.column].Kind == features.Categorical {
+			c.passLevels(pass[stride*c.first:], stride, values, r)
+		} else {
+			c.passNumbers(pass[stride*c.first:], stride, values, r)
+		}
+	}
+}
+
 // passNumbers finds which rows pass the tests of a numeric column.
-func (c *slicedColumn) passNumbers(r *sliceRoom, values []float32) {
+func (c *slicedColumn) passNumbers(pass []uint64, stride int, values []float32, r *sliceRoom) {
 	with := r.with[:len(c.cuts)+2] // 0: missing; k: above k-1 of the cuts
 	clear(with)
 	var zero uint64
@@ -246,7 +267,6 @@ func (c *slicedColumn) passNumbers(r *sliceRoom, values []float32) {
 		}
 	}
 	missing, below, next := with[0], uint64(0), 0
-	pass := r.pass[c.first : c.first+len(c.tests)]
 	for i := range c.tests {
 		t := &c.tests[i]
 		for ; next <= t.cut; next++ {
@@ -259,12 +279,12 @@ func (c *slicedColumn) passNumbers(r *sliceRoom, values []float32) {
 		if t.rule&ruleMissingLeft != 0 {
 			p |= gone
 		}
-		pass[i] = p
+		pass[stride*i] = p
 	}
 }
 
 // passLevels finds which rows pass the tests of a categorical column.
-func (c *slicedColumn) passLevels(r *sliceRoom, values []float32) {
+func (c *slicedColumn) passLevels(pass []uint64, stride int, values []float32, r *sliceRoom) {
 	with := r.with[:64*c.words]
 	clear(with)
 	var all uint64
@@ -293,7 +313,7 @@ func (c *slicedColumn) passLevels(r *sliceRoom, values []float32) {
 		if t.rule&ruleMissingLeft != 0 {
 			in |= all &^ known // missing, or a code beyond the set
 		}
-		r.pass[c.first+i] = in
+		pass[stride*i] = in
 	}
 }
 

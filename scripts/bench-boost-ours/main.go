@@ -42,16 +42,17 @@ func main() {
 	train, test := flag.String("train", "", "prefix of the training table"), flag.String("test", "", "prefix of the test table")
 	leaves := flag.String("leaves", "63", "63, or depth6")
 	trees, threads := flag.Int("trees", 200, "trees"), flag.Int("threads", 2, "threads")
+	library := flag.String("library", "retain", "what the line calls it")
 	profile := flag.String("profile", "", "file for a CPU profile of the training")
 	flag.Parse()
 	runtime.GOMAXPROCS(*threads)
-	if err := run(*train, *test, *leaves, *trees, *profile); err != nil {
+	if err := run(*library, *train, *test, *leaves, *trees, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(train, test, leaves string, trees int, profile string) error {
+func run(library, train, test, leaves string, trees int, profile string) error {
 	t := boost.Trainer{Trees: trees, LearningRate: 0.1, L2: 1}
 	if leaves == "depth6" {
 		t.Depth, t.Leaves = 6, 64
@@ -75,7 +76,7 @@ func run(train, test, leaves string, trees int, profile string) error {
 			return err
 		}
 	}
-	out := measured{Library: "retain", Version: runtime.Version(), Leaves: leaves}
+	out := measured{Library: library, Version: runtime.Version(), Leaves: leaves}
 	wall, cpu := time.Now(), cpuSeconds()
 	fitted, err := t.Fit(context.Background(), d, rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
