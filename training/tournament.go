@@ -54,6 +54,7 @@ type recipe struct {
 type contender struct {
 	Name    string
 	Held    []metrics.Held // one for each origin
+	newest  *sitting       // the fit behind the last of them; nil where there is no origin
 	Seconds float64
 }
 
@@ -155,6 +156,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 			c = &contender{Name: name}
 			t.Contenders = append(t.Contenders, c)
 		}
+		c.newest = &sitting{fitted: f, x: x}
 		c.Held = append(c.Held, metrics.Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p, Due: due})
 		c.Seconds += f.FitSeconds
 		return nil
