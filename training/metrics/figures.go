@@ -30,8 +30,17 @@ type PooledFigures struct {
 	Rows      int `json:"rows"`
 	Positives int `json:"positives"`
 	Figures
-	LogLossInterval [2]Figure   `json:"log_loss_interval"` // 95 %, bootstrap by customer
-	Calibration     Reliability `json:"calibration"`
+	// 95 % percentile intervals of the bootstrap by customer, the draws shared by all families, cutoffs and segments. ECE has none: a draw only adds
+	// noise to it, so it stands beside its noise band in Calibration.
+	AUCInterval           Interval         `json:"auc_interval"`
+	PRAUCInterval         Interval         `json:"pr_auc_interval"`
+	LogLossInterval       Interval         `json:"log_loss_interval"`
+	BrierInterval         Interval         `json:"brier_interval"`
+	TopDecileLiftInterval Interval         `json:"top_decile_lift_interval"`
+	Calibration           Reliability      `json:"calibration"`
+	Bins                  []ReliabilityBin `json:"reliability,omitempty"` // lowest probabilities first
+	Gains                 []GainPoint      `json:"gains,omitempty"`       // at GainShares
+	Profit                *ProfitCurve     `json:"profit,omitempty"`
 }
 
 // ModelFigures is one family's row of the tournament.
