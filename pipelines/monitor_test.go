@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -13,48 +12,6 @@ import (
 	"retain/internal/warehouse/warehousetest"
 	"retain/training/metrics"
 )
-
-func TestPSI(t *testing.T) {
-	nan := math.NaN()
-	ten := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
-	for _, c := range []struct {
-		name               string
-		reference, current []float64
-		want               float64
-	}{
-		{"the same", ten, ten, 0},
-		// By hand: one cut at 1 for the equal deciles, so bins ≤ 1, > 1 and missing. Shares (c + ½)/(n + 3/2): reference 3.5, 1.5, .5 of 5.5;
-		// current 1.5, 3.5, .5 of 5.5. Σ (p-q) ln(p/q) = 2 · (2/5.5) · ln(3.5/1.5) = .6162.
-		{"by hand, with equal deciles", []float64{1, 1, 1, 2}, []float64{1, 2, 2, 2}, 2 * (2 / 5.5) * math.Log(3.5/1.5)},
-		// One bin of values and one of missing: (2.5, .5)/3 against (1.5, 1.5)/3: (1/3) ln(2.5/1.5) + (1/3) ln 3.
-		{"missing values", []float64{5, 5}, []float64{5, nan}, math.Log(2.5/1.5)/3 + math.Log(3)/3},
-	} {
-		if got, _ := PSI(c.reference, c.current); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-	// χ² with 10 degrees of freedom has its 99.9 % quantile at 29.588 (tables); .2 is the floor.
-	if _, threshold := PSI(ten, ten); math.Abs(threshold-29.588*.2) > .01 {
-		t.Errorf("threshold of 10 and 10 rows is %v, want %v", threshold, 29.588*.2)
-	}
-	rng := rand.New(rand.NewPCG(1, 1))
-	draw := func(n int, shift float64) []float64 {
-		x := make([]float64, n)
-		for i := range x {
-			x[i] = rng.NormFloat64() + shift
-		}
-		return x
-	}
-	if psi, threshold := PSI(draw(5000, 0), draw(5000, 0)); threshold != smallDrift || psi > threshold {
-		t.Errorf("no drift: %v beyond %v", psi, threshold)
-	}
-	if psi, threshold := PSI(draw(5000, 0), draw(5000, 1)); psi < threshold {
-		t.Errorf("a shift by one standard deviation: %v below %v", psi, threshold)
-	}
-	if psi, _ := PSI(nil, ten); !math.IsNaN(psi) {
-		t.Errorf("without a reference: %v, want undefined", psi)
-	}
-}
 
 // The monitor of a small shop: what was told of a run that has matured agrees with what became of its customers, counted by hand from the log.
 func TestMonitor(t *testing.T) {
