@@ -25,6 +25,7 @@ type judgement struct {
 	Promote bool
 	Sound   bool // nothing speaks against the model but that it is no better than a young champion
 	Verdict []string
+	Over    *string // artifact of the champion that was judged against, "" = there was none; nil: promoted over any
 }
 
 func (j *judgement) say(format string, a ...any) {

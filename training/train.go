@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"retain/features"
@@ -30,6 +29,7 @@ type ModelName struct {
 type TrainReport struct {
 	Model        ModelName              `json:"model"`
 	Promoted     bool                   `json:"promoted"`
+	Gate         GateVerdict            `json:"gate"`
 	Verdict      []string               `json:"verdict"` // why this family, and why promoted or not, in words
 	Cutoffs      []time.Time            `json:"cutoffs"` // of the final fit, oldest first
 	Rows         int                    `json:"rows"`    // of the final fit
@@ -60,7 +60,7 @@ func Train(ctx context.Context, o Options) (report *TrainReport, err error) {
 
 func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	begin := time.Now()
-	champion, err := readChampion(ctx, o.Registry)
+	champion, err := readChampion(ctx, o.Registry, KindChurn)
 	if err != nil {
 		return nil, err
 	}
@@ -259,28 +259,6 @@ func stamp(a *models.Artifact, figures []metrics.ModelFigures) error {
 	return err
 }
 
-// standing is the champion as the registry holds it.
-type standing struct {
-	row      warehouse.ModelRow
-	artifact *models.Artifact
-}
-
-// readChampion reads the champion; nil if there is none.
-func readChampion(ctx context.Context, r Registry) (*standing, error) {
-	row, err := r.ChampionModel(ctx, KindChurn)
-	if errors.Is(err, warehouse.ErrNoModel) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	artifact, err := models.DecodeArtifact(row.Blob)
-	if err != nil {
-		return nil, fmt.Errorf("read champion %s version %d: %w", row.Name, row.Version, err)
-	}
-	return &standing{row: row, artifact: artifact}, nil
-}
-
 // recipe is how the champion was made; nil if there is none.
 func (s *standing) recipe() *recipe {
 	if s == nil {
@@ -304,29 +282,20 @@ func settle(ctx context.Context, l *lesson, o Options, champion *standing) error
 	if err != nil {
 		return err
 	}
+	j.Over = champion.address()
+	l.report.Gate = j.gate()
 	l.report.Verdict = append(l.report.Verdict, j.Verdict...)
 	told, err := json.Marshal(l.report)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	l.report.Model.Version, l.report.Promoted, err = enrol(ctx, o, j, warehouse.ModelRow{
+	e, err := enrol(ctx, o, j, warehouse.ModelRow{
 		Artifact: l.report.Artifact, Kind: l.artifact.Kind, Name: l.artifact.Name, Family: l.artifact.Family,
 		Rows: uint64(l.artifact.Rows), Positives: uint64(l.artifact.Positives), Report: string(told), Blob: blob,
 	})
+	l.report.Model.Version, l.report.Promoted = e.Version, e.Promoted
+	l.report.Verdict = append(l.report.Verdict, e.Told...)
 	return err
-}
-
-// enrol registers a model as of now, and promotes it if the judgement is so.
-func enrol(ctx context.Context, o Options, j judgement, m warehouse.ModelRow) (version int, promoted bool, err error) {
-	m.CreatedAt = o.Now().UTC()
-	v, err := o.Registry.RegisterModel(ctx, m)
-	if err != nil || !j.Promote {
-		return int(v), false, err
-	}
-	err = o.Registry.PromoteModel(ctx, warehouse.PromotionRow{
-		At: m.CreatedAt, Kind: m.Kind, Artifact: m.Artifact, Name: m.Name, Version: v, Who: o.Who, Why: strings.Join(j.Verdict, "; "),
-	})
-	return int(v), err == nil, err
 }
 
 // verdict is the gate's word on the new artifact.

@@ -119,6 +119,7 @@ type memory struct {
 	mu         sync.Mutex
 	models     []warehouse.ModelRow
 	promotions []warehouse.PromotionRow
+	challenges []warehouse.AliasRow
 }
 
 func (r *memory) RegisterModel(_ context.Context, m warehouse.ModelRow) (uint32, error) {
@@ -143,6 +144,11 @@ func (r *memory) ChampionModel(context.Context, string) (warehouse.ModelRow, err
 func (r *memory) PromoteModel(_ context.Context, p warehouse.PromotionRow) error {
 	r.promotions = append(r.promotions, p)
 	return nil
+}
+
+func (r *memory) Challenge(_ context.Context, a warehouse.AliasRow) (bool, error) {
+	r.challenges = append(r.challenges, a)
+	return len(r.challenges) == 1, nil
 }
 
 func testOptions(t *testing.T) Options {

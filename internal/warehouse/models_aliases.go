@@ -35,6 +35,8 @@ var (
 	ErrNoAlias = errors.New("warehouse: the alias means no model")
 	// ErrAliasMoved says that an alias means another model than the one it was to be moved from.
 	ErrAliasMoved = errors.New("warehouse: the alias has been moved by somebody else in the meantime")
+	// ErrRolledBack says that a model was taken back by hand, so that no training may promote it again.
+	ErrRolledBack = errors.New("warehouse: the model was rolled back")
 )
 
 // AliasRow is one row of model_aliases: what an alias means from At on, until the row of the next Step.
@@ -63,10 +65,25 @@ type PromotionRow struct {
 	Over     *string // artifact of the champion that it was judged against, "" = none: it is promoted over that one only; nil: over any
 }
 
-// PromoteModel appends a promotion. Errors: ErrNoModel if the artifact is not registered, ErrAliasMoved if the champion is not the one of p.Over.
+// PromoteModel appends a promotion. Errors: ErrNoModel if the artifact is not registered, ErrAliasMoved if the champion is not the one of p.Over, ErrRolledBack if
+// a training would promote what was rolled back by hand.
 func (w *Warehouse) PromoteModel(ctx context.Context, p PromotionRow) error {
 	if p.Action == "" {
 		p.Action = ActionTrained
+	}
+	if p.Action == ActionTrained {
+		history, err := w.AliasHistory(ctx, p.Kind, AliasChampion)
+		if err != nil {
+			return fmt.Errorf("promote model %s v%d: %w", p.Name, p.Version, err)
+		}
+		for i, r := range history {
+			if r.Action == ActionRolledBack && i+1 < len(history) && history[i+1].Artifact == p.Artifact {
+				return fmt.Errorf("promote model %s v%d: %w on %s by %s", p.Name, p.Version, ErrRolledBack, r.At.Format(time.DateOnly), r.Who)
+			}
+			if r.Artifact == p.Artifact && r.Action != ActionRolledBack {
+				break // promoted by hand since
+			}
+		}
 	}
 	_, err := w.SetAlias(ctx, AliasRow{Kind: p.Kind, Alias: AliasChampion, At: p.At, Action: p.Action, Artifact: p.Artifact, Name: p.Name, Version: p.Version, Who: p.Who, Why: p.Why}, p.Over)
 	if err != nil {

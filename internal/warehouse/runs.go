@@ -85,7 +85,7 @@ func (w *Warehouse) scanRun(ctx context.Context, query string, args ...any) (Run
 	return r, nil
 }
 
-// PruneRuns drops the rows and then the scores of all runs of a kind but the runsKept of the greatest cutoffs, the last of each of the
+// PruneRuns drops the rows and then the scores, shadows' too, of all runs of a kind but the runsKept of the greatest cutoffs, the last of each of the
 // latest monthsKept months that has one, and the one named. Readers of a dropped run have long moved on: it lies 30 runs back.
 func (w *Warehouse) PruneRuns(ctx context.Context, kind, keep string) error {
 	var old []string
@@ -101,7 +101,7 @@ func (w *Warehouse) PruneRuns(ctx context.Context, kind, keep string) error {
 		if err := w.Conn().Exec(ctx, `DELETE FROM runs WHERE run_id = {id:String}`, clickhouse.Named("id", id)); err != nil {
 			return fmt.Errorf("drop old run: %w", err)
 		}
-		if err := w.dropScores(ctx, id); err != nil {
+		if err := errors.Join(w.dropScores(ctx, id), w.dropShadows(ctx, id)); err != nil {
 			return err
 		}
 	}
