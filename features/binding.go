@@ -13,6 +13,10 @@ type Binding struct {
 	Columns map[string]string `json:"columns,omitempty" yaml:"columns"` // canonical column → own column; own tables only
 	Unique  bool              `json:"unique,omitempty" yaml:"unique"`   // the own table holds one row per identity: nothing to de-duplicate
 	Static  []string          `json:"static,omitempty" yaml:"static"`   // columns, or attributes of customers, that never change once written
+
+	// Of OwnFeatures only.
+	Exclude    []string `json:"exclude,omitempty" yaml:"exclude"`           // own columns that are no features
+	MaxAgeDays int      `json:"max_age_days,omitempty" yaml:"max_age_days"` // rows with at before T minus so many days do not serve; 0 = any age
 }
 
 // Sources binds sources to tables. A source without a key is its canonical table.
@@ -23,9 +27,18 @@ type Sources map[string]Binding
 func (s Sources) Validate() error {
 	for _, name := range sortedKeys(s) {
 		b := s[name]
+		if name == OwnFeatures {
+			if err := b.validateOwn(); err != nil {
+				return err
+			}
+			continue
+		}
 		src, ok := sourceNamed(name)
 		if !ok {
-			return fmt.Errorf("sources.%s: no such source; there are %s", name, strings.Join(sourceNames(), ", "))
+			return fmt.Errorf("sources.%s: no such source; there are %s, %s", name, strings.Join(sourceNames(), ", "), OwnFeatures)
+		}
+		if len(b.Exclude) > 0 || b.MaxAgeDays != 0 {
+			return fmt.Errorf("sources.%s: exclude and max_age_days belong to sources.%s", name, OwnFeatures)
 		}
 		if b.Table == "" && (len(b.Columns) > 0 || b.Unique) {
 			return fmt.Errorf("sources.%s: columns and unique describe your own table; name it in sources.%s.table", name, name)

@@ -35,6 +35,13 @@ func (s *Store) CheckBindings(ctx context.Context) error {
 			faults = append(faults, wrong)
 		}
 	}
+	if _, _, err := s.bindOwn(ctx); err != nil {
+		var wrong *BindingError
+		if !errors.As(err, &wrong) {
+			return err
+		}
+		faults = append(faults, wrong)
+	}
 	return errors.Join(faults...)
 }
 
@@ -76,13 +83,9 @@ func (s *Store) bind(ctx context.Context, src source) (bound, error) {
 	if b.Table == "" {
 		return b, nil
 	}
-	names, types, err := s.describe(ctx, b.Table)
-	var ex *clickhouse.Exception
-	if errors.As(err, &ex) && (ex.Code == unknownTable || ex.Code == unknownDatabase || ex.Code == accessDenied) {
-		return b, &BindingError{src.Name, []string{fmt.Sprintf("sources.%s.table: %s cannot be read: %s", src.Name, b.Table, firstSentence(ex.Message))}}
-	}
+	names, types, err := s.describeOwn(ctx, b.Table, src)
 	if err != nil {
-		return b, fmt.Errorf("describe %s, the table of %s: %w", b.Table, src.Name, err)
+		return b, err
 	}
 	return b.match(src, names, types)
 }
@@ -136,15 +139,7 @@ func (s *Store) describe(ctx context.Context, table string) (names []string, typ
 func (b bound) match(src source, names []string, types map[string]string) (bound, error) {
 	wrong := &BindingError{Source: src.Name}
 	key := "sources." + src.Name + ".columns."
-	const most = 60
-	var list []string
-	for _, n := range names[:min(len(names), most)] {
-		list = append(list, n+" ("+types[n]+")")
-	}
-	if len(names) > most {
-		list = append(list, fmt.Sprintf("and %d more", len(names)-most))
-	}
-	there := fmt.Sprintf("%s has %s", b.Table, strings.Join(list, ", "))
+	there := listColumns(b.Table, names, types)
 	mapped, taken := map[string]string{}, map[string]bool{}
 	for _, canonical := range sortedKeys(b.Columns) {
 		own := b.Columns[canonical]
@@ -186,6 +181,19 @@ func (b bound) match(src source, names []string, types map[string]string) (bound
 		return b, wrong
 	}
 	return b, nil
+}
+
+// listColumns tells which columns a table has, the first 60.
+func listColumns(table string, names []string, types map[string]string) string {
+	const most = 60
+	var list []string
+	for _, n := range names[:min(len(names), most)] {
+		list = append(list, n+" ("+types[n]+")")
+	}
+	if len(names) > most {
+		list = append(list, fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return fmt.Sprintf("%s has %s", table, strings.Join(list, ", "))
 }
 
 // readable is what an own table may give: customer_id, the source's columns, ingested_at.

@@ -21,6 +21,8 @@ type Catalogue struct {
 	Version   int     `json:"version" yaml:"version"`                         // of the format: 1
 	Treatment bool    `json:"treatment,omitempty" yaml:"treatment,omitempty"` // keep the entries of treatment when resolved (metrics.md §3, group 7); else they are left out
 	Entries   []Entry `json:"entries" yaml:"entries"`
+
+	LeftOut []Dropped `json:"-" yaml:"-"` // set by Resolve: columns of the own feature table that are no features, as table.column, with the mend
 }
 
 // catalogueVersion is the format this package reads and writes.

@@ -28,6 +28,7 @@ type compiler struct {
 	lives   bool                // the table of the eligible tells lifeColumns
 	scans   []*scan
 	located map[string]located // the sources of the scans
+	own     *ownBound          // the own feature table; nil where no entry reads it, or it is not there
 }
 
 // scan is one pass over a source: one row per customer with the aggregates that some entries need.
@@ -43,6 +44,9 @@ func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entr
 	c := &compiler{store: s, cutoff: cutoff, now: milliseconds(cutoff), span: map[string]int{}, located: map[string]located{}}
 	var err error
 	if c.first, err = s.firstRows(ctx, cutoff); err != nil {
+		return nil, err
+	}
+	if c.own, err = s.ownTable(ctx, entries); err != nil {
 		return nil, err
 	}
 	if c.silent, err = s.silentColumns(ctx, cutoff, entries); err != nil {
@@ -64,7 +68,7 @@ func newCompiler(ctx context.Context, s *Store, cutoff time.Time, entries []Entr
 
 // widen notes how far back the windows of a measure reach.
 func (c *compiler) widen(m Measure) {
-	if m.Window > 0 && !m.Current {
+	if m.Window > 0 && !m.Current && m.Source != OwnFeatures {
 		c.span[m.Source] = max(c.span[m.Source], m.Window+m.Offset)
 	}
 	if n := forms[m.Form]; n.periods && n.column != noColumn && !slices.Contains(c.periods, m.Column) {
@@ -178,6 +182,9 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 	if s.span > 0 {
 		r.From = c.cutoff.AddDate(0, 0, -s.span)
 	}
+	if s.source == OwnFeatures {
+		return c.groupSQL(s, c.own.newestSQL(s.columns, r)), nil
+	}
 	from, ok := c.located[s.source]
 	if !ok { // once for all ranges
 		var err error
@@ -190,11 +197,16 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 	if err != nil {
 		return "", err
 	}
+	return c.groupSQL(s, rows), nil
+}
+
+// groupSQL is the subquery of a scan over its rows.
+func (c *compiler) groupSQL(s *scan, rows string) string {
 	aggregates := make([]string, len(s.aggregates))
 	for i, a := range s.aggregates {
 		aggregates[i] = fmt.Sprintf(",\n        %s AS a%d", a, i)
 	}
-	return "(\n    SELECT\n        customer_id" + strings.Join(aggregates, "") + "\n    FROM " + rows + "\n    GROUP BY customer_id\n)", nil
+	return "(\n    SELECT\n        customer_id" + strings.Join(aggregates, "") + "\n    FROM " + rows + "\n    GROUP BY customer_id\n)"
 }
 
 // daysAgo is x: whole days from a row to the cutoff. x < w iff the row lies in [T-w, T).

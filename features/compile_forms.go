@@ -27,6 +27,9 @@ func (c *compiler) unscaled(m Measure) string {
 	case Tenure:
 		return c.tenure()
 	}
+	if m.Source == OwnFeatures {
+		return c.ownColumn(m, noValue)
+	}
 	first, ok := c.first[m.Source]
 	if !ok || slices.ContainsFunc(append(sortedKeys(m.Where), m.Column), func(name string) bool { return c.silent[m.Source+"."+name] }) {
 		return noValue
@@ -288,6 +291,9 @@ func (c *compiler) attribute(m Measure) string {
 
 // level is the SQL of a categorical entry: a text, "" = missing.
 func (c *compiler) level(m Measure) string {
+	if m.Source == OwnFeatures {
+		return c.ownColumn(m, "''")
+	}
 	if _, ok := c.first[m.Source]; !ok {
 		return "''"
 	}

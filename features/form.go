@@ -118,7 +118,7 @@ func (e Entry) check() string {
 	if e.Top < 0 || e.Top > 0 && e.Each == "" {
 		return "top is the positive size of a family"
 	}
-	if e.Each != "" {
+	if e.Each != "" && !(e.Each == ownColumns && e.Measure.Source == OwnFeatures) {
 		src, ok := sourceNamed(e.familySource())
 		isText := false
 		if ok {
@@ -137,7 +137,7 @@ func (e Entry) check() string {
 
 // checkKind holds text to the unit level and numbers to the others.
 func (e Entry) checkKind() string {
-	if e.Each == attributesColumn || e.Measure.Column == attributesColumn {
+	if e.Each == attributesColumn || e.Measure.Column == attributesColumn || e.Measure.Source == OwnFeatures && e.Measure.Form == Attribute {
 		return "" // numeric or categorical as its values are
 	}
 	isText := false
@@ -185,11 +185,14 @@ func (m *Measure) check(each string) string {
 		return m.checkNumbers(fault)
 	}
 	if n.source {
+		if m.Source == OwnFeatures {
+			return m.checkOwn(each, fault)
+		}
 		if _, ok := sourceNamed(m.Source); !ok {
-			return fault("unknown source %q; there are %v", m.Source, sourceNames())
+			return fault("unknown source %q; there are %v, %s", m.Source, sourceNames(), OwnFeatures)
 		}
 		if m.Source == Customers != (m.Form == Attribute) {
-			return fault("attributes, and nothing else, come from customers")
+			return fault("attributes, and nothing else, come from customers and features")
 		}
 		if n.periods && m.Source != Subscriptions {
 			return fault("is for subscriptions")
@@ -221,6 +224,17 @@ func (m *Measure) check(each string) string {
 		if len(m.Where[c]) == 0 {
 			return fault("where: %s names no value", c)
 		}
+	}
+	return m.checkNumbers(fault)
+}
+
+// checkOwn is check for a column of the own feature table, whose type is not known yet.
+func (m *Measure) checkOwn(each string, fault func(string, ...any) string) string {
+	if m.Form != Attribute {
+		return fault("of %s only attributes are read, as they stand: form: attribute", OwnFeatures)
+	}
+	if (m.Column == "") != (each == ownColumns) || m.Key != "" || m.Offset != 0 || m.Life != 0 || m.Where != nil || m.Current {
+		return fault("reads one column of your feature table, and takes no more than a window, the greatest age of its row in days")
 	}
 	return m.checkNumbers(fault)
 }

@@ -250,6 +250,13 @@ func (s *Store) populationSQL(ctx context.Context, c ChurnSpec, cutoff time.Time
 		}
 		union = append(union, facts(rows, tells))
 	}
+	own, err := s.OwnRows(ctx, cutoff)
+	if err != nil {
+		return "", err
+	}
+	if own != "" { // its customers exist, and it tells nothing of their lives
+		union = append(union, facts(own, nil))
+	}
 	periods, err := s.periodsSQL(ctx, cutoff, cutoff)
 	if err != nil {
 		return "", err

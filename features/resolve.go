@@ -39,12 +39,23 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 	}
 	out := &Catalogue{Version: c.Version, Treatment: c.Treatment, Entries: []Entry{}}
 	families := map[string][]string{} // members by source, column and number: families of one column ask once
+	if own, ok, err := s.bindOwn(ctx); err != nil {
+		return nil, fmt.Errorf("resolve the catalogue: %w", err)
+	} else if ok {
+		if err := own.checkOwn(c.Entries, false); err != nil {
+			return nil, err
+		}
+	}
 	for _, e := range c.Entries {
 		if e.Treatment && !c.Treatment {
 			continue
 		}
 		members := []Entry{e}
-		if e.Each != "" {
+		if e.Each == ownColumns {
+			if members, out.LeftOut, err = c.ownMembers(ctx, s, e); err != nil {
+				return nil, fmt.Errorf("resolve %s: %w", e.Name, err)
+			}
+		} else if e.Each != "" {
 			if !e.Measure.served(first) {
 				continue
 			}

@@ -207,5 +207,17 @@ func InputDigest(ctx context.Context, store *features.Store, cutoff time.Time) (
 		}
 		hashText(h, fmt.Sprintf("%s %d %d %d", source.Name, n, sum, parity))
 	}
+	rows, err := store.OwnRows(ctx, cutoff)
+	if err != nil {
+		return "", fmt.Errorf("digest of %s: %w", features.OwnFeatures, err)
+	}
+	if rows != "" {
+		var n, sum, parity uint64
+		query := "SELECT count(), sum(hash), groupBitXor(hash) FROM (SELECT cityHash64(customer_id, at, ingested_at, row_hash) AS hash FROM " + rows + ")"
+		if err := store.DB.Conn().QueryRow(ctx, query).Scan(&n, &sum, &parity); err != nil {
+			return "", fmt.Errorf("digest of %s: %w", features.OwnFeatures, err)
+		}
+		hashText(h, fmt.Sprintf("%s %d %d %d", features.OwnFeatures, n, sum, parity))
+	}
 	return hex.EncodeToString(h.Sum(nil))[:32], nil
 }
