@@ -88,6 +88,9 @@ type arena struct {
 	settled   map[string]models.Trainer // choices that later origins take over
 	kept      []*shared                 // the newest fits
 	progress  func(string)
+
+	// witness is shown each origin with the fits of its families; nil: nobody looks.
+	witness func(ctx context.Context, o origin, e *encoded, fitted []*Fitted) error
 }
 
 func newArena(p panel, o Options) *arena {
@@ -184,6 +187,11 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 	for _, f := range fitted {
 		if err := record(f.Family, f, x); err != nil {
 			leave(f.Family, err)
+		}
+	}
+	if a.witness != nil {
+		if err := a.witness(ctx, o, e, fitted); err != nil {
+			return false, err
 		}
 	}
 	if a.champion == nil || !t.plays(familyChampion) {

@@ -41,6 +41,7 @@ type TrainReport struct {
 	Calibration  models.Calibration     `json:"calibration"`
 	Leaks        []Leak                 `json:"leaks"` // told, but not stopping
 	Warnings     []string               `json:"warnings"`
+	Anatomy      *Anatomy               `json:"anatomy"`
 	Artifact     string                 `json:"artifact"`
 	Seconds      float64                `json:"seconds"`
 }
@@ -64,7 +65,9 @@ func train(ctx context.Context, p panel, o Options) (*TrainReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := learn(ctx, p, o, champion.recipe())
+	a := newArena(p, o)
+	a.champion = champion.recipe()
+	l, err := a.learn(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +84,12 @@ type lesson struct {
 	artifact *models.Artifact
 	arena    *arena
 	measured *tournament
+	newest   *features.Dataset // some raw rows of the newest cutoff, to compare models on
 }
 
-// learn lints the columns, measures every family and the champion's recipe (nil = none) on later cutoffs, chooses a family and refits it on
-// all cutoffs.
-func learn(ctx context.Context, p panel, o Options, champion *recipe) (*lesson, error) {
+// learn lints the columns, measures every family and the champion's recipe on later cutoffs, chooses a family and refits it on all cutoffs.
+func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
+	p := a.panel
 	cutoffs, err := knownCutoffs(ctx, p, o)
 	if err != nil {
 		return nil, err
@@ -110,8 +114,6 @@ func learn(ctx context.Context, p panel, o Options, champion *recipe) (*lesson, 
 	if err != nil {
 		return nil, err
 	}
-	a := newArena(p, o)
-	a.champion = champion
 	measured, notes, err := measure(ctx, a, cutoffs, all)
 	if err != nil {
 		return nil, err
@@ -136,7 +138,15 @@ func learn(ctx context.Context, p panel, o Options, champion *recipe) (*lesson, 
 	for _, l := range told {
 		report.Warnings = append(report.Warnings, l.String())
 	}
-	return &lesson{report: report, artifact: artifact, arena: a, measured: measured}, stamp(artifact, report.Models)
+	if err := stamp(artifact, report.Models); err != nil {
+		return nil, err
+	}
+	newest := newestRows(all)
+	newest = newest.Take(sampleRows(newest.Customer, changedRows, o.Seed))
+	if report.Anatomy, err = a.dissect(ctx, all, artifact, measured); err != nil {
+		return nil, err
+	}
+	return &lesson{report: report, artifact: artifact, arena: a, measured: measured, newest: newest}, nil
 }
 
 // measure plays the tournament over the newest origins. Where no cutoff is late enough to be a test, the families are measured across customers
@@ -285,6 +295,11 @@ func settle(ctx context.Context, l *lesson, o Options, champion *standing) error
 	j.Over = champion.address()
 	l.report.Gate = j.gate()
 	l.report.Verdict = append(l.report.Verdict, j.Verdict...)
+	if champion != nil {
+		if l.report.Anatomy.Change, err = l.arena.compare(l.artifact, l.report.Anatomy.Features, champion, l.newest, l.measured); err != nil {
+			return err
+		}
+	}
 	told, err := json.Marshal(l.report)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
