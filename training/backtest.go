@@ -94,7 +94,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 		return nil, err
 	}
 	report := &BacktestReport{
-		Models: table(t, o.Seed), Dropped: listed(t.Dropped), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
+		Models: table(t, o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, t.Dropped)), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
 	}
 	for _, one := range t.Origins {
 		report.Cutoffs = append(report.Cutoffs, one.Test.UTC())

@@ -129,7 +129,7 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 	}
 	report := &TrainReport{
 		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
-		TrainedUntil: artifact.TrainedUntil, Models: table(measured, o.Seed), Dropped: listed(dropped), Calibration: artifact.Calibration,
+		TrainedUntil: artifact.TrainedUntil, Models: table(measured, o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
 		Leaks: listed(told), Warnings: listed(measured.Warnings), Verdict: slices.Concat(notes, chosen.Verdict),
 	}
 	for _, c := range artifact.Schema {

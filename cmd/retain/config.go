@@ -52,7 +52,7 @@ type ValueConfig struct {
 	DiscountRate float64  `yaml:"discount_rate"`
 }
 
-// FeaturesConfig names the feature catalogue; null is the one that is shipped.
+// FeaturesConfig names the feature catalogue; null is the one that is shipped, none has no entry: sources.features alone.
 type FeaturesConfig struct {
 	Catalogue *string `yaml:"catalogue"`
 	Treatment bool    `yaml:"treatment"` // the churn model reads contact pressure too
@@ -147,6 +147,9 @@ func (c *Config) resolvePaths() {
 		c.Warehouse.URL = "embedded:" + filepath.Join(folder, dir)
 	}
 	for _, path := range []**string{&c.Features.Catalogue, &c.Actions.Catalogue, &c.Schedule.Import.Folder} {
+		if path == &c.Features.Catalogue && *path != nil && **path == noCatalogue {
+			continue
+		}
 		if p := *path; p != nil && *p != "" && !filepath.IsAbs(*p) { // an empty one is a slip of the pen, see problems
 			resolved := filepath.Join(folder, *p)
 			*path = &resolved
@@ -212,6 +215,9 @@ func (c *Config) problems() []string {
 			wrong(x.key, "is empty; null is the one that is shipped")
 		}
 	}
+	if _, own := c.Sources[features.OwnFeatures]; !own && c.Features.Catalogue != nil && *c.Features.Catalogue == noCatalogue {
+		wrong("features.catalogue", "none leaves no feature: name the table of your own in sources.features, or write ./none for a file of that name")
+	}
 	if !slices.Contains([]string{"week", "month", "renewal"}, c.Snapshots.Every) {
 		wrong("snapshots.every", "%q is none of week, month, renewal", c.Snapshots.Every)
 	}
@@ -255,17 +261,27 @@ func (c *Config) valueTerms() actions.ValueTerms {
 	return actions.ValueTerms{PerCustomer: c.Value.PerCustomer, GrossMargin: c.Value.GrossMargin, DiscountRate: c.Value.DiscountRate}
 }
 
-// catalogue reads the configured feature catalogue, or the one that is shipped.
+// noCatalogue as features.catalogue leaves the features to sources.features.
+const noCatalogue = "none"
+
+// catalogue reads the configured feature catalogue, or the one that is shipped, and adds the columns of sources.features.
 func (c *Config) catalogue() (*features.Catalogue, error) {
 	catalogue := features.DefaultCatalogue()
-	if c.Features.Catalogue != nil {
-		text, err := os.ReadFile(*c.Features.Catalogue)
+	switch file := c.Features.Catalogue; {
+	case file == nil:
+	case *file == noCatalogue:
+		catalogue = features.EmptyCatalogue()
+	default:
+		text, err := os.ReadFile(*file)
 		if err != nil {
 			return nil, usagef("features.catalogue: %v", err)
 		}
 		if catalogue, err = features.ParseCatalogue(text); err != nil {
-			return nil, usagef("%s: %v", *c.Features.Catalogue, err)
+			return nil, usagef("%s: %v", *file, err)
 		}
+	}
+	if own, ok := c.Sources[features.OwnFeatures]; ok {
+		catalogue = catalogue.WithOwn(own.MaxAgeDays)
 	}
 	catalogue.Treatment = catalogue.Treatment || c.Features.Treatment
 	return catalogue, nil

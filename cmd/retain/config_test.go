@@ -43,6 +43,9 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 		{"no catalogue", "actions: {catalogue: ''}\n", "actions.catalogue: is empty"},
 		{"no folder", "schedule: {import: {folder: ''}}\n", "schedule.import.folder: is empty"},
 		{"no host", "warehouse: {url: 'https://'}\n", "names no host"},
+		{"no features", "features: {catalogue: none}\n", "features.catalogue: none leaves no feature"},
+		{"own features without a table", "sources: {features: {exclude: [email]}}\n", "sources.features: needs the table"},
+		{"what own features alone take", "sources: {usage: {table: t, exclude: [email]}}\n", "sources.usage: exclude and max_age_days belong to sources.features"},
 		{"bad zone", "schedule: {timezone: Mars}\n", "schedule.timezone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -66,9 +66,12 @@ func (a *app) featuresExportCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(&err)
-			rows, columns, err := s.export(cmd.Context(), cutoff, out, labels)
+			rows, columns, leftOut, err := s.export(cmd.Context(), cutoff, out, labels)
 			if err != nil {
 				return err
+			}
+			for _, d := range leftOut {
+				a.say(d.Name + " is no feature: " + d.Why)
 			}
 			return a.print(map[string]any{"file": out, "cutoff": cutoff, "rows": rows, "features": columns}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s customers × %d features at %s\n", out, spoken.Count(rows), columns, cutoff.Format(time.RFC3339))
@@ -82,27 +85,27 @@ func (a *app) featuresExportCommand() *cobra.Command {
 }
 
 // export writes the eligible customers of the cutoff with every feature of the catalogue and, if asked, their labels.
-func (s *session) export(ctx context.Context, cutoff time.Time, out string, labels bool) (rows, columns int, err error) {
+func (s *session) export(ctx context.Context, cutoff time.Time, out string, labels bool) (rows, columns int, leftOut []features.Dropped, err error) {
 	catalogue, err := s.config.catalogue()
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	if catalogue, err = catalogue.Resolve(ctx, s.store, []time.Time{cutoff}); err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	population, err := s.store.Population(ctx, s.config.Churn, cutoff)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	defer func() { err = errorsJoin(err, population.Close(ctx)) }()
 	snapshot, err := s.store.Snapshot(ctx, catalogue, population)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	var y []float64
 	if labels {
 		if y, err = s.labels(ctx, population); err != nil {
-			return 0, 0, err
+			return 0, 0, nil, err
 		}
 	}
 	write := snapshot.ExportCSV
@@ -110,9 +113,9 @@ func (s *session) export(ctx context.Context, cutoff time.Time, out string, labe
 		write = snapshot.ExportParquet
 	}
 	if err := write(out, y); err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
-	return snapshot.X.Rows(), snapshot.X.Cols(), nil
+	return snapshot.X.Rows(), snapshot.X.Cols(), catalogue.LeftOut, nil
 }
 
 // labels are those of the population, known by the watermark.
