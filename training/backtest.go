@@ -80,6 +80,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err := p.Resolve(ctx, origins[len(origins)-1].Train); err != nil {
 		return nil, err
 	}
+	tellLeftOut(p.Catalogue(), o.Progress)
 	newest, err := stack(ctx, p, origins[len(origins)-1].Train, origins[len(origins)-1].Test)
 	if err != nil {
 		return nil, err

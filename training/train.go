@@ -98,6 +98,7 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 	if err := p.Resolve(ctx, cutoffs); err != nil {
 		return nil, err
 	}
+	tellLeftOut(p.Catalogue(), o.Progress)
 	all, err := stack(ctx, p, cutoffs, o.Until)
 	if err != nil {
 		return nil, err
