@@ -85,12 +85,12 @@ func TestSurvivorProperties(t *testing.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "periods")
 		p := NewPeriods(1e4, rapid.SampledFrom([]int{0, 45, 90}).Draw(t, "silent"))
 		p.Ends = p.Ends[:n]
-		h := rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, "hazards")
+		h := rapid.SliceOfN(rapid.Float64Range(1e-4, 1), n, n).Draw(t, "hazards")
 		horizon := rapid.Float64Range(1, p.Ends[n-1]).Draw(t, "horizon")
 		if p.Silent {
 			horizon = p.Ends[0]
 		}
-		churn := rapid.Float64Range(0, .999).Draw(t, "churn")
+		churn := rapid.Float64Range(.001, .99).Draw(t, "churn")
 		s, err := NewSurvivor(p, h, horizon, churn)
 		if err != nil {
 			t.Fatal(err)
