@@ -19,7 +19,7 @@ var involuntaryReasons = []string{
 const openMs = "4000000000000000"
 
 // periodsSQL yields the FROM-expression of paid periods with started_at < startedBefore as known at known: customer_id, started_ms,
-// end_ms (both milliseconds since 1970), mrr (nullable), cancelled and involuntary (0 or 1). The end is ended_at, else ends_at, else the end of
+// end_ms (both milliseconds since 1970), subscription_id, plan, mrr (nullable), cancelled and involuntary (0 or 1). The end is ended_at, else ends_at, else the end of
 // the billing period that holds cancelled_at (cancelled_at itself without billing_days), else open.
 func (s *Store) periodsSQL(ctx context.Context, startedBefore, known time.Time) (string, error) {
 	// ends_at is read as it stands. The next billing date, which features see in its place where no ingested_at is mapped, lies at or after the
@@ -29,7 +29,7 @@ func (s *Store) periodsSQL(ctx context.Context, startedBefore, known time.Time) 
 	raw := &Store{DB: s.DB, Sources: Sources{Subscriptions: b}}
 	rows, err := raw.rows(ctx, read{
 		Source:  Subscriptions,
-		Columns: []string{"started_at", "ends_at", "ended_at", "cancelled_at", "end_reason", "billing_days", "mrr"},
+		Columns: []string{"subscription_id", "started_at", "ends_at", "ended_at", "cancelled_at", "end_reason", "plan", "billing_days", "mrr"},
 		Cutoff:  known,
 	})
 	if err != nil {
@@ -37,6 +37,8 @@ func (s *Store) periodsSQL(ctx context.Context, startedBefore, known time.Time) 
 	}
 	return fmt.Sprintf(`(SELECT
 customer_id,
+subscription_id,
+plan,
 mrr,
 toUnixTimestamp64Milli(started_at) AS started_ms,
 toUnixTimestamp64Milli(cancelled_at) AS cancelled_ms,

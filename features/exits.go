@@ -1,0 +1,158 @@
+package features
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// Exits are when the eligible customers of a population left after its cutoff, whatever the horizon: a customer has label 1 for a
+// horizon of H days exactly if its exit lies before H. Outages are not looked at.
+type Exits struct {
+	// Days, aligned with Population.Eligible, from T+L to leaving, at least 0. A silence counts with its last instant, just before the churn
+	// horizon has passed in it. +Inf = not seen to leave, or not of its own choice (a failed payment); NaN = left before T+L, or not there at T after all.
+	Days []float64
+	// Seen is for how many days after T+L it is known who left; below 0, nothing is known.
+	Seen float64
+}
+
+// Exits reads them from rows with ingested_at < knownBefore (the zero time means all that is held now), the data being complete before until.
+// In the non-contractual setting a customer leaves when it has been silent for HorizonDays since T+L or since an activity after that.
+func (s *Store) Exits(ctx context.Context, c ChurnSpec, p *Population, until, knownBefore time.Time) (*Exits, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if knownBefore.IsZero() {
+		knownBefore = endOfTime
+	}
+	from, _ := c.labelWindow(p.Cutoff)
+	seen := until.Sub(from)
+	if c.Setting == Contractual {
+		seen -= time.Duration(c.GraceDays) * day
+	}
+	e := &Exits{Days: make([]float64, 0, len(p.eligible)), Seen: seen.Hours() / 24}
+	if len(p.eligible) == 0 {
+		return e, nil
+	}
+	query, err := s.exitsSQL(ctx, c, p, window{from, until.UTC()}, knownBefore.UTC())
+	if err != nil {
+		return nil, fmt.Errorf("exits after %s: %w", p.Cutoff.Format(time.RFC3339), err)
+	}
+	begin := milliseconds(from)
+	for b, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return nil, fmt.Errorf("exits after %s: %w", p.Cutoff.Format(time.RFC3339), err)
+		}
+		exit, fate := b.Int64s("exit_ms"), b.UInt8s("fate")
+		for i, ms := range exit {
+			switch days := float64(ms-begin) / float64(day.Milliseconds()); {
+			case fate[i] == fateLeftInGap || fate[i] == fateLeftBefore:
+				e.Days = append(e.Days, math.NaN())
+			case fate[i] == fateChurned && days < e.Seen:
+				e.Days = append(e.Days, days)
+			default:
+				e.Days = append(e.Days, math.Inf(1))
+			}
+		}
+	}
+	if len(e.Days) != len(p.eligible) {
+		return nil, fmt.Errorf("exits after %s: %d came back for %d eligible customers", p.Cutoff.Format(time.RFC3339), len(e.Days), len(p.eligible))
+	}
+	return e, nil
+}
+
+// exitsSQL yields one row (fate, exit_ms) for each eligible customer, in their order. w begins at T+L and ends where the data do.
+func (s *Store) exitsSQL(ctx context.Context, c ChurnSpec, p *Population, w window, knownBefore time.Time) (string, error) {
+	fill := []string{
+		"{stayed}", fmt.Sprint(fateStayed), "{churned}", fmt.Sprint(fateChurned), "{left_in_gap}", fmt.Sprint(fateLeftInGap),
+		"{left_before}", fmt.Sprint(fateLeftBefore), "{involuntary}", fmt.Sprint(fateInvoluntary), "{eligible}", quoteName(p.Table),
+		"{cutoff}", fmt.Sprint(milliseconds(p.Cutoff)), "{from}", fmt.Sprint(milliseconds(w.from)), "{until}", fmt.Sprint(milliseconds(w.until)),
+		"{grace}", fmt.Sprint(int64(c.GraceDays) * day.Milliseconds()), "{silence}", fmt.Sprint(int64(c.HorizonDays) * day.Milliseconds()),
+	}
+	const whose = "WHERE customer_id IN (SELECT customer_id FROM {eligible})"
+	switch c.Setting {
+	case Contractual:
+		periods, err := s.periodsSQL(ctx, w.until, knownBefore)
+		if err != nil {
+			return "", err
+		}
+		return strings.NewReplacer(append(fill, "{periods}", periods)...).Replace(`SELECT toUInt8(multiIf(
+l.paid_ms < {cutoff}, {left_before},
+l.paid_ms < {from}, {left_in_gap},
+has(l.chosen, l.paid_ms), {churned},
+{involuntary})) AS fate,
+l.paid_ms AS exit_ms
+FROM {eligible} AS p
+LEFT JOIN (
+SELECT
+customer_id,
+maxIf(end_ms, started_ms < {cutoff}) AS held_ms,
+arraySort(groupArrayIf((started_ms, end_ms), started_ms >= {cutoff})) AS later,
+arrayFold((paid, x) -> if(x.1 <= paid + {grace}, greatest(paid, x.2), paid), later, held_ms) AS paid_ms,
+groupArrayIf(end_ms, NOT involuntary) AS chosen
+FROM {periods}
+` + whose + ` AND end_ms > started_ms
+GROUP BY customer_id
+) AS l ON l.customer_id = p.customer_id
+ORDER BY p.customer_id
+SETTINGS join_use_nulls = 0`), nil
+	case EventSetting:
+		rows, err := s.rows(ctx, read{Source: c.Event.Source, Columns: append([]string{"at"}, sortedKeys(c.Event.Match)...), From: p.Cutoff, Cutoff: knownBefore})
+		if err != nil {
+			return "", err
+		}
+		return strings.NewReplacer(append(fill, "{rows}", rows, "{match}", matchSQL(c.Event.Match), "{window}", window{p.Cutoff, w.until}.sql("at"))...).Replace(`SELECT toUInt8(multiIf(
+l.leavings = 0, {stayed},
+l.left_ms < {from}, {left_in_gap},
+{churned})) AS fate,
+l.left_ms AS exit_ms
+FROM {eligible} AS p
+LEFT JOIN (
+SELECT customer_id, count() AS leavings, toUnixTimestamp64Milli(min(at)) AS left_ms
+FROM {rows}
+` + whose + ` AND {window} AND {match}
+GROUP BY customer_id
+) AS l ON l.customer_id = p.customer_id
+ORDER BY p.customer_id
+SETTINGS join_use_nulls = 0`), nil
+	}
+	days, err := s.activeDaysSQL(ctx, c, w, knownBefore)
+	if err != nil {
+		return "", err
+	}
+	return strings.NewReplacer(append(fill, "{days}", days)...).Replace(`SELECT
+toUInt8(if(p.gap > 0, {churned}, {stayed})) AS fate,
+if(p.gap > 0, p.active[p.gap] + {silence} - 1, 0) AS exit_ms
+FROM (
+SELECT
+e.customer_id AS customer_id,
+arrayConcat([toInt64({from})], l.active) AS active,
+arrayFirstIndex(silent -> silent >= {silence}, arrayPopFront(arrayDifference(arrayConcat(active, [toInt64({until})])))) AS gap
+FROM {eligible} AS e
+LEFT JOIN (
+SELECT customer_id, arraySort(arrayConcat(groupArray(first_ms), groupArray(last_ms))) AS active
+FROM {days}
+` + whose + `
+GROUP BY customer_id
+) AS l ON l.customer_id = e.customer_id
+) AS p
+ORDER BY p.customer_id
+SETTINGS join_use_nulls = 0`), nil
+}
+
+// activeDaysSQL yields the FROM-expression of the days of activity in the window: customer_id, first_ms and last_ms of each. Within a day there
+// is no silence that could be a churn.
+func (s *Store) activeDaysSQL(ctx context.Context, c ChurnSpec, w window, knownBefore time.Time) (string, error) {
+	var active []string
+	for _, source := range c.LabelSources() {
+		rows, err := s.rows(ctx, read{Source: source, Columns: []string{"at"}, From: w.from, Cutoff: knownBefore})
+		if err != nil {
+			return "", err
+		}
+		active = append(active, "SELECT customer_id, toDate32(at) AS active_day, toUnixTimestamp64Milli(min(at)) AS first_ms, toUnixTimestamp64Milli(max(at)) AS last_ms\nFROM "+rows+
+			"\nWHERE "+w.sql("at")+"\nGROUP BY customer_id, active_day")
+	}
+	return "(\n" + strings.Join(active, "\nUNION ALL\n") + "\n)", nil
+}
