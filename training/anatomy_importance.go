@@ -160,7 +160,7 @@ func permutationRises(ctx context.Context, s *specimen, x *features.Matrix, y []
 	}
 	losses := metrics.RowLosses(before, y)
 	rises = make([]float64, x.Cols())
-	statistics := make([]func(w []float64) float64, x.Cols())
+	rows := make([][]float64, x.Cols())
 	err = spread(ctx, x.Cols(), func(j int) error {
 		rng := rand.New(rand.NewPCG(b.Seed, nameHash(x.Schema[j].Name)))
 		column, rise := slices.Clone(x.X[j]), make([]float64, x.Rows())
@@ -178,34 +178,17 @@ func permutationRises(ctx context.Context, s *specimen, x *features.Matrix, y []
 			}
 		}
 		rises[j] = metrics.Sum(rise) / float64(len(rise))
-		statistics[j] = meanByCustomer(b, rise)
+		rows[j] = rise
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return rises, b.Intervals(statistics...), nil
+	return rises, b.Means(rows...), nil
 }
 
 func nameHash(name string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name)) // a hash never fails
 	return h.Sum64()
-}
-
-// meanByCustomer is the mean of a value per row as a statistic of the bootstrap.
-func meanByCustomer(b *metrics.Bootstrap, x []float64) func(w []float64) float64 {
-	total, rows := make([]float64, b.Groups()), make([]float64, b.Groups())
-	for i, v := range x {
-		total[b.Group[i]] += v
-		rows[b.Group[i]]++
-	}
-	return func(w []float64) float64 {
-		var value, n float64
-		for g, v := range w {
-			value += v * total[g]
-			n += v * rows[g]
-		}
-		return value / n
-	}
 }

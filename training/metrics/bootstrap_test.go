@@ -14,17 +14,17 @@ func TestDrawsArePoisson(t *testing.T) {
 		customers[i] = strconv.Itoa(i)
 	}
 	b := NewBootstrap(9, customers)
-	w := make([]float64, b.Groups())
+	w := make([]uint8, b.Bags())
 	counts := make([]float64, 5)
 	var total, square, n float64
 	for k := range 50 {
 		b.Draw(k, w)
 		for _, v := range w {
-			total += v
-			square += v * v
+			total += float64(v)
+			square += float64(v) * float64(v)
 			n++
 			if v < 5 {
-				counts[int(v)]++
+				counts[v]++
 			}
 		}
 	}
@@ -35,10 +35,10 @@ func TestDrawsArePoisson(t *testing.T) {
 		near(t, "P("+strconv.Itoa(k)+")", c/n, math.Exp(-1-logFactorial(k)), .005)
 	}
 	other := NewBootstrap(9, []string{"7", "unknown"})
-	v, whole := make([]float64, 2), make([]float64, b.Groups())
+	v, whole := make([]uint8, other.Bags()), make([]uint8, b.Bags())
 	other.Draw(3, v)
 	b.Draw(3, whole)
-	if v[0] != whole[7] {
+	if v[other.bag[0]] != whole[b.bag[7]] {
 		t.Error("a customer's draw depends on the company")
 	}
 }

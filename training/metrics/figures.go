@@ -1,9 +1,6 @@
 package metrics
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // Figures are the metrics of one set of rows under one family; undefined ones are null in JSON.
 type Figures struct {
@@ -63,7 +60,10 @@ type Held struct {
 
 // Measure computes the figures of rows: ranks by margin, all else by the probability.
 func Measure(y, margin, p []float64) Figures {
-	r := Rank(margin)
+	return Rank(margin).figures(y, p)
+}
+
+func (r Ranking) figures(y, p []float64) Figures {
 	return Figures{
 		AUC:           Figure(r.AUC(y, nil)),
 		PRAUC:         Figure(r.AveragePrecision(y, nil)),
@@ -87,41 +87,6 @@ func (h Held) AUCDue() *Figure {
 	}
 	auc := Figure(AUC(margin, y, nil))
 	return &auc
-}
-
-// Pool measures a family on its test cutoffs by the pooled rules of metrics.md §5.
-func Pool(name string, held []Held, seed uint64) ModelFigures {
-	out := ModelFigures{Name: name, Folds: make([]FoldFigures, len(held))}
-	all := Concatenate(held)
-	for k, h := range held {
-		out.Folds[k] = FoldFigures{Cutoff: h.Cutoff, Rows: len(h.Y), Positives: Positives(h.Y), Figures: Measure(h.Y, h.Margin, h.P), AUCDue: h.AUCDue()}
-	}
-	b := NewBootstrap(seed, all.Customer)
-	out.Pooled = PooledFigures{Rows: len(all.Y), Positives: Positives(all.Y), Figures: poolFolds(out.Folds)}
-	out.Pooled.Calibration, out.Pooled.LogLossInterval = prove(all.P, all.Y, b)
-	out.Pooled.LogLoss = Figure(LogLoss(all.P, all.Y, nil))
-	out.Pooled.Brier = Figure(Brier(all.P, all.Y, nil))
-	out.Pooled.ECE = out.Pooled.Calibration.ECE
-	return out
-}
-
-// poolFolds takes the means of the rank metrics, weighted by positives, over the cutoffs in which they are defined.
-func poolFolds(folds []FoldFigures) Figures {
-	mean := func(of func(FoldFigures) Figure) Figure {
-		var total, weight float64
-		for _, f := range folds {
-			if v := float64(of(f)); !math.IsNaN(v) {
-				total += float64(f.Positives) * v
-				weight += float64(f.Positives)
-			}
-		}
-		return Figure(total / weight) // 0/0 = NaN: defined in no cutoff
-	}
-	return Figures{
-		AUC:           mean(func(f FoldFigures) Figure { return f.AUC }),
-		PRAUC:         mean(func(f FoldFigures) Figure { return f.PRAUC }),
-		TopDecileLift: mean(func(f FoldFigures) Figure { return f.TopDecileLift }),
-	}
 }
 
 // Concatenate joins the rows of the cutoffs in their order.

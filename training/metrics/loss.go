@@ -68,3 +68,12 @@ func Rarer(y []float64) int {
 	pos := Positives(y)
 	return min(pos, len(y)-pos)
 }
+
+// Sum adds x up in its order, so that the bits are the same everywhere.
+func Sum(x []float64) float64 {
+	s := 0.
+	for _, v := range x {
+		s += v
+	}
+	return s
+}

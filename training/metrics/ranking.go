@@ -105,15 +105,9 @@ func (r Ranking) TruePositives(y []float64, k int) float64 {
 	return found
 }
 
-// TopDecileLift is the positive rate among the k = ⌈n/10⌉ rows of highest score over that of all rows, by the tie rule
-// of [Ranking.TruePositives]; NaN if there is one class only.
+// TopDecileLift is [Ranking.LiftAt] the k = ⌈n/10⌉ rows of highest score; NaN if there is one class only.
 func (r Ranking) TopDecileLift(y []float64) float64 {
-	n, pos := len(y), Positives(y)
-	if pos == 0 || pos == n {
-		return math.NaN()
-	}
-	k := (n + 9) / 10
-	return r.TruePositives(y, k) / float64(k) / (float64(pos) / float64(n))
+	return r.LiftAt(y, (len(y)+9)/10)
 }
 
 // AUC is [Ranking.AUC] of one use.
