@@ -44,7 +44,7 @@ func (a *app) trainCommand() *cobra.Command {
 	}
 	churn.Flags().StringVar(&until, "until", "", "train as if it were this instant: only labels known by then")
 	churn.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
-	return group("train", "Train a model", churn)
+	return group("train", "Train a model", churn, a.trainLoyaltyCommand())
 }
 
 func (a *app) backtestCommand() *cobra.Command {
