@@ -150,7 +150,7 @@ func (a *app) trainingOptions(s *session, seed uint64) (training.Options, error)
 	}
 	return training.Options{
 		Store: s.store, Catalogue: catalogue, Churn: s.config.Churn, Grid: s.config.Snapshots, Seed: seed,
-		Registry: s.db, Progress: a.say, MaxAge: time.Duration(s.config.Train.MaxAgeDays) * 24 * time.Hour, Allowed: s.config.Train.AllowLeaks,
+		Registry: s.db, Who: operator(), Progress: a.say, MaxAge: time.Duration(s.config.Train.MaxAgeDays) * 24 * time.Hour, Allowed: s.config.Train.AllowLeaks,
 	}, nil
 }
 

@@ -61,7 +61,7 @@ func TestWrongUsage(t *testing.T) {
 		{"unknown source", []string{"import", "gossip", "x.csv"}, "gossip"},
 		{"no such data set", []string{"demo", "--dataset", "enron"}, "--dataset"},
 		{"group alone", []string{"keys"}, "create, list, revoke"},
-		{"group alone as JSON", []string{"models", "--json"}, "list, show"},
+		{"group alone as JSON", []string{"models", "--json"}, "list, show, "},
 		{"too many versions", []string{"models", "show", "1", "2"}, "unexpected argument"},
 		{"key without a scope", []string{"keys", "create"}, "scope"},
 		{"simulation without a size", []string{"simulate", "--days", "365"}, "--customers"},

@@ -1,54 +1,90 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"retain/features"
-	"retain/internal/atomicfile"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
-	"retain/models"
 	"retain/training"
 )
 
+// modelKinds are what models of the registry tell.
+var modelKinds = []string{training.KindChurn, "loyalty"}
+
 func (a *app) modelsCommand() *cobra.Command {
-	return group("models", "The registry of trained models", a.modelsListCommand(), a.modelsShowCommand())
+	kind := modelKind(training.KindChurn)
+	cmd := group("models", "The registry of trained models", a.modelsListCommand(&kind), a.modelsShowCommand(&kind), a.modelsChampionCommand(&kind), a.modelsHistoryCommand(&kind),
+		a.modelsPromoteCommand(&kind), a.modelsRollbackCommand(&kind), a.modelsShadowCommand(&kind))
+	cmd.PersistentFlags().Var(&kind, "kind", "what the models tell: "+strings.Join(modelKinds, " or "))
+	return cmd
 }
 
-func (a *app) modelsListCommand() *cobra.Command {
-	return &cobra.Command{
+// modelKind is the value of --kind.
+type modelKind string
+
+func (k *modelKind) String() string { return string(*k) }
+
+// Type is the word for the value in the help.
+func (k *modelKind) Type() string { return "kind" }
+
+// Set takes one of modelKinds.
+func (k *modelKind) Set(text string) error {
+	if !slices.Contains(modelKinds, text) {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(modelKinds, ", "))
+	}
+	*k = modelKind(text)
+	return nil
+}
+
+func (a *app) modelsListCommand(kind *modelKind) *cobra.Command {
+	var atText string
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the registered models, newest first; the champion scores",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			var at time.Time
+			if atText != "" {
+				if at, err = instant("at", atText); err != nil {
+					return err
+				}
+			}
 			s, err := a.open(cmd.Context(), "models list", reading)
 			if err != nil {
 				return err
 			}
 			defer s.close(&err)
-			models, err := s.db.Models(cmd.Context(), training.KindChurn)
+			rows, err := s.db.Models(cmd.Context(), string(*kind))
 			if err != nil {
 				return err
 			}
-			champion, err := s.db.ChampionModel(cmd.Context(), training.KindChurn)
-			if err != nil && !errors.Is(err, warehouse.ErrNoModel) {
+			meant, err := s.meanings(cmd.Context(), string(*kind), at)
+			if err != nil {
 				return err
 			}
-			listed := make([]listedModel, len(models))
-			for i, m := range models {
-				listed[i] = listedModel{m.Name, int(m.Version), m.Family, m.CreatedAt, int(m.Rows), int(m.Positives), m.Artifact, m.Artifact == champion.Artifact}
+			listed := []listedModel{}
+			for _, m := range rows {
+				if at.IsZero() || !m.CreatedAt.After(at) {
+					listed = append(listed, listedOf(m, meant))
+				}
 			}
-			return a.print(map[string]any{"models": listed}, func(w io.Writer) { printModels(w, listed) })
+			return a.print(map[string]any{"models": listed}, func(w io.Writer) { printModels(w, string(*kind), listed) })
 		},
 	}
+	cmd.Flags().StringVar(&atText, "at", "", "the registry as it stood at this instant: a date is its 00:00 UTC (default: now)")
+	return cmd
 }
 
 // listedModel is one model in the JSON of `retain models list`.
@@ -61,106 +97,89 @@ type listedModel struct {
 	Positives int       `json:"positives"`
 	Artifact  string    `json:"artifact"`
 	Champion  bool      `json:"champion"`
+	Aliases   []string  `json:"aliases"` // what it is: champion, challenger, shadow
 }
 
-func printModels(w io.Writer, models []listedModel) {
+func listedOf(m warehouse.ModelRow, meant map[string]string) listedModel {
+	l := listedModel{Name: m.Name, Version: int(m.Version), Family: m.Family, CreatedAt: m.CreatedAt.UTC(), Rows: int(m.Rows), Positives: int(m.Positives), Artifact: m.Artifact, Aliases: []string{}}
+	for _, alias := range []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow} {
+		if meant[alias] == m.Artifact {
+			l.Aliases = append(l.Aliases, alias)
+		}
+	}
+	l.Champion = meant[warehouse.AliasChampion] == m.Artifact
+	return l
+}
+
+// meanings are the artifacts that the aliases of a kind mean at an instant; zero: now. A champion is no challenger, and no shadow; a shadow whose time is over is
+// none.
+func (s *session) meanings(ctx context.Context, kind string, at time.Time) (map[string]string, error) {
+	meant := map[string]string{}
+	for _, alias := range []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow} {
+		r, err := s.db.Alias(ctx, kind, alias, at)
+		switch {
+		case errors.Is(err, warehouse.ErrNoAlias):
+		case err != nil:
+			return nil, err
+		case r.Artifact != "" && r.Artifact != meant[warehouse.AliasChampion]:
+			meant[alias] = r.Artifact
+		}
+	}
+	if at.IsZero() && meant[warehouse.AliasShadow] != "" {
+		shadow, err := s.db.Shadow(ctx, kind)
+		if err != nil {
+			return nil, err
+		}
+		if shadow.Over {
+			delete(meant, warehouse.AliasShadow)
+		}
+	}
+	return meant, nil
+}
+
+func printModels(w io.Writer, kind string, models []listedModel) {
 	if len(models) == 0 {
-		fmt.Fprintln(w, "no model yet: `retain train churn`")
+		fmt.Fprintf(w, "no %s model yet: `retain train %s`\n", kind, kind)
 		return
 	}
 	table(w, func(line func(string, ...any)) {
-		line("model\tfamily\ttrained\trows\tchurned\tartifact\t")
+		line("model\tfamily\ttrained\trows\tpositive\tartifact\t")
 		for _, m := range models {
-			mark := ""
-			if m.Champion {
-				mark = "champion"
-			}
-			line("%s v%d\t%s\t%s\t%s\t%s\t%s\t%s", m.Name, m.Version, m.Family, m.CreatedAt.Format(time.DateTime), spoken.Count(m.Rows), spoken.Count(m.Positives), m.Artifact, mark)
+			line("%s v%d\t%s\t%s\t%s\t%s\t%s\t%s", m.Name, m.Version, m.Family, m.CreatedAt.Format(time.DateTime), spoken.Count(m.Rows), spoken.Count(m.Positives), shortArtifact(m.Artifact),
+				strings.Join(m.Aliases, ", "))
 		}
 	})
 }
 
-func (a *app) modelsShowCommand() *cobra.Command {
-	var out string
-	cmd := &cobra.Command{
-		Use:   "show [VERSION]",
-		Short: "Show a model, the champion by default; --out exports its artifact",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			s, err := a.open(cmd.Context(), "models show", reading)
-			if err != nil {
-				return err
-			}
-			defer s.close(&err)
-			entry, err := s.registered(cmd, args)
-			if err != nil {
-				return err
-			}
-			if out != "" {
-				if err := atomicfile.Write(out, 0o644, entry.row.Blob); err != nil {
-					return err
-				}
-			}
-			champion, err := s.db.ChampionModel(cmd.Context(), training.KindChurn)
-			if err != nil && !errors.Is(err, warehouse.ErrNoModel) {
-				return err
-			}
-			return a.print(cardOf(entry, entry.row.Artifact == champion.Artifact), func(w io.Writer) { printCard(w, entry, out) })
-		},
-	}
-	cmd.Flags().StringVar(&out, "out", "", "the file to export the artifact to")
-	return cmd
+// shortArtifact is the beginning of a content address, for people.
+func shortArtifact(address string) string {
+	return address[:min(len(address), len("sha256:")+12)]
 }
 
-func (s *session) registered(cmd *cobra.Command, args []string) (registered, error) {
-	if len(args) == 0 {
-		return s.champion(cmd.Context())
-	}
-	version, err := strconv.ParseUint(strings.TrimPrefix(args[0], "v"), 10, 32)
+// versionArgument takes one VERSION.
+func versionArgument(cmd *cobra.Command, text string) (uint32, error) {
+	version, err := strconv.ParseUint(strings.TrimPrefix(text, "v"), 10, 32)
 	if err != nil || version < 1 {
-		return registered{}, usagef("models show: %q is no version; `retain models list` has them", args[0])
+		return 0, usagef("%s: %q is no version; `retain models list` has them", cmd.CommandPath(), text)
 	}
-	return s.version(cmd.Context(), uint32(version))
+	return uint32(version), nil
 }
 
-// modelCard is the JSON of `retain models show`.
-type modelCard struct {
-	listedModel
-	Churn        features.ChurnSpec `json:"churn"`
-	Features     []string           `json:"features"`
-	Bands        models.Bands       `json:"bands"`
-	Calibration  models.Calibration `json:"calibration"`
-	Cutoffs      []time.Time        `json:"cutoffs"`
-	TrainedUntil time.Time          `json:"trained_until"`
-	Seed         uint64             `json:"seed"`
-	Training     json.RawMessage    `json:"training"` // the report of the training
+// operator is who sits at the command line: the user of the system.
+func operator() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(os.Getuid())
 }
 
-func cardOf(r registered, champion bool) modelCard {
-	m := r.artifact
-	card := modelCard{
-		listedModel: listedModel{r.row.Name, int(r.row.Version), r.row.Family, r.row.CreatedAt, int(r.row.Rows), int(r.row.Positives), r.row.Artifact, champion},
-		Churn:       m.Churn, Bands: m.Bands, Calibration: m.Calibration, Cutoffs: m.Cutoffs, TrainedUntil: m.TrainedUntil, Seed: m.Seed,
-		Training: json.RawMessage(r.row.Report),
+// gateOf is the gate's verdict on a model; ok is false for one that was registered before verdicts were kept.
+func gateOf(m warehouse.ModelRow) (g training.GateVerdict, ok bool) {
+	var report struct {
+		Gate *training.GateVerdict `json:"gate"`
 	}
-	for _, column := range m.Schema {
-		card.Features = append(card.Features, column.Name)
+	if json.Unmarshal([]byte(m.Report), &report) != nil || report.Gate == nil {
+		return g, false
 	}
-	return card
-}
-
-func printCard(w io.Writer, entry registered, out string) {
-	m := entry.artifact
-	fmt.Fprintf(w, "%s v%d: %s, %d features, trained on %s rows (%s churned) of %d cutoffs, known until %s\n", m.Name, entry.row.Version, m.Family,
-		len(m.Schema), spoken.Count(m.Rows), spoken.Count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
-	fmt.Fprintf(w, "churn: %s within %d days after a gap of %d; bands: high from %.3f, medium from %.3f\n", m.Churn.Setting, m.Churn.HorizonDays, m.Churn.GapDays, m.Bands.High, m.Bands.Medium)
-	fmt.Fprintf(w, "artifact %s\n", entry.row.Artifact)
-	if out != "" {
-		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, spoken.Count(len(entry.row.Blob)))
-	}
+	return *report.Gate, true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"retain/internal/warehouse"
 	"retain/models"
@@ -22,18 +23,31 @@ type registered struct {
 
 // champion is the churn model that scores; errNoChampion if there is none.
 func (s *session) champion(ctx context.Context) (registered, error) {
-	row, err := s.db.ChampionModel(ctx, training.KindChurn)
+	return s.championOf(ctx, training.KindChurn)
+}
+
+// championOf is the model of a kind that serves. Its error, if there is none, is errNoChampion for churn.
+func (s *session) championOf(ctx context.Context, kind string) (registered, error) {
+	row, err := s.db.ChampionModel(ctx, kind)
 	if errors.Is(err, warehouse.ErrNoModel) {
-		return registered{}, errNoChampion
+		if kind == training.KindChurn {
+			return registered{}, errNoChampion
+		}
+		return registered{}, noChampionAt(kind, time.Time{})
 	}
 	return decoded(row, err)
 }
 
 // version is the churn model of a version.
 func (s *session) version(ctx context.Context, version uint32) (registered, error) {
-	row, err := s.db.ModelByVersion(ctx, training.KindChurn, version)
+	return s.versionOf(ctx, training.KindChurn, version)
+}
+
+// versionOf is the model of a kind and version.
+func (s *session) versionOf(ctx context.Context, kind string, version uint32) (registered, error) {
+	row, err := s.db.ModelByVersion(ctx, kind, version)
 	if errors.Is(err, warehouse.ErrNoModel) {
-		return registered{}, fmt.Errorf("there is no version %d; `retain models list` has them", version)
+		return registered{}, fmt.Errorf("there is no version %d of %s; `retain models list` has them", version, kind)
 	}
 	return decoded(row, err)
 }
