@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"retain/features"
+	"retain/internal/warehouse"
 	"retain/training/metrics"
 )
 
@@ -33,10 +34,24 @@ func newCard(d *Document) card {
 		fact{Name: "Bands", Figure: fmt.Sprintf("high from %s, medium from %s", percent(d.Bands.High), percent(d.Bands.Medium))},
 	)
 	for _, p := range d.Promotions {
-		c.Facts = append(c.Facts, fact{Name: "Promoted", Figure: day(p.At) + " by " + p.Who})
+		c.Facts = append(c.Facts, fact{Name: "Champion since", Figure: day(p.At) + ", " + actionWords(p.Action) + " by " + p.Who})
 	}
 	c.Facts = append(c.Facts, fact{Name: "Seed", Figure: fmt.Sprint(d.Seed)}, fact{Name: "Artifact", Figure: d.Model.Artifact, Code: true})
 	return c
+}
+
+// actionWords tells how a model became champion.
+func actionWords(action string) string {
+	switch action {
+	case warehouse.ActionForced:
+		return "by force, against the gate,"
+	case warehouse.ActionRolledBack:
+		return "brought back by a rollback,"
+	case warehouse.ActionPromoted:
+		return "promoted by hand"
+	default:
+		return "promoted by the gate, run"
+	}
 }
 
 // purpose says what the probability is of, and of whom.
@@ -120,7 +135,7 @@ func ranking(d *Document, f *metrics.ModelFigures) toned {
 // honesty tells whether its probabilities may be taken at their word.
 func honesty(f *metrics.ModelFigures) toned {
 	c := f.Pooled.Calibration
-	oe := fmt.Sprintf("%s left for every 100 expected (95 %%: %s)", decimal(100*float64(c.ObservedExpected), 0), interval(c.OEInterval, func(v float64) string { return decimal(100*v, 0) }))
+	oe := fmt.Sprintf("%s left for every 100 expected (95 %%: %s)", decimal(100*float64(c.ObservedExpected), 1), interval(c.OEInterval, func(v float64) string { return decimal(100*v, 1) }))
 	if c.Pass {
 		return toned{"Its probabilities can be taken at their word: on rows it had not seen, " + oe + ".", "good"}
 	}
@@ -194,22 +209,40 @@ func limits(d *Document) []string {
 func tiles(d *Document, f *metrics.ModelFigures) []fact {
 	p := f.Pooled
 	base := share(p.Positives, p.Rows)
-	loss := fact{Name: "Log loss", Figure: decimal(float64(p.LogLoss), 4), Note: "95 %: " + interval(p.LogLossInterval, func(v float64) string { return decimal(v, 4) })}
+	loss := fact{Name: "Log loss", Figure: decimal(float64(p.LogLoss), 4), Note: ninetyFive(p.LogLossInterval, four)}
 	if b := d.family("base_rate"); b != nil && d.Model.Family != "base_rate" {
-		loss.Note += "; base rate alone " + decimal(float64(b.Pooled.LogLoss), 4)
+		loss.Note += "base rate alone " + four(float64(b.Pooled.LogLoss))
 	}
 	tests := plural(len(f.Folds), "later cutoff")
 	if !outOfTime(d) {
 		tests = plural(len(f.Folds), "cutoff") + ", other customers"
 	}
 	return []fact{
-		{Name: "AUC", Figure: decimal(float64(p.AUC), 3), Note: "0.5 is chance, 1 perfect"},
-		{Name: "Lift of the top tenth", Figure: decimal(float64(p.TopDecileLift), 2) + " ×", Note: "the share that left, against the mean"},
+		{Name: "AUC", Figure: three(float64(p.AUC)), Note: ninetyFive(p.AUCInterval, three) + "0.5 is chance, 1 perfect"},
+		{Name: "Lift of the top tenth", Figure: two(float64(p.TopDecileLift)) + " ×", Note: ninetyFive(p.TopDecileLiftInterval, two) + "the share that left, against the mean"},
 		loss,
-		{Name: "Observed / expected", Figure: decimal(float64(p.Calibration.ObservedExpected), 3), Note: "95 %: " + interval(p.Calibration.OEInterval, func(v float64) string { return decimal(v, 3) })},
+		{Name: "Observed / expected", Figure: decimal(float64(p.Calibration.ObservedExpected), 3), Note: ninetyFive(p.Calibration.OEInterval, three) + "1 is perfect"},
 		{Name: "Calibration error", Figure: decimal(float64(p.ECE), 4), Note: "chance alone makes up to " + decimal(float64(p.Calibration.NoiseBand), 4)},
 		{Name: "Left within the horizon", Figure: percent(base), Note: fmt.Sprintf("of %s at %s", plural(p.Rows, "test row"), tests)},
 	}
 }
 
+// ninetyFive begins a note with an interval; an undefined one is left out.
+func ninetyFive(of metrics.Interval, write func(float64) string) string {
+	if words := interval(of, write); words != "" {
+		return "95 %: " + words + "; "
+	}
+	return ""
+}
+
 func share(part, whole int) float64 { return float64(part) / float64(whole) }
+
+// Verdict judges the model in a few sentences: how well it ranks, whether its probabilities hold, whether it beats the simplest rule, and what makes
+// all that less sure.
+func Verdict(d *Document) []string {
+	var out []string
+	for _, v := range verdict(d) {
+		out = append(out, v.Text)
+	}
+	return out
+}

@@ -38,9 +38,10 @@ type Model struct {
 
 // Promotion is one time at which the model became champion.
 type Promotion struct {
-	At  time.Time `json:"at"`
-	Who string    `json:"who"`
-	Why string    `json:"why"`
+	At     time.Time `json:"at"`
+	Action string    `json:"action"` // trained, promoted, forced or rolled_back; see warehouse.AliasRow
+	Who    string    `json:"who"`
+	Why    string    `json:"why"`
 }
 
 // Feature is one feature of the model with its words from the catalogue; those of a flat table have none.
@@ -54,10 +55,10 @@ type Feature struct {
 
 // Registered is a model as the registry holds it.
 type Registered struct {
-	Row        warehouse.ModelRow
-	Champion   bool                     // it scores today
-	Promotions []warehouse.PromotionRow // of its kind
-	Currency   string
+	Row      warehouse.ModelRow
+	Champion bool                 // it scores today
+	History  []warehouse.AliasRow // of the champions of its kind, latest first
+	Currency string
 }
 
 // New reads the document of a registered model. Errors: models.ErrArtifact, a report of the training that cannot be read.
@@ -80,9 +81,9 @@ func New(r Registered) (*Document, error) {
 	}
 	// The registry's copy was written before the version was known and the promotion made.
 	d.Training.Model.Version = d.Model.Version
-	for _, p := range r.Promotions {
+	for _, p := range r.History {
 		if p.Name == r.Row.Name && p.Artifact == r.Row.Artifact {
-			d.Promotions = append(d.Promotions, Promotion{At: p.At.UTC(), Who: p.Who, Why: p.Why})
+			d.Promotions = append(d.Promotions, Promotion{At: p.At.UTC(), Action: p.Action, Who: p.Who, Why: p.Why})
 		}
 	}
 	d.Training.Promoted = len(d.Promotions) > 0

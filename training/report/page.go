@@ -49,7 +49,7 @@ type section struct {
 	ID, Title, Short string
 	Lead             string
 	Empty            string
-	Wide             bool // its figures take more room
+	Beside           bool // its first table stands beside its figure
 	Figures          []drawn
 	Tables           []table
 	Notes            []string
@@ -158,6 +158,36 @@ func heads(names ...string) []heading {
 		out[k] = heading{text, number}
 	}
 	return out
+}
+
+// Layout is the class of the section's figures: one figure has what explains it beside it.
+func (s section) Layout() string {
+	switch {
+	case len(s.Figures) == 1 && s.Beside:
+		return "beside"
+	case len(s.Figures) == 1:
+		return "one"
+	case len(s.Figures) == 2:
+		return "two"
+	default:
+		return ""
+	}
+}
+
+// BesideTable is the table that stands beside the figure.
+func (s section) BesideTable() *table {
+	if s.Layout() != "beside" || len(s.Tables) == 0 {
+		return nil
+	}
+	return &s.Tables[0]
+}
+
+// Below are the tables under the figures.
+func (s section) Below() []table {
+	if s.BesideTable() != nil {
+		return s.Tables[1:]
+	}
+	return s.Tables
 }
 
 func number(text string) cell { return cell{Text: text, Number: true} }

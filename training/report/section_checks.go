@@ -75,7 +75,7 @@ func leaksSection(d *Document) (section, error) {
 
 // changeSection tells what the promotion changed, or would.
 func changeSection(d *Document) (section, error) {
-	s := section{ID: "change", Title: "What changed against the champion", Short: "Change", Wide: true}
+	s := section{ID: "change", Title: "What changed against the champion", Short: "Change", Beside: true}
 	a := d.Training.Anatomy
 	switch {
 	case a == nil:
@@ -132,8 +132,8 @@ func changeFigures(c *training.Change) table {
 		case c.GainInterval[1] < 0:
 			words = "the champion's recipe is surely better"
 		}
-		four := func(v float64) string { return signed(v, 4) }
-		add("Log loss gained", four(float64(c.Gain)), fmt.Sprintf("95 %%: %s; the champion's recipe refitted on the same folds, row by row; %s", interval(c.GainInterval, four), words))
+		gain := func(v float64) string { return signed(v, 4) }
+		add("Log loss gained", gain(float64(c.Gain)), fmt.Sprintf("95 %%: %s; the champion's recipe refitted on the same folds, row by row; %s", interval(c.GainInterval, gain), words))
 	}
 	if c.Rows > 0 {
 		add("Rank correlation", decimal(float64(c.Correlation), 3), "1: both rank all customers alike")

@@ -9,7 +9,7 @@ import (
 
 // familiesSection is the tournament.
 func familiesSection(d *Document) (section, error) {
-	s := section{ID: "families", Title: "Tournament", Short: "Tournament", Wide: true,
+	s := section{ID: "families", Title: "Tournament", Short: "Tournament",
 		Lead: "All families on the same rows of the test cutoffs, none of which they had learned from. The lowest log loss is chosen; within one paired standard error of it, the simpler family."}
 	list := slices.Clone(d.Training.Models)
 	if len(list) == 0 {
@@ -18,22 +18,22 @@ func familiesSection(d *Document) (section, error) {
 	}
 	slices.SortStableFunc(list, func(a, b metrics.ModelFigures) int { return cmp.Compare(a.Pooled.LogLoss, b.Pooled.LogLoss) })
 	var losses []familyLoss
-	out := table{Title: "Figures over all test rows", Folded: false,
+	out := table{Title: "Figures over all test rows",
 		Read: "AUC, average precision and lift are means of the test cutoffs, weighted by those who left; the others are over all rows together. Better is more for the first three and less for the next three.",
-		Head: heads("Family", "#AUC", "#average precision", "#lift of the top tenth", "#log loss", "#Brier", "#calibration error", "#observed / expected", "#fit, s")}
+		Head: heads("Family", "#AUC", "#average precision", "#lift of the top tenth", "#log loss", "#Brier", "#calibration error", "#observed / expected", "calibrated", "#fit, s")}
 	for _, f := range list {
 		p := f.Pooled
 		losses = append(losses, familyLoss{f.Name, float64(p.LogLoss), float64(p.LogLossInterval[0]), float64(p.LogLossInterval[1]), f.Name == d.Model.Family})
-		tone := "good"
+		calibrated := cell{Text: "yes", Tone: "good"}
 		if !p.Calibration.Pass {
-			tone = "bad"
+			calibrated = cell{Text: "no", Tone: "bad"}
 		}
 		out.Rows = append(out.Rows, row{Chosen: f.Name == d.Model.Family, Cells: []cell{
 			{Text: f.Name, Of: familyWords(f.Name)}, number(decimal(float64(p.AUC), 4)), number(decimal(float64(p.PRAUC), 4)), number(decimal(float64(p.TopDecileLift), 2)),
-			{Text: decimal(float64(p.LogLoss), 4), Of: interval(p.LogLossInterval, func(v float64) string { return decimal(v, 4) }), Number: true},
+			{Text: decimal(float64(p.LogLoss), 4), Of: interval(p.LogLossInterval, four), Number: true},
 			number(decimal(float64(p.Brier), 4)), {Text: decimal(float64(p.ECE), 4), Of: "chance " + decimal(float64(p.Calibration.NoiseBand), 4), Number: true},
-			{Text: decimal(float64(p.Calibration.ObservedExpected), 3), Of: interval(p.Calibration.OEInterval, func(v float64) string { return decimal(v, 3) }), Number: true, Tone: tone},
-			number(decimal(f.FitSeconds, 1)),
+			{Text: decimal(float64(p.Calibration.ObservedExpected), 3), Of: interval(p.Calibration.OEInterval, three), Number: true},
+			calibrated, number(decimal(f.FitSeconds, 1)),
 		}})
 	}
 	drawing, err := lossPlot(losses)

@@ -10,11 +10,9 @@ import (
 // unmeasured is why a section of quality is empty.
 const unmeasured = "The family was not measured on rows that it had not learned from."
 
-func three(v float64) string { return decimal(v, 3) }
-
 // reliabilitySection is the proof of calibration.
 func reliabilitySection(d *Document) (section, error) {
-	s := section{ID: "reliability", Title: "Reliability", Short: "Reliability", Wide: true,
+	s := section{ID: "reliability", Title: "Reliability", Short: "Reliability", Beside: true,
 		Lead: "Of the customers who were given a probability of 20 %, do 20 in 100 leave? What is at stake, and the choice of actions, rest on that."}
 	f := d.family(d.Model.Family)
 	if f == nil {
@@ -57,18 +55,18 @@ func proof(c metrics.Reliability) table {
 		return row{Cells: []cell{{Text: name, Of: of}, number(value), number(between), {Text: rule}}}
 	}
 	return table{
-		Title: title, Read: "All three must hold, on rows that the model had not seen.", Head: heads("Figure", "#value", "#95 %", "passes"),
+		Title: title, Read: "All three must hold, on rows that the model had not seen.", Head: heads("Figure", "#value", "#95 %", "passes if"),
 		Rows: []row{
-			line("Observed / expected", "how many left, against the sum of the probabilities", three(float64(c.ObservedExpected)), interval(c.OEInterval, three), "in 0.9 to 1.1, or if the interval holds 1"),
+			line("Observed / expected", "how many left, against the sum of the probabilities", three(float64(c.ObservedExpected)), interval(c.OEInterval, three), "in 0.9 to 1.1, or the interval holds 1"),
 			line("Calibration error", "mean distance from the dashed line, over bins of equal mass", decimal(float64(c.ECE), 4), "chance: to "+decimal(float64(c.NoiseBand), 4), "within what chance makes, or a tenth of the base rate"),
-			line("Slope", "below 1 the probabilities are too bold, above 1 too timid", decimal(float64(c.Slope), 2), interval(c.SlopeInterval, func(v float64) string { return decimal(v, 2) }), "in 0.8 to 1.25, or if the interval holds 1"),
+			line("Slope", "below 1 the probabilities are too bold, above 1 too timid", decimal(float64(c.Slope), 2), interval(c.SlopeInterval, two), "in 0.8 to 1.25, or the interval holds 1"),
 		},
 	}
 }
 
 // gainsSection tells how many of those who leave stand at the top of the list.
 func gainsSection(d *Document) (section, error) {
-	s := section{ID: "gains", Title: "Gains and lift", Short: "Gains", Wide: true,
+	s := section{ID: "gains", Title: "Gains and lift", Short: "Gains",
 		Lead: "A retention team can turn to some customers only. Turning to those at most risk, how many of those who are about to leave does it reach?"}
 	f := d.family(d.Model.Family)
 	if f == nil {
@@ -105,7 +103,7 @@ func gainsSection(d *Document) (section, error) {
 		}
 		out.Rows = append(out.Rows, row{Cells: []cell{
 			{Text: percent(float64(g.Share))}, number(decimal(float64(g.Rows), 0)), number(percent(float64(g.Recall))), number(interval(g.RecallInterval, percent)),
-			number(percent(float64(g.Precision))), number(decimal(float64(g.Lift), 2)), number(interval(g.LiftInterval, func(v float64) string { return decimal(v, 2) })),
+			number(percent(float64(g.Precision))), number(decimal(float64(g.Lift), 2)), number(interval(g.LiftInterval, two)),
 		}})
 	}
 	s.Tables = []table{out}
@@ -140,7 +138,7 @@ func liftByTenth(list []metrics.GainPoint) []float64 {
 
 // profitSection tells what a campaign along the list would earn.
 func profitSection(d *Document) (section, error) {
-	s := section{ID: "profit", Title: "Profit of a campaign", Short: "Profit", Wide: true,
+	s := section{ID: "profit", Title: "Profit of a campaign", Short: "Profit", Beside: true,
 		Lead: "What it would have earned to turn to the customers at most risk, at the test cutoffs, and how far down the list that pays."}
 	f := d.family(d.Model.Family)
 	if f == nil {

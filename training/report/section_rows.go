@@ -14,8 +14,8 @@ const withoutAnatomy = "This model was trained by an earlier retain, which did n
 func rowsSection(d *Document) (section, error) {
 	t := &d.Training
 	s := section{
-		ID: "rows", Title: "Rows and label", Short: "Rows", Wide: true,
-		Lead: question(d.Churn) + fmt.Sprintf(" A row is one such customer at one cutoff, described only by what was known before it; its label was known %s later.", plural(d.Churn.MaturityDays(), "day")),
+		ID: "rows", Title: "Rows and label", Short: "Rows", Beside: true,
+		Lead: fmt.Sprintf("A row is one customer at one cutoff, described only by what was known before it; whether the customer left was known %s later. ", plural(d.Churn.MaturityDays(), "day")) + question(d.Churn),
 	}
 	a := t.Anatomy
 	if a == nil {
@@ -25,11 +25,11 @@ func rowsSection(d *Document) (section, error) {
 	s.Notes = append(s.Notes, fmt.Sprintf("%s of %s, %s (%s) of which left. The customers of one cutoff are much the same as those of the next, so rows are not independent: folds, calibration and intervals keep a customer's rows together.",
 		plural(t.Rows, "row"), plural(a.Customers, "customer"), decimal(float64(t.Positives), 0), percent(share(t.Positives, t.Rows))))
 	var rates []cutoffShare
-	listed := table{Title: "Rows of each cutoff", Folded: len(a.Cutoffs) > 8, Head: heads("Cutoff", "#rows", "#left", "#share that left")}
+	listed := table{Title: "Rows of each cutoff", Folded: len(a.Cutoffs) == 1, Head: heads("Cutoff", "#rows", "#left", "#share that left")}
 	for _, c := range a.Cutoffs {
 		rates = append(rates, cutoffShare{c.Cutoff, share(c.Positives, c.Rows), c.Rows})
 		listed.Rows = append(listed.Rows, row{Cells: []cell{
-			{Text: day(c.Cutoff)}, number(decimal(float64(c.Rows), 0)), number(decimal(float64(c.Positives), 0)), number(percent(share(c.Positives, c.Rows))),
+			{Text: shortDay(c.Cutoff)}, number(decimal(float64(c.Rows), 0)), number(decimal(float64(c.Positives), 0)), number(percent(share(c.Positives, c.Rows))),
 		}})
 	}
 	if len(rates) > 1 {
@@ -67,7 +67,7 @@ func folds(d *Document) []foldLine {
 
 // foldsSection shows what was learned from when, and tested when.
 func foldsSection(d *Document) (section, error) {
-	s := section{ID: "folds", Title: "Folds", Short: "Folds", Wide: true,
+	s := section{ID: "folds", Title: "Folds", Short: "Folds", Beside: true,
 		Lead: "Each family was trained as if it were the test cutoff: from cutoffs whose labels were complete by then, and measured on what came after."}
 	lines := folds(d)
 	if len(lines) == 0 {
@@ -80,7 +80,7 @@ func foldsSection(d *Document) (section, error) {
 	}
 	s.Figures = []drawn{{Title: "Time of each fold", SVG: drawing,
 		Read: "How to read it: a line is a fold, named by its test cutoff (large dot). Small dots are the cutoffs learned from, the pale bar the time in which their labels came true; it ends before the test cutoff. The strong bar is the time that was to be foretold."}}
-	listed := table{Title: "Folds of the chosen family", Head: heads("Test cutoff", "#cutoffs learned from", "#test rows", "#left", "#AUC", "#log loss", "#lift of the top tenth")}
+	listed := table{Title: "Folds of the chosen family", Head: heads("Test cutoff", "#learned from", "#rows", "#left", "#AUC", "#log loss", "#top lift")}
 	own := d.family(d.Model.Family)
 	if own == nil {
 		own = &d.Training.Models[0]
@@ -88,7 +88,7 @@ func foldsSection(d *Document) (section, error) {
 	for k := len(own.Folds) - 1; k >= 0; k-- {
 		f := own.Folds[k]
 		listed.Rows = append(listed.Rows, row{Cells: []cell{
-			{Text: day(f.Cutoff)}, number(fmt.Sprint(len(trainOf(lines, f.Cutoff)))), number(decimal(float64(f.Rows), 0)),
+			{Text: shortDay(f.Cutoff)}, number(fmt.Sprint(len(trainOf(lines, f.Cutoff)))), number(decimal(float64(f.Rows), 0)),
 			number(decimal(float64(f.Positives), 0)), number(decimal(float64(f.AUC), 3)), number(decimal(float64(f.LogLoss), 4)), number(decimal(float64(f.TopDecileLift), 2)),
 		}})
 	}

@@ -39,6 +39,12 @@ func decimal(v float64, decimals int) string {
 	return whole
 }
 
+func two(v float64) string { return decimal(v, 2) }
+
+func three(v float64) string { return decimal(v, 3) }
+
+func four(v float64) string { return decimal(v, 4) }
+
 // signed is decimal with a plus where it grows.
 func signed(v float64, decimals int) string {
 	if v > 0 && finite(v) {
@@ -65,7 +71,7 @@ func percent(v float64) string {
 
 // percentTick is the percent of an axis.
 func percentTick(v float64) string {
-	return strconv.FormatFloat(100*v, 'f', -1, 64) + "%"
+	return strconv.FormatFloat(math.Round(1e6*v)/1e4, 'f', -1, 64) + "%"
 }
 
 // amount writes a value of any size in about three figures.
@@ -109,7 +115,7 @@ func tick(v float64) string {
 }
 
 // interval writes the two ends of an interval.
-func interval(of [2]metrics.Figure, write func(float64) string) string {
+func interval(of metrics.Interval, write func(float64) string) string {
 	lo, hi := float64(of[0]), float64(of[1])
 	if !finite(lo) || !finite(hi) {
 		return ""

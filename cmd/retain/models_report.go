@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"retain/internal/atomicfile"
+	"retain/internal/warehouse"
+	"retain/training/report"
+)
+
+// reportMode lets others read a report: it holds figures of all customers together and of no single one.
+const reportMode = 0o644
+
+func (a *app) modelsReportCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:     "report [VERSION]",
+		Short:   "Write the report of a training, of the champion by default: one HTML page that needs nothing else",
+		Example: "  retain models report --out report.html\n  retain models report 3 --json",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			s, err := a.open(cmd.Context(), "models report", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			entry, err := s.registered(cmd, args)
+			if err != nil {
+				return err
+			}
+			d, err := s.reportOf(cmd.Context(), entry.row)
+			if err != nil {
+				return err
+			}
+			if out == "-" {
+				if a.asJSON {
+					return usagef("%s: --out - and --json both want the standard output; name a file", cmd.CommandPath())
+				}
+				return report.Write(a.stdout, d)
+			}
+			if out == "" && !a.asJSON {
+				out = fmt.Sprintf("%s-v%d.html", d.Model.Name, d.Model.Version)
+			}
+			if out != "" {
+				if err := atomicfile.WriteFunc(out, reportMode, func(w io.Writer) error { return report.Write(w, d) }); err != nil {
+					return err
+				}
+			}
+			return a.print(d, func(w io.Writer) { printReport(w, d, out) })
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "the file to write, - for the standard output (default NAME-vVERSION.html; none with --json)")
+	return cmd
+}
+
+// reportOf gathers what the registry holds of a model and its training.
+func (s *session) reportOf(ctx context.Context, row warehouse.ModelRow) (*report.Document, error) {
+	champion, err := s.db.ChampionModel(ctx, row.Kind)
+	if err != nil && !errors.Is(err, warehouse.ErrNoModel) {
+		return nil, err
+	}
+	history, err := s.db.AliasHistory(ctx, row.Kind, warehouse.AliasChampion)
+	if err != nil {
+		return nil, err
+	}
+	return report.New(report.Registered{Row: row, Champion: champion.Artifact == row.Artifact, History: history, Currency: s.config.currency()})
+}
+
+// writeReport writes the report of a version to an open file and publishes it.
+func (s *session) writeReport(ctx context.Context, version int, to *atomicfile.File) error {
+	entry, err := s.version(ctx, uint32(version))
+	if err != nil {
+		return err
+	}
+	d, err := s.reportOf(ctx, entry.row)
+	if err != nil {
+		return err
+	}
+	if err := report.Write(to, d); err != nil {
+		return err
+	}
+	return to.Publish()
+}
+
+func printReport(w io.Writer, d *report.Document, path string) {
+	size := int64(0)
+	if there, err := os.Stat(path); err == nil {
+		size = there.Size()
+	}
+	fmt.Fprintf(w, "report of %s v%d (%s): %s (%d kB), for any browser\n", d.Model.Name, d.Model.Version, d.Model.Family, path, (size+999)/1000)
+	for _, line := range report.Verdict(d) {
+		fmt.Fprintln(w, "  "+line)
+	}
+}
