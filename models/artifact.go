@@ -45,7 +45,8 @@ type Artifact struct {
 	Positives     int                 `json:"positives"`
 	Metrics       json.RawMessage     `json:"metrics,omitempty"` // the training report
 	Seed          uint64              `json:"seed"`
-	Model         []byte              `json:"-"` // Model.MarshalBinary
+	Reference     *Reference          `json:"reference,omitempty"` // what drift is measured against; nil in artifacts of before it was kept, and for flat tables
+	Model         []byte              `json:"-"`                   // Model.MarshalBinary
 }
 
 const (
@@ -119,6 +120,11 @@ func (a *Artifact) validate() error {
 	}
 	if len(a.Medians) != len(a.Schema) {
 		return fmt.Errorf("%d medians for %d features", len(a.Medians), len(a.Schema))
+	}
+	if a.Reference != nil {
+		if err := a.Reference.validate(len(a.Schema)); err != nil {
+			return err
+		}
 	}
 	return a.Calibration.Validate()
 }

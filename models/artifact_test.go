@@ -155,3 +155,35 @@ func FuzzDecodeArtifact(f *testing.F) {
 		}
 	})
 }
+
+func TestArtifactReference(t *testing.T) {
+	a := artifact(t)
+	n := len(a.Schema)
+	fits := func() *models.Reference {
+		r := &models.Reference{Cutoff: a.Cutoffs[0], Rows: 3, Importance: make(models.Figures, n)}
+		for range n {
+			r.Features = append(r.Features, models.Histogram{Cuts: []float64{1, 2.5}, Counts: []uint64{1, 0, 1, 1}})
+		}
+		r.Importance[0] = math.NaN()
+		return r
+	}
+	a.Reference = fits()
+	b := encode(t, a)
+	back, err := models.DecodeArtifact(b)
+	if err != nil || len(back.Reference.Features) != n || !math.IsNaN(back.Reference.Importance[0]) || !bytes.Equal(b, encode(t, back)) {
+		t.Errorf("%+v, %v", back, err)
+	}
+	for name, spoil := range map[string]func(r *models.Reference){
+		"a column is missing":   func(r *models.Reference) { r.Features = r.Features[1:] },
+		"no importance":         func(r *models.Reference) { r.Importance = nil },
+		"a bin is missing":      func(r *models.Reference) { r.Features[0].Counts = r.Features[0].Counts[1:] },
+		"cuts that do not rise": func(r *models.Reference) { r.Features[0].Cuts = []float64{2, 2} },
+		"a margin without bins": func(r *models.Reference) { r.Margin = &models.Histogram{} },
+	} {
+		a.Reference = fits()
+		spoil(a.Reference)
+		if _, err := a.Encode(); err == nil {
+			t.Errorf("%s: encoded", name)
+		}
+	}
+}

@@ -235,6 +235,10 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 	for k, i := range rows {
 		probability[k] = f.Calibration.Probability(f.OutOfFold[i])
 	}
+	reference, err := referenceOf(f, e.d)
+	if err != nil {
+		return nil, err
+	}
 	cutoffs := distinctCutoffs(e.d.Cutoff)
 	artifact := &models.Artifact{
 		Kind: KindChurn, Name: KindChurn, Family: f.Family,
@@ -242,7 +246,7 @@ func (a *arena) wrap(f *Fitted, e *encoded, o Options) (*models.Artifact, error)
 		Schema: schema, Fingerprint: schema.Fingerprint(),
 		Calibration: f.Calibration, Bands: models.FitBands(probability), Medians: models.Medians(e.d.X),
 		Cutoffs: cutoffs, TrainedUntil: o.Churn.Matures(cutoffs[len(cutoffs)-1]),
-		Rows: e.d.Rows(), Positives: metrics.Positives(e.d.Y), Seed: o.Seed, Model: blob,
+		Rows: e.d.Rows(), Positives: metrics.Positives(e.d.Y), Seed: o.Seed, Reference: reference, Model: blob,
 	}
 	if o.Store != nil {
 		for source, b := range o.Store.Sources {
