@@ -30,24 +30,43 @@ func (s *Store) codedColumns(ctx context.Context, cutoff time.Time, entries []En
 	levels := map[string][]string{}
 	for _, name := range sortedKeys(columns) {
 		source, column, _ := strings.Cut(name, ".")
-		rows, err := s.everyVersion(ctx, source, column, cutoff)
+		memory := s.memory
+		if s.Sources[source].Table != "" {
+			memory = nil // of an own table only the rows before the cutoff are asked
+		}
+		found, err := recall(memory, func(m *remembered) map[string][]string { return m.levels }, name, func() ([]string, error) {
+			return s.fewValues(ctx, source, column, cutoff)
+		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("values of %s: %w", name, err)
 		}
-		var found []string
-		// Written out once they are few: a LowCardinality column tells its values from its dictionary.
-		query := fmt.Sprintf("SELECT toString(level) AS level FROM (SELECT DISTINCT %[1]s AS level FROM %[2]s WHERE %[1]s != '' LIMIT %[3]d)", quoteName(column), rows, maxCodes+1)
-		for block, err := range s.DB.Blocks(ctx, query, nil) {
-			if err != nil {
-				return nil, fmt.Errorf("values of %s: %w", name, err)
-			}
-			found = append(found, block.Strings("level")...)
-		}
-		if slices.Sort(found); len(found) > 0 && len(found) <= maxCodes {
+		if len(found) > 0 {
 			levels[name] = found
 		}
 	}
 	return levels, nil
+}
+
+// fewValues are the values of a text column in order; none where they are more than maxCodes.
+func (s *Store) fewValues(ctx context.Context, source, column string, cutoff time.Time) ([]string, error) {
+	rows, err := s.everyVersion(ctx, source, column, cutoff)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	// Written out once they are few: a LowCardinality column tells its values from its dictionary.
+	query := fmt.Sprintf("SELECT toString(level) AS level FROM (SELECT DISTINCT %[1]s AS level FROM %[2]s WHERE %[1]s != '' LIMIT %[3]d)", quoteName(column), rows, maxCodes+1)
+	for block, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, block.Strings("level")...)
+	}
+	if len(found) > maxCodes {
+		return nil, nil
+	}
+	slices.Sort(found)
+	return found, nil
 }
 
 // everyVersion is the FROM-expression of a column in all rows that might be known: of the canonical tables whatever they hold.

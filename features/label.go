@@ -55,27 +55,34 @@ func (s *Store) Labels(ctx context.Context, c ChurnSpec, p *Population, knownBef
 		knownBefore = endOfTime
 	}
 	if knownBefore.Before(c.Matures(p.Cutoff)) {
-		return nil, fmt.Errorf("labels of %s, complete at %s, as known at %s: %w", p.Cutoff.Format(time.RFC3339),
-			c.Matures(p.Cutoff).Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
+		return nil, immature(c, p.Cutoff, knownBefore)
 	}
-	l, err := s.labels(ctx, c, p, knownBefore.UTC())
+	l, err := s.labels(ctx, c, p, knownBefore.UTC(), func(w window) (float64, error) {
+		return s.outageShare(ctx, c, w, knownBefore.UTC())
+	})
 	if err != nil {
 		return nil, fmt.Errorf("labels of %s: %w", p.Cutoff.Format(time.RFC3339), err)
 	}
 	return l, nil
 }
 
+func immature(c ChurnSpec, cutoff, knownBefore time.Time) error {
+	return fmt.Errorf("labels of %s, complete at %s, as known at %s: %w", cutoff.Format(time.RFC3339),
+		c.Matures(cutoff).Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
+}
+
 // endOfTime is the last instant of ClickHouse's DateTime64 in whole years.
 var endOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (*Labels, error) {
+// labels asks outage for the share of the label window that is one.
+func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time, outage func(window) (float64, error)) (*Labels, error) {
 	l := &Labels{Y: make([]float64, 0, len(p.eligible))}
 	if len(p.eligible) == 0 {
 		return l, nil
 	}
 	var err error
 	from, until := c.labelWindow(p.Cutoff)
-	if l.OutageShare, err = s.outageShare(ctx, c, window{from, until}, knownBefore); err != nil {
+	if l.OutageShare, err = outage(window{from, until}); err != nil {
 		return nil, err
 	}
 	if l.OutageShare > maxOutageShare {

@@ -24,10 +24,12 @@ const openMs = "4000000000000000"
 func (s *Store) periodsSQL(ctx context.Context, startedBefore, known time.Time) (string, error) {
 	// ends_at is read as it stands. The next billing date, which features see in its place where no ingested_at is mapped, lies at or after the
 	// cutoff exactly when ends_at does or is open, so that being alive does not depend on it; labels need the true one.
-	b := s.Sources[Subscriptions]
-	b.Static = append(slices.Clone(b.Static), "ends_at", "end_reason")
-	raw := &Store{DB: s.DB, Sources: Sources{Subscriptions: b}}
-	rows, err := raw.rows(ctx, read{
+	raw, err := s.locate(ctx, Subscriptions)
+	if err != nil {
+		return "", err
+	}
+	raw.bound.Static = append(slices.Clone(raw.bound.Static), "ends_at", "end_reason")
+	rows, err := raw.rowsSQL(read{
 		Source:  Subscriptions,
 		Columns: []string{"subscription_id", "started_at", "ends_at", "ended_at", "cancelled_at", "end_reason", "plan", "billing_days", "mrr"},
 		Cutoff:  known,

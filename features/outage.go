@@ -14,15 +14,25 @@ const (
 	outageWeeks     = 8   // weeks before a day that its median is taken over
 )
 
+// dayCounts are the rows of a source by UTC day at 00:00, over all customers; a day without rows has no key.
+type dayCounts map[time.Time]float64
+
 // outageShare is the share of the window that lies in outage days of any source of the label, from rows with ingested_at < knownBefore.
 func (s *Store) outageShare(ctx context.Context, c ChurnSpec, w window, knownBefore time.Time) (float64, error) {
+	return shareOfOutage(c, w, func(source string) (dayCounts, error) {
+		return s.rowsPerDay(ctx, source, outageReach(w), knownBefore)
+	})
+}
+
+// shareOfOutage is outageShare where count tells the rows a day of a source, at least on the days of outageReach.
+func shareOfOutage(c ChurnSpec, w window, count func(source string) (dayCounts, error)) (float64, error) {
 	out := make(map[time.Time]bool)
 	for _, source := range c.LabelSources() {
-		days, err := s.outageDays(ctx, source, w, knownBefore)
+		counts, err := count(source)
 		if err != nil {
 			return 0, fmt.Errorf("outages of %s: %w", source, err)
 		}
-		for _, d := range days {
+		for _, d := range counts.outages(w) {
 			out[d] = true
 		}
 	}
@@ -53,15 +63,24 @@ func (s *Store) OutageDays(ctx context.Context, source string, from, cutoff time
 
 // outageDays are the OutageDays of a window, from rows with ingested_at < knownBefore.
 func (s *Store) outageDays(ctx context.Context, source string, w window, knownBefore time.Time) ([]time.Time, error) {
-	first := w.from.Truncate(day).Add(-outageWeeks * 7 * day)
-	last := w.until.Add(-1).Truncate(day)
-	rows, err := s.rows(ctx, read{Source: source, Columns: []string{"at"}, From: first, Cutoff: knownBefore})
+	counts, err := s.rowsPerDay(ctx, source, outageReach(w), knownBefore)
+	return counts.outages(w), err
+}
+
+// outageReach are the days that decide which days of the window are outages.
+func outageReach(w window) window {
+	return window{w.from.Truncate(day).Add(-outageWeeks * 7 * day), w.until.Add(-1).Truncate(day).Add(day)}
+}
+
+// rowsPerDay counts the rows of a source on the days of a window, from rows with ingested_at < knownBefore. A window without a beginning is all of history.
+func (s *Store) rowsPerDay(ctx context.Context, source string, w window, knownBefore time.Time) (dayCounts, error) {
+	rows, err := s.rows(ctx, read{Source: source, Columns: []string{"at"}, From: w.from, Cutoff: knownBefore})
 	if err != nil {
 		return nil, err
 	}
-	counts := make(map[time.Time]float64)
+	counts := make(dayCounts)
 	for b, err := range s.DB.Blocks(ctx, "SELECT toInt64(intDiv(toUnixTimestamp64Milli(at), 86400000)) AS day, count() AS n\nFROM "+rows+
-		"\nWHERE "+window{first, last.Add(day)}.sql("at")+"\nGROUP BY day\nORDER BY day", nil) {
+		"\nWHERE at < "+quoteInstant(w.until)+"\nGROUP BY day\nORDER BY day", nil) {
 		if err != nil {
 			return nil, err
 		}
@@ -70,17 +89,22 @@ func (s *Store) outageDays(ctx context.Context, source string, w window, knownBe
 			counts[time.Unix(d*86400, 0).UTC()] = float64(n[i])
 		}
 	}
+	return counts, nil
+}
+
+// outages are the days of the window that are outages.
+func (counts dayCounts) outages(w window) []time.Time {
 	var days []time.Time
-	for d := w.from.Truncate(day); !d.After(last); d = d.Add(day) {
+	for d := w.from.Truncate(day); d.Before(w.until); d = d.Add(day) {
 		if median := weekdayMedian(counts, d); median >= outageMinMedian && counts[d] < outageRatio*median {
 			days = append(days, d)
 		}
 	}
-	return days, nil
+	return days
 }
 
 // weekdayMedian is the median of the rows on the same weekday over the 8 weeks before d.
-func weekdayMedian(counts map[time.Time]float64, d time.Time) float64 {
+func weekdayMedian(counts dayCounts, d time.Time) float64 {
 	n := make([]float64, outageWeeks)
 	for k := range n {
 		n[k] = counts[d.Add(-time.Duration(k+1)*7*day)]

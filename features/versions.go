@@ -74,14 +74,16 @@ func (s *Store) locate(ctx context.Context, name string) (l located, err error) 
 	if !ok {
 		return l, fmt.Errorf("read source %q: there are %s", name, strings.Join(sourceNames(), ", "))
 	}
-	l.source = src
-	if s.Sources[name].Table == "" && name != Customers {
-		if l.corrected, err = s.corrected(ctx, name); err != nil {
-			return l, err
+	return recall(s.memory, func(m *remembered) map[string]located { return m.located }, name, func() (located, error) {
+		l := located{source: src}
+		if s.Sources[name].Table == "" && name != Customers {
+			if l.corrected, err = s.corrected(ctx, name); err != nil {
+				return l, err
+			}
 		}
-	}
-	l.bound, err = s.bind(ctx, src)
-	return l, err
+		l.bound, err = s.bind(ctx, src)
+		return l, err
+	})
 }
 
 // corrected tells whether any event of the source has more than one version.

@@ -83,6 +83,7 @@ type storePanel struct {
 	catalogue *features.Catalogue
 	churn     features.ChurnSpec
 	grid      features.Grid
+	labeller  *features.Labeller
 	kept      map[int64]*keptSnapshot // by Unix milliseconds of the cutoff
 }
 
@@ -92,7 +93,8 @@ type keptSnapshot struct {
 }
 
 func newStorePanel(o Options) *storePanel {
-	return &storePanel{store: o.Store, catalogue: o.Catalogue, churn: o.Churn, grid: o.Grid, kept: make(map[int64]*keptSnapshot)}
+	return &storePanel{store: o.Store.Remembering(), catalogue: o.Catalogue, churn: o.Churn, grid: o.Grid,
+		labeller: o.Store.Labeller(o.Churn), kept: make(map[int64]*keptSnapshot)}
 }
 
 func (p *storePanel) Watermark(ctx context.Context) (time.Time, error) {
@@ -123,7 +125,7 @@ func (p *storePanel) Labels(ctx context.Context, cutoff, knownBefore time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	labels, err := p.store.Labels(ctx, p.churn, k.population, knownBefore)
+	labels, err := p.labeller.Labels(ctx, k.population, knownBefore)
 	if err != nil {
 		return nil, err
 	}
