@@ -21,10 +21,13 @@ type Options struct {
 	Until     time.Time           // pretend to stand there: only cutoffs with T + M ≤ Until, labels read with ingested_at < Until; zero = all that is held
 	Registry  Registry            // Train only; required there
 	Who       string              // Train only: written into the promotion; "" = "retain train"
-	MaxAge    time.Duration       // Train only: a champion older than this yields to an equal one; 0 = 35 days
-	Allowed   map[string]string   // leaks to let pass: feature → written reason
-	Progress  func(string)        // told what is done, one line each; nil discards
-	Now       func() time.Time    // nil = time.Now
+	// TimeBudget is how long tuning and measuring may take, 0 = 10 minutes. How many choices of a model are tried follows from it and the size of the
+	// rows; when the clock outruns it, tuning stops, and Train leaves out the test cutoffs that are still to come, and that is told.
+	TimeBudget time.Duration
+	MaxAge     time.Duration     // Train only: a champion older than this yields to an equal one; 0 = 35 days
+	Allowed    map[string]string // leaks to let pass: feature → written reason
+	Progress   func(string)      // told what is done, one line each; nil discards
+	Now        func() time.Time  // nil = time.Now
 }
 
 func (o Options) filled() Options {
@@ -33,6 +36,9 @@ func (o Options) filled() Options {
 	}
 	if o.Who == "" {
 		o.Who = "retain train"
+	}
+	if o.TimeBudget == 0 {
+		o.TimeBudget = defaultBudget
 	}
 	if o.MaxAge == 0 {
 		o.MaxAge = 35 * 24 * time.Hour
@@ -48,12 +54,14 @@ func (o Options) filled() Options {
 
 // BacktestReport is the JSON of `retain backtest`.
 type BacktestReport struct {
-	Cutoffs  []time.Time            `json:"cutoffs"` // test cutoffs, oldest first
-	Models   []metrics.ModelFigures `json:"models"`
-	Dropped  []features.Dropped     `json:"dropped_features"` // at the newest test cutoff
-	Leaks    []Leak                 `json:"leaks"`            // warnings here, errors in train
-	Warnings []string               `json:"warnings"`
-	Seconds  float64                `json:"seconds"`
+	Cutoffs   []time.Time            `json:"cutoffs"` // test cutoffs, oldest first
+	Models    []metrics.ModelFigures `json:"models"`
+	Dropped   []features.Dropped     `json:"dropped_features"` // at the newest test cutoff
+	Leaks     []Leak                 `json:"leaks"`            // warnings here, errors in train
+	Tuning    []Tuning               `json:"tuning"`
+	BudgetHit bool                   `json:"budget_hit"` // the clock stopped the tuning: another run may give other figures
+	Warnings  []string               `json:"warnings"`
+	Seconds   float64                `json:"seconds"`
 }
 
 // Backtest measures every family out of time. With train and test cutoffs given, each test cutoff T is measured by models of those
@@ -77,6 +85,7 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 		return nil, err
 	}
 	a := newArena(p, o)
+	a.patient = true // a cutoff that was asked for is measured
 	if err := p.Resolve(ctx, origins[len(origins)-1].Train); err != nil {
 		return nil, err
 	}
@@ -95,8 +104,10 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 		return nil, err
 	}
 	report := &BacktestReport{
-		Models: table(t, o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, t.Dropped)), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
+		Models: table(t, "", o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, t.Dropped)), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
 	}
+	report.Tuning, report.BudgetHit = listed(a.tunings), a.budget.wasHit()
+	report.Warnings = append(report.Warnings, a.budget.warnings()...)
 	for _, one := range t.Origins {
 		report.Cutoffs = append(report.Cutoffs, one.Test.UTC())
 	}
@@ -133,16 +144,6 @@ func listed[T any](list []T) []T {
 		return []T{}
 	}
 	return list
-}
-
-// table pools every contender.
-func table(t *tournament, seed uint64) []metrics.ModelFigures {
-	out := make([]metrics.ModelFigures, len(t.Contenders))
-	for k, c := range t.Contenders {
-		out[k] = metrics.Pool(c.Name, c.Held, seed)
-		out[k].FitSeconds = c.Seconds
-	}
-	return out
 }
 
 // chooseOrigins are the folds asked for, or the newest ones of the grid.

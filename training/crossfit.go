@@ -21,9 +21,17 @@ type staged interface {
 // stageStep is the distance of the numbers of stages among which the out-of-fold log loss chooses.
 const stageStep = 5
 
-// crossFit fits every candidate without each inner fold, and those with several rungs again while climbing pays.
+// crossFit fits every candidate without each inner fold: those with several rungs again while climbing pays, the choices of tuned ones by halving.
 func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
-	for climbing := own; len(climbing) > 0; {
+	var climbing []*candidate
+	for _, c := range own {
+		if c.family.Tuned == nil || len(c.rungs) == 1 {
+			climbing = append(climbing, c)
+		} else if err := f.halve(ctx, c); err != nil {
+			return err
+		}
+	}
+	for len(climbing) > 0 {
 		for _, c := range climbing {
 			c.tried = append(c.tried, rung{folds: make([]foldFit, innerFolds), outOfFold: make([]float64, f.crossed.Rows())})
 		}
@@ -49,10 +57,9 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 		}
 		climbing = next
 	}
-	many := metrics.Rarer(f.d.Y) >= settledRarer
 	for _, c := range own {
-		if c.family.Rungs != nil && c.err == nil && many {
-			f.settled[c.family.Name] = c.rungs[c.chosen]
+		if c.err == nil && metrics.Rarer(f.d.Y) >= settledRarer && !f.budget.wasHit() {
+			f.settled[c.family.Name] = c.place + c.chosen
 		}
 	}
 	return nil
@@ -159,29 +166,38 @@ func marginLoss(margin, y float64) float64 {
 	return math.Log1p(math.Exp(margin))
 }
 
-// chooseStages takes the number of stages with the lowest log loss over all folds, the smaller of equals but at least one step, and fills the
-// out-of-fold margins with it. A fold that stopped early stays at its last stage.
-func (f *fitter) chooseStages(r *rung) error {
+// bestStages is the number of steps of stageStep stages with the lowest log loss over the folds that have a curve, the smaller of equals but at
+// least one, and that loss; 0 and 0 where no fold has a curve. A fold that stopped early stays at its last stage.
+func bestStages(folds []foldFit) (steps int, loss float64) {
 	longest := 0
-	for _, one := range r.folds {
+	for _, one := range folds {
 		longest = max(longest, len(one.losses))
 	}
 	if longest == 0 {
-		return nil // no stages
+		return 0, 0
 	}
-	best, lowest := 1, math.Inf(1)
+	steps, loss = 1, math.Inf(1)
 	for s := 1; s < longest; s++ {
 		total := 0.
-		for _, one := range r.folds {
+		for _, one := range folds {
 			if n := len(one.losses); n > 0 {
 				total += one.losses[min(s, n-1)]
 			}
 		}
-		if total < lowest {
-			best, lowest = s, total
+		if total < loss {
+			steps, loss = s, total
 		}
 	}
-	r.stages = best * stageStep
+	return steps, loss
+}
+
+// chooseStages takes the best number of stages over all folds and fills the out-of-fold margins with it.
+func (f *fitter) chooseStages(r *rung) error {
+	steps, _ := bestStages(r.folds)
+	if steps == 0 {
+		return nil // no stages
+	}
+	r.stages = steps * stageStep
 	for k, one := range r.folds {
 		if one.model == nil {
 			continue

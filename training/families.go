@@ -38,6 +38,8 @@ type Family struct {
 	Trainer    func(s Shape) models.Trainer // nil from it: the family cannot be fitted on such rows; nil itself: a mean of Parts
 	// Rungs are the choices to try, stiffest first, in place of Trainer's; nil: Trainer's alone. See fitter.climb.
 	Rungs func(s Shape) []models.Trainer
+	// Tuned are the choices of a staged family among which halving decides, Trainer's first; nil: Trainer's alone. See fitter.halve.
+	Tuned func(s Shape) []models.Trainer
 	// Cut gives staged families the same choices with fewer stages; nil: no stages.
 	Cut    func(models.Trainer, int) models.Trainer
 	Parts  []string // families whose margins are averaged; they stand before it in the table
@@ -81,6 +83,7 @@ var Families = []Family{
 	{
 		Name: familyBoost, Rank: 3, Needs: leastFlexible,
 		Trainer: func(s Shape) models.Trainer { return boost.Defaults(s.Rows, s.Positives, s.Columns) },
+		Tuned:   boostChoices,
 		Cut: func(t models.Trainer, trees int) models.Trainer {
 			b := t.(boost.Trainer)
 			b.Trees = trees

@@ -25,6 +25,7 @@ type Fitted struct {
 	Crossed     *features.Dataset // the cross-fitted training rows: all, or those of a sample of customers where there are very many
 	OutOfFold   []float64         // margins of the rows of Crossed, each by a model that saw no row of the customer
 	Stages      int               // boosted trees, chosen by the out-of-fold log loss; 0 = the family has no stages
+	Tuning      *Tuning           // how its choices were found; nil = there was one choice, or it was settled before
 	FitSeconds  float64           // wall time of all its fits, added
 }
 
@@ -53,7 +54,8 @@ type fitter struct {
 	fold    []int             // inner fold of each row of crossed
 	shape   Shape
 	seed    uint64
-	settled map[string]models.Trainer // choices by family, from earlier cutoffs and for later ones
+	settled map[string]int // places of the choices by family, from earlier cutoffs and for later ones
+	budget  *budget        // nil = nothing is tuned
 }
 
 const (
@@ -70,7 +72,7 @@ const (
 // of a rolling origin, oldest first, set settled to one map.
 func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fitter {
 	shape := Shape{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Columns: d.X.Cols(), Recency: recency}
-	f := &fitter{d: d, crossed: d, fold: fold, shape: shape, seed: seed, settled: make(map[string]models.Trainer)}
+	f := &fitter{d: d, crossed: d, fold: fold, shape: shape, seed: seed, settled: make(map[string]int)}
 	share := max(crossRows/float64(d.Rows()), crossRarer/float64(max(1, metrics.Rarer(d.Y))))
 	if share >= 1 {
 		return f
@@ -91,9 +93,11 @@ func newFitter(d *features.Dataset, fold []int, recency string, seed uint64) *fi
 // candidate is a family at work.
 type candidate struct {
 	family  Family
-	rungs   []models.Trainer // choices to try, stiffest first; most families have one
+	rungs   []models.Trainer // choices to try, stiffest first, of a tuned family the one by size first; most families have one
+	place   int              // of the first rung among all choices of the family
 	tried   []rung           // what came of the first of them
 	chosen  int              // place in tried
+	tuning  *Tuning          // how a tuned family chose; nil = there was one choice
 	model   models.Model
 	seconds float64
 	err     error // the family's own; the run goes on without it
@@ -120,8 +124,8 @@ func (c *candidate) best() *rung { return &c.tried[c.chosen] }
 func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, failures []Failure, err error) {
 	var own []*candidate
 	for _, family := range families {
-		if rungs := f.rungs(family); len(rungs) > 0 {
-			own = append(own, &candidate{family: family, rungs: rungs})
+		if rungs, place := f.rungs(family); len(rungs) > 0 {
+			own = append(own, &candidate{family: family, rungs: rungs, place: place})
 		}
 	}
 	if err := f.crossFit(ctx, own); err != nil {
@@ -138,7 +142,7 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 		} else if k := slices.IndexFunc(own, func(c *candidate) bool { return c.family.Name == family.Name }); k >= 0 {
 			if err = own[k].err; err == nil {
 				r := own[k].best()
-				one = &Fitted{Family: family.Name, Model: own[k].model, Crossed: f.crossed, OutOfFold: r.outOfFold, Stages: r.stages, FitSeconds: own[k].seconds}
+				one = &Fitted{Family: family.Name, Model: own[k].model, Crossed: f.crossed, OutOfFold: r.outOfFold, Stages: r.stages, Tuning: own[k].tuning, FitSeconds: own[k].seconds}
 			}
 		} else {
 			continue
@@ -155,22 +159,28 @@ func (f *fitter) Fit(ctx context.Context, families []Family) (fitted []*Fitted, 
 	return fitted, failures, nil
 }
 
-// rungs are the choices of a family to cross-fit: what earlier cutoffs have settled on, or all; none if the family cannot be fitted here.
-func (f *fitter) rungs(family Family) []models.Trainer {
-	if t, ok := f.settled[family.Name]; ok && metrics.Rarer(f.d.Y) >= settledRarer {
-		return []models.Trainer{t}
-	}
+// rungs are the choices of a family to cross-fit, and the place of the first among all of the family: what earlier cutoffs have settled on, or all
+// that the budget lets try; none if the family cannot be fitted here.
+func (f *fitter) rungs(family Family) (rungs []models.Trainer, place int) {
 	switch {
 	case family.Rungs != nil:
 		s := f.shape
 		s.Rows, s.Positives = f.crossed.Rows(), metrics.Positives(f.crossed.Y)
-		return family.Rungs(s)
+		rungs = family.Rungs(s)
+	case family.Tuned != nil:
+		rungs = family.Tuned(f.shape)
 	case family.Trainer != nil:
 		if t := family.Trainer(f.shape); t != nil {
-			return []models.Trainer{t}
+			rungs = []models.Trainer{t}
 		}
 	}
-	return nil
+	if k, ok := f.settled[family.Name]; ok && k < len(rungs) && metrics.Rarer(f.d.Y) >= settledRarer {
+		return rungs[k : k+1], k
+	}
+	if family.Tuned != nil {
+		rungs = rungs[:f.budget.choices(f.shape, len(rungs))]
+	}
+	return rungs, 0
 }
 
 // fitAll fits every candidate on all rows, with the number of stages that the folds chose.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"retain/features"
-	"retain/models"
 	"retain/training/metrics"
 )
 
@@ -52,10 +51,11 @@ type recipe struct {
 
 // contender is one row of the tournament with what it said of each test cutoff.
 type contender struct {
-	Name    string
-	Held    []metrics.Held // one for each origin
-	newest  *sitting       // the fit behind the last of them; nil where there is no origin
-	Seconds float64
+	Name           string
+	Held           []metrics.Held // one for each origin
+	newest         *sitting       // the fit behind the last of them; nil where there is no origin
+	Seconds        float64        // of all fits
+	PredictSeconds float64        // of the test rows
 }
 
 // tournament is every family on the same origins.
@@ -83,10 +83,13 @@ type arena struct {
 	panel     panel
 	churn     features.ChurnSpec
 	seed      uint64
-	testKnown time.Time                 // labels of test cutoffs are read with ingested_at before; zero = all
-	champion  *recipe                   // nil = none, or it is one of the families as they stand
-	settled   map[string]models.Trainer // choices that later origins take over
-	kept      []*shared                 // the newest fits
+	testKnown time.Time      // labels of test cutoffs are read with ingested_at before; zero = all
+	champion  *recipe        // nil = none, or it is one of the families as they stand
+	settled   map[string]int // places of choices that later origins take over
+	kept      []*shared      // the newest fits
+	budget    *budget        // of tuning and, unless patient, of measuring
+	patient   bool           // plays every origin, however long that takes
+	tunings   []Tuning       // in the order of the fits
 	progress  func(string)
 
 	// witness is shown each origin with the fits of its families; nil: nobody looks.
@@ -94,7 +97,7 @@ type arena struct {
 }
 
 func newArena(p panel, o Options) *arena {
-	return &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, settled: make(map[string]models.Trainer), progress: o.Progress}
+	return &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, settled: make(map[string]int), budget: newBudget(o.TimeBudget, o.Now), progress: o.Progress}
 }
 
 // play fits every family on each origin and measures it there. A contender that fails on one origin leaves the tournament with a
@@ -102,7 +105,11 @@ func newArena(p panel, o Options) *arena {
 // test row, is passed over; with least 0 it is an error to have one class only or no test row.
 func (a *arena) play(ctx context.Context, origins []origin, least int) (*tournament, error) {
 	t := &tournament{}
-	for _, o := range origins {
+	for k, o := range origins {
+		if len(t.Origins) > 0 && !a.patient && a.budget.spent() {
+			t.Warnings = append(t.Warnings, fmt.Sprintf("train.time_budget of %v ran out: measured at %d of %d test cutoffs, the newest %d left out", a.budget.length, len(t.Origins), len(t.Origins)+len(origins)-k, len(origins)-k))
+			break
+		}
 		played, err := a.playOrigin(ctx, o, t, least)
 		if err != nil {
 			return nil, fmt.Errorf("test cutoff %s: %w", day(o.Test), err)
@@ -150,10 +157,12 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 
 	due := dueRows(test.X, a.churn)
 	record := func(name string, f *Fitted, x *features.Matrix) error {
+		begin := time.Now()
 		margin, p, err := f.Probabilities(x)
 		if err != nil {
 			return err
 		}
+		seconds := time.Since(begin).Seconds()
 		c := t.find(name)
 		if c == nil {
 			c = &contender{Name: name}
@@ -162,6 +171,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 		c.newest = &sitting{fitted: f, x: x}
 		c.Held = append(c.Held, metrics.Held{Cutoff: o.Test.UTC(), Customer: test.Customer, Y: test.Y, Margin: margin, P: p, Due: due})
 		c.Seconds += f.FitSeconds
+		c.PredictSeconds += seconds
 		return nil
 	}
 	leave := func(name string, err error) {
@@ -225,10 +235,15 @@ func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family)
 	}
 	fold := CustomerFolds(d.Customer, innerFolds, a.seed)
 	f := newFitter(d, fold, recencyColumn(d.X.Schema, a.churn), a.seed)
-	f.settled = a.settled
+	f.settled, f.budget = a.settled, a.budget
 	fitted, failures, err := f.Fit(ctx, families)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, one := range fitted {
+		if one.Tuning != nil {
+			a.tunings = append(a.tunings, *one.Tuning)
+		}
 	}
 	a.kept = append(a.kept[max(0, len(a.kept)+1-keptFits):], &shared{d: d, families: familyNames(families), fitted: fitted, failures: failures})
 	return fitted, failures, nil

@@ -40,6 +40,8 @@ type TrainReport struct {
 	Dropped      []features.Dropped     `json:"dropped_features"`
 	Calibration  models.Calibration     `json:"calibration"`
 	Leaks        []Leak                 `json:"leaks"` // told, but not stopping
+	Tuning       []Tuning               `json:"tuning"`
+	BudgetHit    bool                   `json:"budget_hit"` // the clock stopped tuning or measuring: another run may give another model
 	Warnings     []string               `json:"warnings"`
 	Anatomy      *Anatomy               `json:"anatomy"`
 	Artifact     string                 `json:"artifact"`
@@ -130,9 +132,11 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 	}
 	report := &TrainReport{
 		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
-		TrainedUntil: artifact.TrainedUntil, Models: table(measured, o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
+		TrainedUntil: artifact.TrainedUntil, Models: table(measured, chosen.Family.Name, o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
 		Leaks: listed(told), Warnings: listed(measured.Warnings), Verdict: slices.Concat(notes, chosen.Verdict),
 	}
+	report.Tuning, report.BudgetHit = listed(a.tunings), a.budget.wasHit()
+	report.Warnings = append(report.Warnings, a.budget.warnings()...)
 	for _, c := range artifact.Schema {
 		report.Features = append(report.Features, c.Name)
 	}
@@ -268,7 +272,7 @@ func stamp(a *models.Artifact, figures []metrics.ModelFigures) error {
 		return nil
 	}
 	own := figures[k]
-	own.FitSeconds = 0
+	own.FitSeconds, own.PredictSeconds = 0, 0
 	blob, err := json.Marshal(own)
 	a.Metrics = blob
 	return err

@@ -42,10 +42,12 @@ type PooledFigures struct {
 
 // ModelFigures is one family's row of the tournament.
 type ModelFigures struct {
-	Name       string        `json:"name"`
-	Folds      []FoldFigures `json:"folds"`
-	Pooled     PooledFigures `json:"pooled"`
-	FitSeconds float64       `json:"fit_seconds"` // of all fits behind the row, folds included; wall time of each, added
+	Name           string        `json:"name"`
+	Folds          []FoldFigures `json:"folds"`
+	Pooled         PooledFigures `json:"pooled"`
+	FitSeconds     float64       `json:"fit_seconds"`     // of all fits behind the row, folds included; wall time of each, added
+	PredictSeconds float64       `json:"predict_seconds"` // of the test rows
+	Verdict        string        `json:"verdict"`         // what to think of it, in words
 }
 
 // Held is the held-out rows of one test cutoff under one family, never seen by its fit.

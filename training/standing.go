@@ -1,0 +1,95 @@
+package training
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"retain/training/metrics"
+)
+
+// table measures every contender on its test cutoffs, with a verdict in words. chosen names the family put forward, "" = none is.
+func table(t *tournament, chosen string, seed uint64) []metrics.ModelFigures {
+	entrants := make([]metrics.Entrant, len(t.Contenders))
+	for k, c := range t.Contenders {
+		entrants[k] = metrics.Entrant{Name: c.Name, Held: c.Held}
+	}
+	out := metrics.PoolAll(entrants, metrics.Pooling{Seed: seed})
+	for k, c := range t.Contenders {
+		out[k].FitSeconds, out[k].PredictSeconds = c.Seconds, c.PredictSeconds
+	}
+	for k, verdict := range verdicts(out, entrants, chosen, seed) {
+		out[k].Verdict = verdict
+	}
+	return out
+}
+
+// verdicts say of each row of a table in words what to think of it: whether it is chosen or has the lowest log loss, whether it beats the recency rule
+// (the base rate, where there is no such rule) in log loss at 95 % by the bootstrap over customers, and whether it is calibrated.
+func verdicts(rows []metrics.ModelFigures, entrants []metrics.Entrant, chosen string, seed uint64) []string {
+	lowest, rule := -1, -1
+	for k, r := range rows {
+		family, _ := familyOf(r.Name)
+		if !family.Comparison && r.Name != familyChampion && (lowest < 0 || r.Pooled.LogLoss < rows[lowest].Pooled.LogLoss) {
+			lowest = k
+		}
+		if r.Name == familyRecency || r.Name == familyBaseRate && rule < 0 {
+			rule = k
+		}
+	}
+	out := make([]string, len(rows))
+	for k, r := range rows {
+		var words []string
+		family, _ := familyOf(r.Name)
+		switch {
+		case r.Name == chosen:
+			words = append(words, "chosen")
+		case r.Name == familyChampion:
+			words = append(words, "the champion's recipe, refitted")
+		case family.Comparison:
+			words = append(words, "for comparison only")
+		case k == lowest:
+			words = append(words, "lowest log loss")
+		}
+		if rule >= 0 && k != rule && r.Name != familyBaseRate {
+			words = append(words, against(rows[rule].Name, entrants[rule].Held, entrants[k].Held, seed))
+		}
+		out[k] = strings.Join(append(words, calibrated(r.Pooled.Calibration)), "; ")
+	}
+	return out
+}
+
+// against says whether a family beats the rule.
+func against(rule string, old, new []metrics.Held, seed uint64) string {
+	name := strings.ReplaceAll(rule, "_", " ")
+	_, interval := lossGain(old, new, metrics.NewBootstrap(seed, metrics.Concatenate(old).Customer))
+	switch {
+	case interval[0] > 0:
+		return "beats the " + name
+	case interval[1] < 0:
+		return "worse than the " + name
+	default:
+		return "no surer than the " + name
+	}
+}
+
+// calibrated says whether probabilities hold, and if not, what is wrong.
+func calibrated(r metrics.Reliability) string {
+	if r.Pass {
+		return "calibrated"
+	}
+	var wrong []string
+	off := func(v metrics.Figure, interval metrics.Interval, low, high metrics.Figure) bool {
+		return !(v >= low && v <= high) && !(interval[0] <= 1 && interval[1] >= 1) && !math.IsNaN(float64(v))
+	}
+	if off(r.ObservedExpected, r.OEInterval, .9, 1.1) {
+		wrong = append(wrong, fmt.Sprintf("observed/expected %.2f", float64(r.ObservedExpected)))
+	}
+	if off(r.Slope, r.SlopeInterval, .8, 1.25) {
+		wrong = append(wrong, fmt.Sprintf("slope %.2f", float64(r.Slope)))
+	}
+	if len(wrong) == 0 {
+		wrong = append(wrong, fmt.Sprintf("ECE %.4f, chance explains %.4f", float64(r.ECE), float64(r.NoiseBand)))
+	}
+	return "not calibrated: " + strings.Join(wrong, ", ")
+}
