@@ -110,7 +110,7 @@ func (b *Bootstrap) values(statistics ...statistic) [][]Figure {
 	var group errgroup.Group
 	for worker := range workers {
 		group.Go(func() error {
-			w, one, own := make([]uint8, b.Bags()), make([]Figure, size), &scratch{}
+			w, one, own := make([]uint8, b.Bags()), make([]Figure, size), &scratch{coarse: true}
 			for k := worker; k < Draws; k += workers {
 				b.Draw(k, w)
 				at := 0

@@ -76,6 +76,9 @@ func (t ProfitTerms) empc(hull []rocPoint) float64 {
 	}
 	n := all.pos + all.neg
 	keep := t.CustomerValue - t.Offer // V(1-δ)
+	if keep <= 0 {
+		return 0 // nobody is worth an offer
+	}
 	expected, from := 0., 0.
 	for k, corner := range hull {
 		to := 1.

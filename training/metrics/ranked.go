@@ -2,20 +2,22 @@ package metrics
 
 import "slices"
 
-// ranked is a [Ranking] laid out for many draws: the bags of the negatives and of the positives by falling score, in runs. A run is a group of
-// equal scores, or several without positives: which of those a row is in changes no metric. It is immutable.
+// ranked is a [Ranking] laid out for many draws: the bags of the negatives and of the positives by falling score, in runs. It is immutable.
 type ranked struct {
 	neg, pos []uint16
 	runs     []run
 }
 
-// run ends before these places of neg and pos.
-type run struct{ neg, pos int32 }
+// run is a group of equal scores with positives, and the negatives between it and the group before; which of those have equal scores changes no
+// metric. The last run may have no positives.
+type run struct{ above, neg, pos int32 } // ends of the negatives above the group in neg, of those of the group, and of its positives in pos
 
 // scratch is what a worker writes over in each draw.
 type scratch struct {
 	pos, all []uint32  // weight of the positives and of all rows up to the end of each run of the cutoff measured last
+	above    []uint32  // weight of all rows above the group of each run
 	figures  []float64 // of that cutoff
+	coarse   bool      // the EMPC may look at some thresholds only
 }
 
 // Figures of a cutoff: AUC, average precision, and then recall, precision and lift at each share.
@@ -32,9 +34,9 @@ func rankSize(shares []int) int { return ofShares + perShare*len(shares) }
 func (r Ranking) lay(y []float64, bag []uint16) *ranked {
 	pos := Positives(y)
 	out := &ranked{neg: make([]uint16, 0, len(y)-pos), pos: make([]uint16, 0, pos)}
-	lo, open := int32(0), false // open: the last run has no positives
+	lo := int32(0)
 	for _, hi := range r.ends {
-		before := len(out.pos)
+		above, before := int32(len(out.neg)), len(out.pos)
 		for _, i := range r.order[lo:hi] {
 			if y[i] > .5 {
 				out.pos = append(out.pos, bag[i])
@@ -43,14 +45,12 @@ func (r Ranking) lay(y []float64, bag []uint16) *ranked {
 			}
 		}
 		lo = hi
-		bare := len(out.pos) == before
-		end := run{neg: int32(len(out.neg)), pos: int32(len(out.pos))}
-		if bare && open {
-			out.runs[len(out.runs)-1] = end
-		} else {
-			out.runs = append(out.runs, end)
+		if len(out.pos) > before {
+			out.runs = append(out.runs, run{above: above, neg: int32(len(out.neg)), pos: int32(len(out.pos))})
 		}
-		open = bare
+	}
+	if n := int32(len(out.neg)); len(out.runs) == 0 || out.runs[len(out.runs)-1].neg < n {
+		out.runs = append(out.runs, run{above: n, neg: n, pos: int32(len(out.pos))})
 	}
 	return out
 }
@@ -70,21 +70,21 @@ func weight(w []uint8, bags []uint16) uint32 {
 // measure computes the metrics that [Ranking] defines under weights w of the bags, with shares in thousandths, into s.figures, and tells the weight of the
 // positives: 0 where they are undefined for want of the other class. The sums are of whole numbers, so that they are exact.
 func (r *ranked) measure(w []uint8, s *scratch, shares []int) (positives float64) {
-	s.pos, s.all = slices.Grow(s.pos[:0], len(r.runs))[:len(r.runs)], slices.Grow(s.all[:0], len(r.runs))[:len(r.runs)]
+	size := len(r.runs)
+	s.pos, s.all, s.above = slices.Grow(s.pos[:0], size)[:size], slices.Grow(s.all[:0], size)[:size], slices.Grow(s.above[:0], size)[:size]
 	s.figures = slices.Grow(s.figures[:0], rankSize(shares))[:rankSize(shares)]
-	var above, below uint32
+	var above, below uint32 // weights of the positives and negatives so far
 	var n0, p0 int32
 	var won uint64 // twice the pairs that a positive wins
 	area := 0.
 	for k, end := range r.runs {
-		p, n := weight(w, r.pos[p0:end.pos]), weight(w, r.neg[n0:end.neg])
+		over, n, p := weight(w, r.neg[n0:end.above]), weight(w, r.neg[end.above:end.neg]), weight(w, r.pos[p0:end.pos])
 		n0, p0 = end.neg, end.pos
-		won += uint64(n) * uint64(2*above+p)
+		s.above[k] = above + below + over
+		won += 2*uint64(over)*uint64(above) + uint64(n)*uint64(2*above+p)
 		above += p
-		below += n
-		if p > 0 {
-			area += float64(p) * float64(above) / float64(above+below)
-		}
+		below += over + n
+		area += float64(p) * float64(above) / float64(max(1, above+below))
 		s.pos[k], s.all[k] = above, above+below
 	}
 	if above == 0 || below == 0 {
@@ -112,17 +112,28 @@ func (s *scratch) truePositives(k uint32) float64 {
 	if k == 0 || at == len(s.all) {
 		return 0
 	}
-	var p, n uint32
+	var p uint32
 	if at > 0 {
-		p, n = s.pos[at-1], s.all[at-1]
+		p = s.pos[at-1]
+	}
+	n := s.above[at]
+	if k <= n {
+		return float64(p)
 	}
 	return float64(p) + float64(k-n)*float64(s.pos[at]-p)/float64(s.all[at]-n)
 }
 
+// coarseCurve is how many thresholds a coarse curve has. The EMPC of the ends of as many stretches of runs is that of all to a thousandth.
+const coarseCurve = 4000
+
 // curve is the ROC curve of the cutoff and draw measured last.
 func (s *scratch) curve(yield func(rocPoint) bool) {
-	for k, p := range s.pos {
-		if !yield(rocPoint{pos: float64(p), neg: float64(s.all[k] - p)}) {
+	step := 1
+	if s.coarse {
+		step += len(s.pos) / coarseCurve
+	}
+	for k := (len(s.pos) - 1) % step; k < len(s.pos); k += step { // the last one always
+		if !yield(rocPoint{pos: float64(s.pos[k]), neg: float64(s.all[k] - s.pos[k])}) {
 			return
 		}
 	}
