@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -40,6 +42,62 @@ func (w *Warehouse) Scored(ctx context.Context, runID string) (customer []string
 		probability = append(probability, b.Float64s("churn_probability")...)
 	}
 	return customer, margin, probability, nil
+}
+
+// ColumnCounts are the scored customers of a run counted by bins: per encoded feature in the order of its model's schema, and by margin. Bin b of a column holds
+// cuts[b-1] < x ≤ cuts[b], the last but one what lies beyond the last cut, the last one missing values.
+type ColumnCounts struct {
+	Rows    uint64
+	Columns [][]uint64 // len(cuts)+2 each
+	Margin  []uint64
+}
+
+// CountColumns counts the scored customers of a run between the cuts of each column, rising and finite, and of the margin, in one pass over its rows. A column without
+// cuts is counted by having a value or none.
+func (w *Warehouse) CountColumns(ctx context.Context, runID string, cuts [][]float64, margin []float64) (c ColumnCounts, err error) {
+	c.Columns = make([][]uint64, len(cuts))
+	var q strings.Builder
+	q.WriteString("SELECT count(), countIf(length(vector) != " + strconv.Itoa(len(cuts)) + "), [countIf(isNaN(margin))")
+	above := func(column string, cuts []float64) {
+		for _, cut := range cuts {
+			q.WriteString(", countIf(" + column + " > " + strconv.FormatFloat(cut, 'g', -1, 64) + ")")
+		}
+	}
+	above("margin", margin)
+	for j, own := range cuts {
+		column := "vector[" + strconv.Itoa(j+1) + "]"
+		q.WriteString(",\ncountIf(isNaN(" + column + "))")
+		above(column, own)
+	}
+	q.WriteString("]\nFROM scores\nWHERE run_id = {run:String} AND status = 'scored'")
+	// A hundred features of ten bins are a thousand counts: more words than a query usually has, and compiling them takes longer than running them.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 16 << 20, "max_ast_elements": 10_000_000, "max_expanded_ast_elements": 10_000_000,
+		"compile_expressions": 0, "compile_aggregate_expressions": 0}))
+	var others uint64
+	var counts []uint64
+	if err := w.Conn().QueryRow(ctx, q.String(), clickhouse.Named("run", runID)).Scan(&c.Rows, &others, &counts); err != nil {
+		return c, fmt.Errorf("count values of run %s: %w", runID, err)
+	}
+	if others > 0 {
+		return c, fmt.Errorf("count values of run %s: %d customers have not the %d values of the model that scored them", runID, others, len(cuts))
+	}
+	take := func(n int) []uint64 { // from "missing, beyond the first cut, beyond the second, …" to bins
+		bins := make([]uint64, n+2)
+		bins[n+1] = counts[0]
+		left := c.Rows - counts[0]
+		for b, beyond := range counts[1 : n+1] {
+			bins[b] = left - beyond
+			left = beyond
+		}
+		bins[n] = left
+		counts = counts[n+1:]
+		return bins
+	}
+	c.Margin = take(len(margin))
+	for j := range cuts {
+		c.Columns[j] = take(len(cuts[j]))
+	}
+	return c, nil
 }
 
 // MissingCounts counts, for each encoded feature of a run in the order of its model's schema, the scored customers without a value.
