@@ -19,7 +19,7 @@ type Exits struct {
 }
 
 // Exits reads them from rows with ingested_at < knownBefore (the zero time means all that is held now), the data being complete before until.
-// In the non-contractual setting a customer leaves when it has been silent for HorizonDays since T+L or since an activity after that.
+// In the non-contractual setting a customer leaves when it has been silent for HorizonDays from T+L on or after a later activity.
 func (s *Store) Exits(ctx context.Context, c ChurnSpec, p *Population, until, knownBefore time.Time) (*Exits, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (s *Store) Exits(ctx context.Context, c ChurnSpec, p *Population, until, kn
 	if knownBefore.IsZero() {
 		knownBefore = endOfTime
 	}
-	from, _ := c.labelWindow(p.Cutoff)
+	from := p.Cutoff.UTC().Add(time.Duration(c.GapDays) * day)
 	seen := until.Sub(from)
 	if c.Setting == Contractual {
 		seen -= time.Duration(c.GraceDays) * day
@@ -122,14 +122,15 @@ SETTINGS join_use_nulls = 0`), nil
 	if err != nil {
 		return "", err
 	}
+	// The silence that follows an activity begins a millisecond after it, the one that follows T+L with that instant itself.
 	return strings.NewReplacer(append(fill, "{days}", days)...).Replace(`SELECT
 toUInt8(if(p.gap > 0, {churned}, {stayed})) AS fate,
-if(p.gap > 0, p.active[p.gap] + {silence} - 1, 0) AS exit_ms
+if(p.gap > 0, p.points[p.gap] + {silence}, 0) AS exit_ms
 FROM (
 SELECT
 e.customer_id AS customer_id,
-arrayConcat([toInt64({from})], l.active) AS active,
-arrayFirstIndex(silent -> silent >= {silence}, arrayPopFront(arrayDifference(arrayConcat(active, [toInt64({until})])))) AS gap
+arrayConcat([toInt64({from} - 1)], l.active, [toInt64({until})]) AS points,
+arrayFirstIndex(silent -> silent > {silence}, arrayPopFront(arrayDifference(points))) AS gap
 FROM {eligible} AS e
 LEFT JOIN (
 SELECT customer_id, arraySort(arrayConcat(groupArray(first_ms), groupArray(last_ms))) AS active

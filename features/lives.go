@@ -150,8 +150,8 @@ SELECT
 customer_id,
 min(first_ms) AS first_ms,
 arraySort(arrayConcat(groupArray(d.first_ms), groupArray(d.last_ms))) AS active,
-arrayFirstIndex(silent -> silent >= {silence}, arrayPopFront(arrayDifference(arrayConcat(active, [toInt64({until})])))) AS gap,
-if(gap > 0, active[gap] + {silence} - 1, toInt64({still})) AS left_ms,
+arrayFirstIndex(silent -> silent > {silence}, arrayPopFront(arrayDifference(arrayConcat(active, [toInt64({until})])))) AS gap,
+if(gap > 0, active[gap] + {silence}, toInt64({still})) AS left_ms,
 '' AS plan
 FROM {days} AS d
 GROUP BY customer_id

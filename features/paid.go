@@ -21,9 +21,12 @@ type Payer struct {
 	Periods  []PaidPeriod // at least one
 }
 
-// Payers streams everyone who has a paid period that started before the cutoff, as known at known, by customer_id. Ends that are known in
-// advance lie after the cutoff. The periods of a Payer are only its own until the next one.
+// Payers streams everyone who has a paid period that started before the cutoff, as known at known (the zero time: all that is held now), by
+// customer_id. Ends that are known in advance lie after the cutoff. The periods of a Payer are only its own until the next one.
 func (s *Store) Payers(ctx context.Context, cutoff, known time.Time) iter.Seq2[Payer, error] {
+	if known.IsZero() {
+		known = endOfTime
+	}
 	return func(yield func(Payer, error) bool) {
 		fail := func(err error) {
 			yield(Payer{}, fmt.Errorf("paid periods as known at %s: %w", known.Format(time.RFC3339), err))
