@@ -16,7 +16,8 @@ type binned struct {
 	columns []binning
 	place   []digit  // of each column
 	slots   [][]int  // the columns that share each slot
-	stride  int      // words a row
+	width   int      // words of codes a row
+	stride  int      // words a row: one more, for the gradient, which is wanted whenever the codes are
 	words   []uint64 // slot s of row r is byte s%8 of words[r*stride + s/8]
 }
 
@@ -39,7 +40,8 @@ func newBinned(x *features.Matrix, keys rowKeys, most int) *binned {
 		}
 	})
 	b.assign()
-	b.stride = (len(b.slots) + wordSlots - 1) / wordSlots
+	b.width = (len(b.slots) + wordSlots - 1) / wordSlots
+	b.stride = b.width + 1
 	b.words = make([]uint64, x.Rows()*b.stride)
 	b.pack(x)
 	return b
@@ -106,7 +108,7 @@ func (b *binned) pack(x *features.Matrix) {
 		lo, hi := task*block, min(n, (task+1)*block)
 		var bins [block]uint8
 		var codes [block]uint64
-		for w := range b.stride {
+		for w := range b.width {
 			clear(codes[:])
 			for s := w * wordSlots; s < min(len(b.slots), (w+1)*wordSlots); s++ {
 				for _, j := range b.slots[s] {
@@ -124,6 +126,12 @@ func (b *binned) pack(x *features.Matrix) {
 		}
 	})
 }
+
+// gradient returns the gradient and the hessian of row r.
+func (b *binned) gradient(r int) sums { return sums(b.words[r*b.stride+b.width]) }
+
+// setGradient sets them.
+func (b *binned) setGradient(r int, v sums) { b.words[r*b.stride+b.width] = uint64(v) }
 
 // code returns the code of a slot in row r.
 func (b *binned) code(r uint32, slot int) uint8 {

@@ -82,7 +82,7 @@ func TestBaseMarginIsTheLogOddsOfTheBaseRate(t *testing.T) {
 func TestGradientsMatchFiniteDifferences(t *testing.T) {
 	d := sample(200, 6)
 	d.Weight = make([]float64, d.Rows())
-	b := &booster{scale: newScale(d.Rows(), 4), y: d.Y, weight: d.Weight, margin: make([]float64, d.Rows()), gh: make([]sums, d.Rows())}
+	b := &booster{scale: newScale(d.Rows(), 4), y: d.Y, weight: d.Weight, margin: make([]float64, d.Rows()), rows: &binned{stride: 1, words: make([]uint64, d.Rows())}, crew: &crew{}}
 	rng := source()
 	for i := range b.margin {
 		b.margin[i], d.Weight[i] = 3*rng.NormFloat64(), 4*rng.Float64()+1e-3
@@ -93,7 +93,7 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 		b.gradients(seed)
 		for i, m := range b.margin {
 			lo, mid, hi := lossOf(m-h, d.Y[i]), lossOf(m, d.Y[i]), lossOf(m+h, d.Y[i])
-			g, w := b.grad(b.gh[i])-d.Weight[i]*(hi-lo)/(2*h), b.hess(b.gh[i])-d.Weight[i]*(hi-2*mid+lo)/(h*h)
+			g, w := b.grad(b.rows.gradient(i))-d.Weight[i]*(hi-lo)/(2*h), b.hess(b.rows.gradient(i))-d.Weight[i]*(hi-2*mid+lo)/(h*h)
 			if math.Abs(g) > b.gradStep+1e-6 || math.Abs(w) > b.hessStep+1e-5 {
 				t.Fatalf("at %v the gradient is off by %v, the hessian by %v; steps are %v and %v", m, g, w, b.gradStep, b.hessStep)
 			}

@@ -70,14 +70,14 @@ func baseMargin(y, w []float64, maxWeight float64) float64 {
 func (b *booster) gradients(seed uint64) {
 	const block = 1 << 13
 	n := len(b.y)
-	parallel((n+block-1)/block, func(k int) {
+	b.crew.parallel((n+block-1)/block, func(k int) {
 		for i := k * block; i < min(n, (k+1)*block); i++ {
 			w := 1.0
 			if b.weight != nil {
 				w = b.weight[i]
 			}
 			p := 1 / (1 + math.Exp(-b.margin[i]))
-			b.gh[i] = b.quantise(w*(p-b.y[i]), w*p*(1-p), mix(seed, b.keys.of(i)))
+			b.rows.setGradient(i, b.quantise(w*(p-b.y[i]), w*p*(1-p), mix(seed, b.keys.of(i))))
 		}
 	})
 }

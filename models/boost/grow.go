@@ -110,9 +110,9 @@ func (g *grower) total() sums {
 	const block = 1 << 14
 	n := len(g.sampled)
 	parts := make([]sums, (n+block-1)/block)
-	parallel(len(parts), func(k int) {
+	g.crew.parallel(len(parts), func(k int) {
 		for _, r := range g.sampled[k*block : min(n, (k+1)*block)] {
-			parts[k] += g.gh[r]
+			parts[k] += g.rows.gradient(int(r))
 		}
 	})
 	var sum sums

@@ -6,7 +6,7 @@ func (g *grower) judgeAlone(l *leaf) {
 		return
 	}
 	l.hist = g.pool.take()
-	extra := g.fill(l.hist, g.sampled[l.lo:l.hi], g.gh)
+	extra := g.fill(l.hist, g.sampled[l.lo:l.hi], sumGradients)
 	g.search(addTo(l.hist, extra), judged{leaf: l})
 	g.pool.release(extra...)
 	g.keep(l)
@@ -24,7 +24,7 @@ func (g *grower) judgeBoth(parent histogram, left, right *leaf) {
 		return
 	}
 	small.hist, large.hist = g.pool.take(), parent
-	extra := g.fill(small.hist, g.sampled[small.lo:small.hi], g.gh)
+	extra := g.fill(small.hist, g.sampled[small.lo:small.hi], sumGradients)
 	add := addTo(small.hist, extra)
 	g.search(func(s int) {
 		add(s)
@@ -47,10 +47,10 @@ func (g *grower) recount(l *leaf) {
 	var extra []histogram
 	if l.hist == nil {
 		l.hist = g.pool.take()
-		extra = g.fill(l.hist, rows, g.gh)
+		extra = g.fill(l.hist, rows, sumGradients)
 	}
 	count := g.pool.take()
-	extraCount := g.fill(count, rows, nil)
+	extraCount := g.fill(count, rows, countRows)
 	add, addCount := addTo(l.hist, extra), addTo(count, extraCount)
 	g.search(func(s int) {
 		add(s)
@@ -70,22 +70,22 @@ func (g *grower) keep(l *leaf) {
 	}
 }
 
-// fill sums the gradients of rows by code into h, or counts them where gh is nil. Many rows are shared out among goroutines: extra
+// fill sums the gradients of rows by code into h, or counts the rows. Many rows are shared out among goroutines: extra
 // holds the sums of all parts but the first, to be added.
-func (g *grower) fill(h histogram, rows []uint32, gh []sums) (extra []histogram) {
+func (g *grower) fill(h histogram, rows []uint32, what filling) (extra []histogram) {
 	const (
-		alone     = 512  // so few rows are not shared out
-		rowsEach  = 4096 // to add a part of fewer rows takes longer than to fill it
+		alone     = 256  // so few rows are not shared out
+		rowsEach  = 1024 // to add a part of fewer rows takes longer than to fill it
 		wordsEach = 4    // with so many words each, goroutines share the words, and nothing is to be added
 	)
-	w := workers()
+	w := g.crew.size()
 	switch {
 	case w == 1 || len(rows) < alone:
-		g.rows.fill(h, g.words, rows, gh)
+		g.rows.fill(h, g.words, rows, what)
 	case len(rows) < 2*rowsEach || len(g.words) >= wordsEach*w:
 		parts := min(len(g.words), 4*w)
-		parallel(parts, func(k int) {
-			g.rows.fill(h, g.words[k*len(g.words)/parts:(k+1)*len(g.words)/parts], rows, gh)
+		g.crew.parallel(parts, func(k int) {
+			g.rows.fill(h, g.words[k*len(g.words)/parts:(k+1)*len(g.words)/parts], rows, what)
 		})
 	default:
 		parts := min(w, len(rows)/rowsEach)
@@ -93,8 +93,8 @@ func (g *grower) fill(h histogram, rows []uint32, gh []sums) (extra []histogram)
 		for range parts - 1 {
 			to = append(to, g.pool.take())
 		}
-		parallel(parts, func(k int) {
-			g.rows.fill(to[k], g.words, rows[k*len(rows)/parts:(k+1)*len(rows)/parts], gh)
+		g.crew.parallel(parts, func(k int) {
+			g.rows.fill(to[k], g.words, rows[k*len(rows)/parts:(k+1)*len(rows)/parts], what)
 		})
 		extra = to[1:]
 	}
@@ -128,7 +128,7 @@ func (g *grower) search(ready func(slot int), leaves ...judged) {
 			clear(g.found[i])
 		}
 	}
-	parallelIf(len(g.slots) >= 8, len(g.slots), func(k int) {
+	g.crew.parallelIf(len(g.slots) >= 8, len(g.slots), func(k int) {
 		s := g.slots[k]
 		ready(s)
 		var room, roomCount [groupedBins]sums

@@ -28,7 +28,7 @@ func (g *grower) part(l *leaf) (left, right *leaf) {
 // goroutine, which are then put together.
 func (g *grower) partRows(n *grownNode, rows, spare []uint32) int {
 	const rowsEach = 8192
-	parts := min(workers(), len(rows)/rowsEach)
+	parts := min(g.crew.size(), len(rows)/rowsEach)
 	if parts < 2 {
 		nl := g.partPiece(n, rows, spare)
 		copy(rows[nl:], spare[:len(rows)-nl])
@@ -36,7 +36,7 @@ func (g *grower) partRows(n *grownNode, rows, spare []uint32) int {
 	}
 	from := func(k int) int { return k * len(rows) / parts }
 	left := make([]int, parts)
-	parallel(parts, func(k int) {
+	g.crew.parallel(parts, func(k int) {
 		left[k] = g.partPiece(n, rows[from(k):from(k+1)], spare[from(k):from(k+1)])
 	})
 	nl := 0

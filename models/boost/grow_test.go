@@ -41,6 +41,7 @@ func TestLeavesWithoutHistograms(t *testing.T) {
 	var want *grownTree
 	for _, held := range []int{0, maxHistograms} { // histograms in use elsewhere
 		b := newBooster(tr, d, 5)
+		defer b.crew.dismiss()
 		b.pool.inUse = held
 		got := b.round(0)
 		if want == nil {
@@ -56,6 +57,7 @@ func TestLeavesWithoutHistograms(t *testing.T) {
 // naive judges the splits of a set of rows by plainGain.
 type naive struct {
 	*booster
+	gh   []sums // of all rows
 	rows []int
 }
 
@@ -87,6 +89,7 @@ func TestWholeTreesAgainstBruteForce(t *testing.T) {
 		d := sample(150, 90+seed)
 		tr := Trainer{Leaves: 6, MinRows: 1 + int(seed)*3, MinHessian: 0.5, L1: float64(seed%2) * 0.2, Smoothing: 1e-12}.filled()
 		b := newBooster(tr, d, seed)
+		defer b.crew.dismiss()
 		grown := b.round(0)
 		m := &Model{schema: d.X.Schema}
 		m.append(grown)
@@ -104,9 +107,13 @@ func TestWholeTreesAgainstBruteForce(t *testing.T) {
 				}
 			}
 		}
+		gh := make([]sums, d.Rows())
+		for r := range gh {
+			gh[r] = b.rows.gradient(r)
+		}
 		gain := make([]float64, len(m.nodes))
 		for i := range m.nodes {
-			n, v := &m.nodes[i], naive{b, reach[i]}
+			n, v := &m.nodes[i], naive{b, gh, reach[i]}
 			gain[i] = v.best()
 			if !n.leaf() {
 				if math.Abs(float64(n.weight)-gain[i]) > 1e-5*gain[i] {
@@ -116,7 +123,7 @@ func TestWholeTreesAgainstBruteForce(t *testing.T) {
 			}
 			var g, h float64
 			for _, r := range v.rows {
-				g, h = g+b.grad(b.gh[r]), h+b.hess(b.gh[r])
+				g, h = g+b.grad(gh[r]), h+b.hess(gh[r])
 			}
 			if want := -tr.LearningRate * shrink(g, tr.L1) / (h + tr.L2); math.Abs(float64(n.cut)-want) > 1e-6 {
 				t.Errorf("seed %d: a leaf is worth %v, want %v", seed, n.cut, want)
@@ -169,16 +176,17 @@ func TestSharedSlots(t *testing.T) {
 	rows := make([]uint32, 0, d.Rows())
 	for i := range gh {
 		gh[i] = rng.Int64N(1 << 40)
+		b.setGradient(i, gh[i])
 		if rng.IntN(2) == 0 {
 			rows = append(rows, uint32(i))
 		}
 	}
-	words := make([]int, b.stride)
+	words := make([]int, b.width)
 	for w := range words {
 		words[w] = w
 	}
-	h := make(histogram, b.stride)
-	b.fill(h, words, rows, gh)
+	h := make(histogram, b.width)
+	b.fill(h, words, rows, sumGradients)
 	for j := range d.X.X {
 		p := &b.place[j]
 		if p.slot < 0 {

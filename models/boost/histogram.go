@@ -12,13 +12,21 @@ func (h histogram) slot(s int) *[groupedBins]sums { return &h[s/wordSlots][s%wor
 // ahead is the number of rows whose bins are read before they are used.
 const ahead = 64
 
-// fill sums by code the gradients of some rows, in the given words of the histogram. A nil gh counts the rows instead.
+// filling is what a histogram is filled with.
+type filling bool
+
+const (
+	sumGradients filling = false
+	countRows    filling = true
+)
+
+// fill sums by code the gradients of some rows, or counts the rows, in the given words of the histogram.
 //
 // Rows are taken some at a time and word by word. The rows of a deep leaf lie apart: reading them first lets their cache misses
 // overlap, where among the additions each would wait for the stores before it. And the additions of one word meet only 16 kB: over
 // all words at once, a slot of few codes meets the same cell again while the last store to it is still on its way to the cache, and
 // the additions take 3 to 8 times as long.
-func (b *binned) fill(h histogram, words []int, rows []uint32, gh []sums) {
+func (b *binned) fill(h histogram, words []int, rows []uint32, what filling) {
 	for _, w := range words {
 		clear(h[w][:])
 	}
@@ -26,16 +34,16 @@ func (b *binned) fill(h histogram, words []int, rows []uint32, gh []sums) {
 	for i := range value {
 		value[i] = 1
 	}
-	stride := b.stride
+	stride, width := b.stride, b.width
 	var touched uint64
 	for len(rows) > 0 {
 		some := rows[:min(ahead, len(rows))]
 		rows = rows[len(some):]
-		if gh != nil {
+		if what == sumGradients {
 			for i, r := range some {
-				row := b.words[int(r)*stride:]
-				touched += row[words[0]] + row[words[len(words)-1]]
-				value[i&(ahead-1)] = gh[r]
+				row := b.words[int(r)*stride:][:stride]
+				touched += row[words[0]]
+				value[i&(ahead-1)] = sums(row[width])
 			}
 		}
 		values := value[:len(some)]

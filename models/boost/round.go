@@ -16,7 +16,6 @@ type booster struct {
 	weight  []float64 // nil = every row weighs 1
 	base    float64
 	margin  []float64 // of each training row, after the trees so far
-	gh      []sums    // gradient and hessian of each row
 	keys    rowKeys
 	useful  []int // columns that can be split
 	seed    uint64
@@ -24,6 +23,7 @@ type booster struct {
 	others  []uint32 // the rows that it does not see
 	spare   []uint32 // room for parting
 	pool    pool
+	crew    *crew
 }
 
 func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
@@ -42,16 +42,16 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 		weight:  d.Weight,
 		base:    baseMargin(d.Y, d.Weight, maxWeight),
 		margin:  make([]float64, n),
-		gh:      make([]sums, n),
 		keys:    keys,
 		seed:    seed,
 		sampled: make([]uint32, 0, n),
 		spare:   make([]uint32, n),
+		crew:    newCrew(),
 	}
 	for i := range b.margin {
 		b.margin[i] = b.base
 	}
-	b.pool.words = b.rows.stride
+	b.pool.words = b.rows.width
 	for j := range b.rows.columns {
 		if b.rows.place[j].slot >= 0 {
 			b.useful = append(b.useful, j)
@@ -100,7 +100,7 @@ func (b *booster) addToMargins(t *grownTree, leaves []*leaf) {
 	if len(leaves) == 1 {
 		return
 	}
-	parallelIf(len(b.sampled) >= 4096, len(leaves), func(k int) {
+	b.crew.parallelIf(len(b.sampled) >= 4096, len(leaves), func(k int) {
 		l := leaves[k]
 		v := float64(t.nodes[l.node].value)
 		for _, r := range b.sampled[l.lo:l.hi] {
@@ -112,7 +112,7 @@ func (b *booster) addToMargins(t *grownTree, leaves []*leaf) {
 	}
 	walk := b.rows.walker(t)
 	const block = 1 << 13
-	parallel((len(b.others)+block-1)/block, func(k int) {
+	b.crew.parallel((len(b.others)+block-1)/block, func(k int) {
 		for _, r := range b.others[k*block : min(len(b.others), (k+1)*block)] {
 			b.margin[r] += float64(walk.value(r))
 		}

@@ -178,7 +178,7 @@ func TestRootAgainstBruteForce(t *testing.T) {
 	tr := Trainer{Trees: 1, Leaves: 2, MinRows: 5, Smoothing: 1e-12}.filled()
 	m := mustFit(t, tr, d)
 	p := 1 / (1 + math.Exp(-m.base))
-	v := naive{&booster{Trainer: tr, scale: newScale(300, 1), x: d.X}, firstRows(300)}
+	v := naive{&booster{Trainer: tr, scale: newScale(300, 1), x: d.X}, nil, firstRows(300)}
 	for _, y := range d.Y {
 		v.gh = append(v.gh, v.quantise(p-y, p*(1-p), 1<<63|1<<31)) // to the nearest step
 	}

@@ -87,6 +87,7 @@ func (t Trainer) FitWith(ctx context.Context, d *features.Dataset, rng *rand.Ran
 		return o.From, err
 	}
 	b := newBooster(t, d, seed)
+	defer b.crew.dismiss()
 	m := &Model{schema: slices.Clone(d.X.Schema), base: b.base}
 	if o.From != nil {
 		m = o.From.copied()
