@@ -2,7 +2,6 @@ package features
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -21,6 +20,9 @@ type LoyaltyLabels struct {
 	// Promotes is known of those who repeat only. Yes is an NPS answer ≥ 9, a referral sent, or a spend in [T, T+180 d) that is no less than
 	// that in [T-180 d, T), the latter being above 0. No is a part that could have said yes and did not; without any it is missing.
 	Promotes []float64
+	// Sure are those of whom it is settled at T that Promotes will be known if they repeat: referrals were recorded before T, or they spent
+	// something in [T-180 d, T). Of the others an answered question alone can tell.
+	Sure []bool
 
 	NotDue      int     // contractual: no renewal falls due; Repeat is missing
 	LeftBefore  int     // contractual: a correction after T tells that the service had ended before T; missing
@@ -50,7 +52,7 @@ func (l *LoyaltyLabels) Both() []float64 {
 	return out
 }
 
-// LoyaltyLabels reads loyalty's labels for the eligible customers of p, which Population must have made, from rows with ingested_at <
+// LoyaltyLabels reads loyalty's labels for the eligible customers of p from rows with ingested_at <
 // knownBefore; the zero time means all that is held now. It does not look at the watermark: ask LoyaltyCutoffs. A knownBefore before the
 // labels are complete is ErrLabelsUnknown.
 func (s *Store) LoyaltyLabels(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (*LoyaltyLabels, error) {
@@ -65,7 +67,7 @@ func (s *Store) LoyaltyLabels(ctx context.Context, c ChurnSpec, p *Population, k
 		return nil, fmt.Errorf("loyalty labels of %s, complete at %s, as known at %s: %w", p.Cutoff.Format(time.RFC3339),
 			c.Matures(p.Cutoff).Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
 	}
-	l := &LoyaltyLabels{Repeat: make([]float64, len(p.eligible)), Promotes: make([]float64, len(p.eligible))}
+	l := &LoyaltyLabels{Repeat: make([]float64, len(p.eligible)), Promotes: make([]float64, len(p.eligible)), Sure: make([]bool, len(p.eligible))}
 	err := s.repeats(ctx, c, p, knownBefore.UTC(), l)
 	if err == nil {
 		err = s.promotes(ctx, c, p, knownBefore.UTC(), l)
@@ -169,6 +171,8 @@ func (s *Store) promotes(ctx context.Context, c ChurnSpec, p *Population, knownB
 	}
 	_, l.Referrals = parts[Touchpoints]
 	for i, y := range l.Repeat {
+		spend := says[Purchases]
+		l.Sure[i] = l.Referrals || spend != nil && spend[i] != saysNothing
 		if y != 1 {
 			continue
 		}
@@ -269,9 +273,6 @@ SETTINGS join_use_nulls = 0`), nil
 // spendSQL compares the amounts paid in both halves of the window around the cutoff, purchases known to be returned left out. What a customer
 // spent before T is known only if the purchases go back so far, or to before the customer's life (metrics.md §1).
 func (s *Store) spendSQL(ctx context.Context, p *Population, w window, knownBefore time.Time) (string, error) {
-	if !p.lives {
-		return "", errors.New("the population was restored: its customers' lives are not known; find it anew")
-	}
 	source, _ := sourceNamed(Purchases)
 	first, _, err := s.firstRow(ctx, source, knownBefore)
 	if err != nil {
@@ -283,7 +284,11 @@ func (s *Store) spendSQL(ctx context.Context, p *Population, w window, knownBefo
 	}
 	whole := "1"
 	if milliseconds(w.from) < first {
-		whole = fmt.Sprintf("ifNull(p.born_ms >= %d, 0)", first)
+		older, err := s.olderSQL(ctx, p, first)
+		if err != nil {
+			return "", err
+		}
+		whole = "p.customer_id NOT IN (" + older + ")"
 	}
 	fill := strings.NewReplacer("{nothing}", fmt.Sprint(saysNothing), "{no}", fmt.Sprint(saysNo), "{yes}", fmt.Sprint(saysYes), "{whole}", whole,
 		"{cutoff}", quoteInstant(p.Cutoff), "{eligible}", quoteName(p.Table), "{rows}", rows, "{window}", w.sql("at"))
@@ -300,4 +305,23 @@ GROUP BY customer_id
 ) AS l ON l.customer_id = p.customer_id
 ORDER BY p.customer_id
 SETTINGS join_use_nulls = 0`), nil
+}
+
+// olderSQL selects the customers whose life began before an instant, in ms: by created_at, else the first row of any source, as known at the
+// population's cutoff.
+func (s *Store) olderSQL(ctx context.Context, p *Population, instant int64) (string, error) {
+	customers, err := s.Versions(ctx, Customers, []string{"created_at"}, p.Cutoff)
+	if err != nil {
+		return "", err
+	}
+	lives := []string{"SELECT customer_id, toUnixTimestamp64Milli(created_at) AS created_ms, CAST(NULL, 'Nullable(Int64)') AS row_ms\nFROM " + customers + "\nWHERE isNotNull(created_at)"}
+	for _, source := range eventSources() {
+		rows, err := s.Versions(ctx, source, []string{"at"}, p.Cutoff)
+		if err != nil {
+			return "", err
+		}
+		lives = append(lives, fmt.Sprintf("SELECT customer_id, CAST(NULL, 'Nullable(Int64)') AS created_ms, toNullable(toUnixTimestamp64Milli(at)) AS row_ms\nFROM %s\nWHERE toUnixTimestamp64Milli(at) < %d", rows, instant))
+	}
+	return fmt.Sprintf("\nSELECT customer_id\nFROM (\n%s\n)\nGROUP BY customer_id\nHAVING ifNull(coalesce(max(created_ms), min(row_ms)) < %d, 0)\n",
+		strings.Join(lives, "\nUNION ALL\n"), instant), nil
 }

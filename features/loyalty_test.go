@@ -256,8 +256,11 @@ func TestLoyaltyLabelsAgainstReference(t *testing.T) {
 						t.Fatal(err)
 					}
 					repeat, promotes := []float64{}, []float64{}
-					for _, id := range p.Eligible() {
+					for i, id := range p.Eligible() {
 						r, q := w.loyalty(c, said, id, cutoff, known)
+						if l.Sure[i] && r == 1 && q != q {
+							t.Errorf("%s: %s repeats, and it is not known whether he promotes, though it was sure to be", name, id)
+						}
 						repeat, promotes = append(repeat, r), append(promotes, q)
 						seen[fmt.Sprintf("%s repeat %v", c.Setting, r)]++
 						seen[fmt.Sprintf("promotes %v of repeat %v, referrals %v", q, r, l.Referrals)]++
