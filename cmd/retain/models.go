@@ -26,7 +26,7 @@ var modelKinds = []string{training.KindChurn, "loyalty"}
 func (a *app) modelsCommand() *cobra.Command {
 	kind := modelKind(training.KindChurn)
 	cmd := group("models", "The registry of trained models", a.modelsListCommand(&kind), a.modelsShowCommand(&kind), a.modelsChampionCommand(&kind), a.modelsHistoryCommand(&kind),
-		a.modelsPromoteCommand(&kind), a.modelsRollbackCommand(&kind), a.modelsShadowCommand(&kind))
+		a.modelsReportCommand(), a.modelsPromoteCommand(&kind), a.modelsRollbackCommand(&kind), a.modelsShadowCommand(&kind))
 	cmd.PersistentFlags().Var(&kind, "kind", "what the models tell: "+strings.Join(modelKinds, " or "))
 	return cmd
 }

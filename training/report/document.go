@@ -117,3 +117,16 @@ func (d *Document) family(name string) *metrics.ModelFigures {
 	}
 	return nil
 }
+
+// curves are those of a family; nil if they were not recorded.
+func (d *Document) curves(family string) *training.Curves {
+	if d.Training.Anatomy == nil {
+		return nil
+	}
+	for k := range d.Training.Anatomy.Curves {
+		if d.Training.Anatomy.Curves[k].Family == family {
+			return &d.Training.Anatomy.Curves[k]
+		}
+	}
+	return nil
+}

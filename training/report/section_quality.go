@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"retain/training/metrics"
 )
@@ -19,9 +20,10 @@ func reliabilitySection(d *Document) (section, error) {
 		s.Empty = unmeasured
 		return s, nil
 	}
-	if len(f.Pooled.Bins) > 0 {
+	curves := d.curves(d.Model.Family)
+	if curves != nil {
 		var bins []calibrationBin
-		for _, b := range f.Pooled.Bins {
+		for _, b := range curves.Reliability {
 			bins = append(bins, calibrationBin{float64(b.Mean), float64(b.Observed), float64(b.ObservedInterval[0]), float64(b.ObservedInterval[1])})
 		}
 		drawing, err := reliabilityPlot(bins)
@@ -32,9 +34,9 @@ func reliabilitySection(d *Document) (section, error) {
 			Read: "How to read it: each dot is a tenth of the test rows, by the probability they were given; the bar is the 95 % interval of the share that left. On the dashed line the two agree; above it more left than was said."}}
 	}
 	s.Tables = append(s.Tables, proof(f.Pooled.Calibration))
-	if len(f.Pooled.Bins) > 0 {
+	if curves != nil {
 		out := table{Title: "The bins in figures", Folded: true, Head: heads("Probability given", "#rows", "#mean", "#left", "#95 % interval")}
-		for _, b := range f.Pooled.Bins {
+		for _, b := range curves.Reliability {
 			out.Rows = append(out.Rows, row{Cells: []cell{
 				{Text: percent(float64(b.Lowest)) + " to " + percent(float64(b.Highest))}, number(decimal(float64(b.Rows), 0)),
 				number(percent(float64(b.Mean))), number(percent(float64(b.Observed))), number(interval(b.ObservedInterval, percent)),
@@ -73,14 +75,15 @@ func gainsSection(d *Document) (section, error) {
 		s.Empty = unmeasured
 		return s, nil
 	}
-	if len(f.Pooled.Gains) == 0 {
+	curves := d.curves(d.Model.Family)
+	if curves == nil || len(curves.Gains) == 0 {
 		s.Empty = withoutAnatomy
 		return s, nil
 	}
-	own := gainCurve(f.Pooled.Gains)
+	own := gainCurve(curves.Gains)
 	var rule []point
-	if r := d.family("recency_rule"); r != nil && r != f {
-		rule = gainCurve(r.Pooled.Gains)
+	if r := d.curves("recency_rule"); r != nil && r != curves {
+		rule = gainCurve(r.Gains)
 	}
 	drawing, err := gainsPlot(own, rule, share(f.Pooled.Positives, f.Pooled.Rows))
 	if err != nil {
@@ -88,7 +91,7 @@ func gainsSection(d *Document) (section, error) {
 	}
 	s.Figures = append(s.Figures, drawn{Title: "Gains", SVG: drawing,
 		Read: "How to read it: turning to the customers up to a place on the list (across) reaches the share of those who left that stands at the line (up). The farther it bends from the dashed diagonal, the better it ranks."})
-	if tenths := liftByTenth(f.Pooled.Gains); tenths != nil {
+	if tenths := plain(metrics.Tenths(curves.Gains)); tenths != nil {
 		drawing, err := liftPlot(tenths)
 		if err != nil {
 			return s, err
@@ -97,10 +100,7 @@ func gainsSection(d *Document) (section, error) {
 			Read: "How to read it: the first bar is the tenth at most risk; 3 means that three times as many of them left as of all. A good ranking falls from left to right."})
 	}
 	out := table{Title: "In figures", Folded: true, Head: heads("Customers turned to", "#rows", "#of those who left", "#95 %", "#left among them", "#lift", "#95 %")}
-	for _, g := range f.Pooled.Gains {
-		if g.Share == 0 {
-			continue
-		}
+	for _, g := range toldGains(curves.Gains) {
 		out.Rows = append(out.Rows, row{Cells: []cell{
 			{Text: percent(float64(g.Share))}, number(decimal(float64(g.Rows), 0)), number(percent(float64(g.Recall))), number(interval(g.RecallInterval, percent)),
 			number(percent(float64(g.Precision))), number(decimal(float64(g.Lift), 2)), number(interval(g.LiftInterval, two)),
@@ -118,20 +118,17 @@ func gainCurve(list []metrics.GainPoint) []point {
 	return points
 }
 
-// liftByTenth is the share that left in each tenth over the mean share, from the recalls at its ends; nil where one is not told.
-func liftByTenth(list []metrics.GainPoint) []float64 {
-	recall := map[int]float64{0: 0, 100: 1}
-	for _, g := range list {
-		recall[int(math.Round(100*float64(g.Share)))] = float64(g.Recall)
-	}
-	out := make([]float64, 10)
-	for k := range out {
-		from, okFrom := recall[10*k]
-		until, okUntil := recall[10*k+10]
-		if !okFrom || !okUntil || !finite(until-from) {
-			return nil
-		}
-		out[k] = 10 * (until - from)
+// toldGains are the points at round shares, those of the table.
+func toldGains(list []metrics.GainPoint) []metrics.GainPoint {
+	return slices.DeleteFunc(slices.Clone(list), func(g metrics.GainPoint) bool {
+		return !slices.Contains([]int{1, 2, 5, 10, 20, 30, 40, 50}, int(math.Round(100*float64(g.Share))))
+	})
+}
+
+func plain(list []metrics.Figure) []float64 {
+	var out []float64
+	for _, v := range list {
+		out = append(out, float64(v))
 	}
 	return out
 }
@@ -140,16 +137,16 @@ func liftByTenth(list []metrics.GainPoint) []float64 {
 func profitSection(d *Document) (section, error) {
 	s := section{ID: "profit", Title: "Profit of a campaign", Short: "Profit", Beside: true,
 		Lead: "What it would have earned to turn to the customers at most risk, at the test cutoffs, and how far down the list that pays."}
-	f := d.family(d.Model.Family)
-	if f == nil {
+	if d.family(d.Model.Family) == nil {
 		s.Empty = unmeasured
 		return s, nil
 	}
-	c := f.Pooled.Profit
-	if c == nil {
+	curves := d.curves(d.Model.Family)
+	if curves == nil || curves.Profit == nil {
 		s.Empty = withoutAnatomy
 		return s, nil
 	}
+	c := curves.Profit
 	best := point{float64(c.Best.Share), float64(c.Best.Profit)}
 	points := []point{{0, 0}}
 	for _, q := range c.Points {
@@ -171,13 +168,12 @@ func profitSection(d *Document) (section, error) {
 	}
 	s.Figures = []drawn{{Title: "Profit by how many are contacted", SVG: drawing,
 		Read: "How to read it: from left to right more customers are contacted, those at most risk first. " + words + " Beyond that, contacts cost more than they keep."}}
-	empc := number(money(float64(c.EMPC)))
 	s.Tables = []table{{Title: "The terms", Head: heads("Term", "#value"), Read: "It assumes that 30 % of the leavers who get the offer stay, and that stayers take it, too; the terms are a convention to compare models by, not a forecast.",
 		Rows: []row{
 			{Cells: []cell{{Text: "Value of a customer who is kept"}, number(money(c.CustomerValue))}},
 			{Cells: []cell{{Text: "Cost of the offer, where it is taken"}, number(money(c.Offer))}},
 			{Cells: []cell{{Text: "Cost of a contact"}, number(money(c.Contact))}},
-			{Cells: []cell{{Text: "Expected maximum profit a customer (EMPC)", Of: "over acceptance rates as Beta(6, 14), at the best share for each"}, empc}},
+			{Cells: []cell{{Text: "Expected maximum profit a customer (EMPC)", Of: "over acceptance rates as Beta(6, 14), at the best share for each; 95 %: " + interval(c.EMPCInterval, money)}, number(money(float64(c.EMPC)))}},
 		}}}
 	return s, nil
 }
