@@ -11,6 +11,7 @@ import (
 
 	"retain/internal/atomicfile"
 	"retain/internal/warehouse"
+	"retain/training"
 	"retain/training/report"
 )
 
@@ -66,6 +67,9 @@ func (a *app) modelsReportCommand() *cobra.Command {
 
 // reportOf gathers what the registry holds of a model and its training.
 func (s *session) reportOf(ctx context.Context, row warehouse.ModelRow) (*report.Document, error) {
+	if row.Kind != training.KindChurn {
+		return nil, fmt.Errorf("there is no report of %s models; `retain models show --kind %s` tells their figures", row.Kind, row.Kind)
+	}
 	champion, err := s.db.ChampionModel(ctx, row.Kind)
 	if err != nil && !errors.Is(err, warehouse.ErrNoModel) {
 		return nil, err
@@ -77,7 +81,7 @@ func (s *session) reportOf(ctx context.Context, row warehouse.ModelRow) (*report
 	return report.New(report.Registered{Row: row, Champion: champion.Artifact == row.Artifact, History: history, Currency: s.config.currency()})
 }
 
-// writeReport writes the report of a version to an open file and publishes it.
+// writeReport writes the report of a churn model's version to an open file and publishes it.
 func (s *session) writeReport(ctx context.Context, version int, to *atomicfile.File) error {
 	entry, err := s.version(ctx, uint32(version))
 	if err != nil {

@@ -4,15 +4,14 @@ import (
 	"fmt"
 
 	"retain/training"
-	"retain/training/metrics"
 )
 
 // segmentsSection shows whether the model serves all parts of the customers.
 func segmentsSection(d *Document) (section, error) {
 	s := section{ID: "segments", Title: "Segments", Short: "Segments",
 		Lead: "Good on the whole can be bad for some. The same figures for each level of each category, on the test rows."}
-	t := segmentTable(d)
-	if t == nil {
+	t := &d.Training.Segments
+	if t.Family == "" {
 		s.Empty = withoutAnatomy
 		return s, nil
 	}
@@ -46,8 +45,6 @@ func segmentsSection(d *Document) (section, error) {
 	}
 	return s, nil
 }
-
-func segmentTable(*Document) *metrics.SegmentTable { return nil }
 
 // leaksSection tells the columns that may know the outcome.
 func leaksSection(d *Document) (section, error) {

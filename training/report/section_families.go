@@ -29,7 +29,7 @@ func familiesSection(d *Document) (section, error) {
 			calibrated = cell{Text: "no", Tone: "bad"}
 		}
 		out.Rows = append(out.Rows, row{Chosen: f.Name == d.Model.Family, Cells: []cell{
-			{Text: f.Name, Of: familyWords(f.Name)}, number(decimal(float64(p.AUC), 4)), number(decimal(float64(p.PRAUC), 4)), number(decimal(float64(p.TopDecileLift), 2)),
+			{Text: f.Name, Of: standing(f)}, number(decimal(float64(p.AUC), 4)), number(decimal(float64(p.PRAUC), 4)), number(decimal(float64(p.TopDecileLift), 2)),
 			{Text: decimal(float64(p.LogLoss), 4), Of: interval(p.LogLossInterval, four), Number: true},
 			number(decimal(float64(p.Brier), 4)), {Text: decimal(float64(p.ECE), 4), Of: "chance " + decimal(float64(p.Calibration.NoiseBand), 4), Number: true},
 			{Text: decimal(float64(p.Calibration.ObservedExpected), 3), Of: interval(p.Calibration.OEInterval, three), Number: true},
@@ -43,8 +43,23 @@ func familiesSection(d *Document) (section, error) {
 	s.Figures = []drawn{{Title: "Log loss of each family", SVG: drawing,
 		Read: "How to read it: a dot is a family's log loss, the bar its 95 % interval; the chosen one is strong. Families share their rows, so overlapping bars may still differ surely: the verdict compares them in pairs."}}
 	s.Tables = []table{out}
+	for _, tuning := range d.Training.Tuning {
+		s.Notes = append(s.Notes, sentence(tuning.String()))
+	}
+	if d.Training.Intervals != "" {
+		s.Notes = append(s.Notes, sentence(d.Training.Intervals))
+	}
 	for _, w := range d.Training.Warnings {
 		s.Notes = append(s.Notes, sentence(w))
 	}
 	return s, nil
+}
+
+// standing tells what a family is and what to think of it.
+func standing(f metrics.ModelFigures) string {
+	words := sentence(familyWords(f.Name))
+	if f.Verdict != "" {
+		words += " " + sentence(f.Verdict)
+	}
+	return words
 }
