@@ -22,12 +22,9 @@ var boostVariations = []struct {
 	{.5, 1.5, 1, 1, 1},  // coarser
 	{2, 2, 4, 8, 1},     // finer and longer, but stiffer
 	{1, 1, 1, 1, 2},     // more columns
+	{4, 1, 4, 8, 1},     // much finer, stiffer
 	{1, 1, 1, 1, .5},    // fewer columns
 	{2, 1, .25, .25, 1}, // finer and laxer
-	{.25, 2, 1, 1, 1},   // nearly additive
-	{2, 2, 1, 1, 2},     // finer, longer, more columns
-	{4, 1, 4, 8, 1},     // much finer, stiffer
-	{.5, 1, 4, 8, .5},   // stiff in all
 }
 
 // boostChoices are the choices of boosted trees for a training set: boost.Defaults, then its variations.

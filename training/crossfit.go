@@ -58,7 +58,7 @@ func (f *fitter) crossFit(ctx context.Context, own []*candidate) error {
 		climbing = next
 	}
 	for _, c := range own {
-		if c.err == nil && metrics.Rarer(f.d.Y) >= settledRarer && !f.budget.wasHit() {
+		if c.err == nil && metrics.Rarer(f.d.Y) >= settles(c.family) && !f.budget.wasHit() {
 			f.settled[c.family.Name] = c.place + c.chosen
 		}
 	}

@@ -18,16 +18,24 @@ type CrossvalReport struct {
 	Features  int             `json:"features"`
 	Folds     int             `json:"folds"`
 	Models    []CrossvalModel `json:"models"`
+	Tuning    []Tuning        `json:"tuning"`
+	BudgetHit bool            `json:"budget_hit"` // the clock stopped the tuning: another run may give other figures
 	Leaks     []Leak          `json:"leaks"`
 	Warnings  []string        `json:"warnings"`
 }
 
-// CrossvalModel is one family's means over the held-out folds; a fold in which a figure is undefined does not count.
+// CrossvalModel is one family's means over the held-out folds; a fold in which a figure is undefined does not count. Pooled are the figures of all
+// rows, each held out once, with their intervals: log loss and Brier score are the means over rows there, ECE is that of all rows together.
 type CrossvalModel struct {
 	Name string `json:"name"`
 	metrics.Figures
-	FitSeconds     float64 `json:"fit_seconds"`     // mean of the folds: cross-fitting for calibration and the final fit, wall time added
-	PredictSeconds float64 `json:"predict_seconds"` // mean of the folds: margins and probabilities of the held-out rows
+	FitSeconds     float64               `json:"fit_seconds"`     // mean of the folds: cross-fitting for calibration and the final fit, wall time added
+	PredictSeconds float64               `json:"predict_seconds"` // mean of the folds: margins and probabilities of the held-out rows
+	Pooled         metrics.PooledFigures `json:"pooled"`
+	Verdict        string                `json:"verdict"` // what to think of it, in words
+
+	held   metrics.Held // of one fold
+	tuning *Tuning
 }
 
 // CrossValidate measures the families on a flat table by stratified k-fold, the same folds for all. Encoding, number of trees and calibration
@@ -66,11 +74,15 @@ func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, 
 	report := &CrossvalReport{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: listed(leaks), Warnings: listed(warnings)}
 	folds := groupedFolds(d, o.Folds, o.Seed)
 	tables := make([][]CrossvalModel, o.Folds)
+	if o.TimeBudget == 0 {
+		o.TimeBudget = defaultBudget
+	}
+	budget := newBudget(o.TimeBudget, time.Now)
 	for k := range tables {
 		o.Progress(fmt.Sprintf("fold %d of %d", k+1, o.Folds))
 		train, held := splitRows(folds, k)
 		var failures []Failure
-		if tables[k], failures, err = holdOut(ctx, d.Take(train), d.Take(held), o.Seed); err != nil {
+		if tables[k], failures, err = holdOut(ctx, d.Take(train), d.Take(held), o.Seed, budget); err != nil {
 			return nil, err
 		}
 		for _, f := range failures {
@@ -78,6 +90,19 @@ func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, 
 		}
 	}
 	report.Models = meanTable(tables)
+	pooled, entrants := poolFolds(report.Models, tables, o.Seed)
+	for k, verdict := range verdicts(pooled, entrants, "", o.Seed) {
+		report.Models[k].Pooled, report.Models[k].Verdict = pooled[k].Pooled, verdict
+	}
+	for _, t := range tables {
+		for _, m := range t {
+			if m.tuning != nil {
+				report.Tuning = append(report.Tuning, *m.tuning)
+			}
+		}
+	}
+	report.Tuning, report.BudgetHit = listed(report.Tuning), budget.wasHit()
+	report.Warnings = append(report.Warnings, budget.warnings()...)
 	return report, nil
 }
 
@@ -104,8 +129,24 @@ func groupedFolds(d *features.Dataset, k int, seed uint64) []int {
 	return out
 }
 
+// poolFolds measures the families of the table on the held-out rows of all folds.
+func poolFolds(rows []CrossvalModel, tables [][]CrossvalModel, seed uint64) ([]metrics.ModelFigures, []metrics.Entrant) {
+	entrants := make([]metrics.Entrant, len(rows))
+	for k, row := range rows {
+		entrants[k].Name = row.Name
+		for _, t := range tables {
+			for _, m := range t {
+				if m.Name == row.Name {
+					entrants[k].Held = append(entrants[k].Held, m.held)
+				}
+			}
+		}
+	}
+	return metrics.PoolAll(entrants, metrics.Pooling{Seed: seed}), entrants
+}
+
 // holdOut fits every family on the training rows and measures it on the held ones.
-func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64) ([]CrossvalModel, []Failure, error) {
+func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64, budget *budget) ([]CrossvalModel, []Failure, error) {
 	e, err := encode(train)
 	if err != nil {
 		return nil, nil, err
@@ -115,6 +156,7 @@ func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64) ([
 		return nil, nil, fmt.Errorf("encode: %w", err)
 	}
 	f := newFitter(e.d, groupedFolds(e.d, innerFolds, seed+1), "", seed) // other folds than the outer ones
+	f.budget = budget
 	fitted, failures, err := f.Fit(ctx, measurable(metrics.Rarer(train.Y)))
 	if err != nil {
 		return nil, nil, err
@@ -128,7 +170,8 @@ func holdOut(ctx context.Context, train, held *features.Dataset, seed uint64) ([
 			continue
 		}
 		seconds := time.Since(begin).Seconds()
-		out = append(out, CrossvalModel{Name: one.Family, Figures: metrics.Measure(held.Y, margin, p), FitSeconds: one.FitSeconds, PredictSeconds: seconds})
+		out = append(out, CrossvalModel{Name: one.Family, Figures: metrics.Measure(held.Y, margin, p), FitSeconds: one.FitSeconds, PredictSeconds: seconds,
+			held: metrics.Held{Customer: held.Customer, Y: held.Y, Margin: margin, P: p}, tuning: one.Tuning})
 	}
 	return out, failures, nil
 }

@@ -174,13 +174,21 @@ func (f *fitter) rungs(family Family) (rungs []models.Trainer, place int) {
 			rungs = []models.Trainer{t}
 		}
 	}
-	if k, ok := f.settled[family.Name]; ok && k < len(rungs) && metrics.Rarer(f.d.Y) >= settledRarer {
+	if k, ok := f.settled[family.Name]; ok && k < len(rungs) && metrics.Rarer(f.d.Y) >= settles(family) {
 		return rungs[k : k+1], k
 	}
 	if family.Tuned != nil {
 		rungs = rungs[:f.budget.choices(f.shape, len(rungs))]
 	}
 	return rungs, 0
+}
+
+// settles is the number of rows of the rarer class from which the choice of a family on one training set holds for the later ones of a rolling origin.
+func settles(family Family) int {
+	if family.Tuned != nil {
+		return tunedRarer
+	}
+	return settledRarer
 }
 
 // fitAll fits every candidate on all rows, with the number of stages that the folds chose.

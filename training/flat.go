@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"retain/features"
 	"retain/internal/tabular"
@@ -14,16 +15,17 @@ import (
 
 // FlatOptions are what CrossValidate works on.
 type FlatOptions struct {
-	Path     string       // of the file, "-" = Stdin; formats as in import
-	Stdin    io.Reader    // read when Path is "-"
-	Target   string       // column of the label; required
-	Positive string       // value of Target that means 1, byte for byte; required
-	ID       string       // column that names the customer: not a feature, and its rows share a fold; "" = every row is a customer
-	Drop     []string     // columns that are not features
-	Null     []string     // further spellings of a missing value beside the empty field, NULL, \N and NaN
-	Folds    int          // k; 0 = 5
-	Seed     uint64       // of folds and learners
-	Progress func(string) // told what is done, one line each; nil discards
+	Path       string        // of the file, "-" = Stdin; formats as in import
+	Stdin      io.Reader     // read when Path is "-"
+	Target     string        // column of the label; required
+	Positive   string        // value of Target that means 1, byte for byte; required
+	ID         string        // column that names the customer: not a feature, and its rows share a fold; "" = every row is a customer
+	Drop       []string      // columns that are not features
+	Null       []string      // further spellings of a missing value beside the empty field, NULL, \N and NaN
+	Folds      int           // k; 0 = 5
+	Seed       uint64        // of folds and learners
+	TimeBudget time.Duration // how long tuning may take, see Options.TimeBudget; 0 = 10 minutes
+	Progress   func(string)  // told what is done, one line each; nil discards
 }
 
 var nullSpellings = []string{"", "NULL", `\N`, "NaN"}

@@ -41,7 +41,7 @@ func (t Tuning) String() string {
 }
 
 // halvingFolds are the inner folds on which the choices of a tuned family are fitted in each round of a halving; together they are all.
-var halvingFolds = [][]int{{0}, {1, 2}, {3, 4}}
+var halvingFolds = [][]int{{0}, {1}, {2, 3, 4}}
 
 const (
 	halvingKeep = 3 // one choice in so many goes on to the next round, rounded up
@@ -51,7 +51,7 @@ const (
 )
 
 // halve chooses among the choices of a tuned family by successive halving (Jamieson & Talwalkar 2016): all are cross-fitted on the first inner fold,
-// the better third on the next two, and the best one on the last two, so that it has been fitted on all. What grows from round to round is the number of
+// the better third on the second, and the best one on the other three, so that it has been fitted on all. What grows from round to round is the number of
 // held-out rows and not the size of the models: choices that pay with few trees or few customers are not those that pay with all. The first choice,
 // the one by size, goes all the way, and the other is taken in its place if its out-of-fold log loss is lower by more than tunedErrors paired standard
 // errors. When the time budget is spent, the first goes on alone.

@@ -18,7 +18,11 @@ func (a *app) crossvalCommand() *cobra.Command {
 		Example: "  retain crossval telco.csv.gz --target churn --positive Yes --id customer_id",
 		Args:    exactly("a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Path, o.Stdin, o.Progress = args[0], a.stdin, a.say
+			config, err := loadConfig(a.configPath, a.environ)
+			if err != nil {
+				return err
+			}
+			o.Path, o.Stdin, o.Progress, o.TimeBudget = args[0], a.stdin, a.say, config.Train.TimeBudget
 			report, err := training.CrossValidate(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -37,13 +41,14 @@ func (a *app) crossvalCommand() *cobra.Command {
 }
 
 func printCrossval(w io.Writer, r *training.CrossvalReport) {
-	fmt.Fprintf(w, "%s rows, %d features, %d folds\n\n", spoken.Count(r.Rows), r.Features, r.Folds)
-	table(w, func(line func(string, ...any)) {
-		line("model\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%\tfit s\tpredict s")
-		for _, m := range r.Models {
-			line("%s\t%s\t%.2f\t%.3f", m.Name, metricCells(m.Figures), m.FitSeconds, m.PredictSeconds)
-		}
-	})
+	fmt.Fprintf(w, "%s rows, %d features, %d folds; figures are means over the folds\n\n", spoken.Count(r.Rows), r.Features, r.Folds)
+	rows := make([]standing, len(r.Models))
+	for k, m := range r.Models {
+		m.Pooled.Figures = m.Figures // the contract's means over folds, a hair from the figures of all rows that the intervals belong to
+		rows[k] = standing{name: m.Name, pooled: m.Pooled, fit: m.FitSeconds, predict: m.PredictSeconds, verdict: m.Verdict}
+	}
+	printStandings(w, rows)
+	printTuning(w, r.Tuning)
 	for _, line := range r.Warnings {
 		fmt.Fprintln(w, "warning: "+line)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 )
 
 func (a *app) trainCommand() *cobra.Command {
-	var until string
+	var until, page string
 	var seed uint64
 	churn := &cobra.Command{
 		Use:   "churn",
@@ -35,14 +34,23 @@ func (a *app) trainCommand() *cobra.Command {
 					return err
 				}
 			}
+			write, discard, err := s.reportTo(page)
+			if err != nil {
+				return err
+			}
+			defer discard(&err)
 			report, err := training.Train(cmd.Context(), o)
 			if err != nil {
+				return err
+			}
+			if err := write(cmd.Context(), report.Model.Version); err != nil {
 				return err
 			}
 			return a.print(report, func(w io.Writer) { printTraining(w, report) })
 		},
 	}
 	churn.Flags().StringVar(&until, "until", "", "train as if it were this instant: only labels known by then")
+	churn.Flags().StringVar(&page, "report", "", "the HTML file to write the report of the training to")
 	churn.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
 	return group("train", "Train a model", churn, a.trainLoyaltyCommand())
 }
@@ -81,7 +89,8 @@ func (a *app) backtestCommand() *cobra.Command {
 				return err
 			}
 			return a.print(report, func(w io.Writer) {
-				printBacktest(w, report.Models)
+				printTournament(w, report.Models)
+				printTuning(w, report.Tuning)
 				for _, line := range report.Warnings {
 					fmt.Fprintln(w, "warning: "+line)
 				}
@@ -96,8 +105,9 @@ func (a *app) backtestCommand() *cobra.Command {
 
 func printTraining(w io.Writer, r *training.TrainReport) {
 	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), spoken.Count(r.Rows), spoken.Count(r.Positives))
-	printBacktest(w, r.Models)
+	printTournament(w, r.Models)
 	fmt.Fprintln(w)
+	printTuning(w, r.Tuning)
 	for _, line := range r.Warnings {
 		fmt.Fprintln(w, "warning: "+line)
 	}
@@ -109,20 +119,6 @@ func printTraining(w io.Writer, r *training.TrainReport) {
 		state = "promoted: it scores from now on"
 	}
 	fmt.Fprintf(w, "%s v%d (%s): %s, in %.1f s\n", r.Model.Name, r.Model.Version, r.Model.Family, state, r.Seconds)
-}
-
-func printBacktest(w io.Writer, families []metrics.ModelFigures) {
-	table(w, func(line func(string, ...any)) {
-		line("model\ttest cutoff\trows\tchurned\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%")
-		for _, m := range families {
-			for _, f := range m.Folds {
-				line("%s\t%s\t%s\t%s\t%s", m.Name, f.Cutoff.Format(time.DateOnly), spoken.Count(f.Rows), spoken.Count(f.Positives), metricCells(f.Figures))
-			}
-			if len(m.Folds) > 1 {
-				line("%s\tpooled\t\t\t%s", m.Name, metricCells(m.Pooled.Figures))
-			}
-		}
-	})
 }
 
 func metricCells(m metrics.Figures) string {
