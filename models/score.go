@@ -17,7 +17,9 @@ type Score struct {
 	ScoredAt         time.Time `json:"scored_at"`
 	Model            ModelRef  `json:"model"`
 	Stage            *string   `json:"stage"`         // null until lifecycle stages are built
-	LoyaltyScore     *int      `json:"loyalty_score"` // null until the loyalty model is built
+	LoyaltyScore     *int      `json:"loyalty_score"` // round(100 · p_repeat · p_promotes); null where no loyalty model scored
+	PRepeat          *float64  `json:"p_repeat"`      // P(repeats or renews in 180 d)
+	PPromotes        *float64  `json:"p_promotes"`    // P(promotes | repeats)
 	ExpectedValue    *float64  `json:"expected_value"`
 	ExpectedLoss     *float64  `json:"expected_loss"`
 	Reasons          []Reason  `json:"reasons"`
@@ -67,7 +69,8 @@ type Run struct {
 	ID          string             `json:"run_id"`
 	Cutoff      time.Time          `json:"cutoff"`
 	Model       ModelRef           `json:"model"`
-	Artifact    string             `json:"artifact"` // sha256:… of the model that scored
+	Loyalty     *ModelRef          `json:"loyalty_model"` // null: customers have no loyalty score
+	Artifact    string             `json:"artifact"`      // sha256:… of the model that scored
 	HorizonDays int                `json:"horizon_days"`
 	Customers   int                `json:"customers"` // everyone who exists at the cutoff
 	Scored      int                `json:"scored"`

@@ -287,32 +287,52 @@ func (d *deciding) put(ctx context.Context, db *warehouse.Warehouse, now time.Ti
 	})
 }
 
-// ruleColumns are the features that rules name: those of the model's own matrix as they are, the others computed beside it.
+// ruleColumns are the features that rules name.
 func ruleColumns(ctx context.Context, store *features.Store, a *models.Artifact, engine *actions.Engine, p *features.Population, x *features.Matrix) (*actions.FeatureColumns, error) {
-	columns := &actions.FeatureColumns{X: make([][]float32, len(engine.Features)), Levels: make([][]string, len(engine.Features))}
-	var lacking []int
-	for _, place := range engine.Used() {
-		e := engine.Features[place]
-		if own, ok := a.Catalogue.Entry(e.Name); !ok || own.Definition() != e.Definition() {
-			lacking = append(lacking, place)
-			continue
-		}
-		j := slices.IndexFunc(x.Schema, func(c features.Column) bool { return c.Name == e.Name })
-		columns.X[place], columns.Levels[place] = x.X[j], x.Schema[j].Levels
+	used := engine.Used()
+	entries := make([]features.Entry, len(used))
+	for k, place := range used {
+		entries[k] = engine.Features[place]
 	}
-	if len(lacking) == 0 {
-		return columns, nil
-	}
-	rest := &features.Catalogue{Version: a.Catalogue.Version}
-	for _, place := range lacking {
-		rest.Entries = append(rest.Entries, engine.Features[place])
-	}
-	snapshot, err := store.Snapshot(ctx, rest, p)
+	m, err := besideColumns(ctx, store, a, entries, besides{p, x})
 	if err != nil {
 		return nil, fmt.Errorf("compute the features of action rules: %w", err)
 	}
-	for j, place := range lacking {
-		columns.X[place], columns.Levels[place] = snapshot.X.X[j], snapshot.X.Schema[j].Levels
+	columns := &actions.FeatureColumns{X: make([][]float32, len(engine.Features)), Levels: make([][]string, len(engine.Features))}
+	for k, place := range used {
+		columns.X[place], columns.Levels[place] = m.X[k], m.Schema[k].Levels
 	}
 	return columns, nil
+}
+
+// besides is a population and the raw matrix of the model that scores it.
+type besides struct {
+	population *features.Population
+	x          *features.Matrix
+}
+
+// besideColumns is the raw matrix of entries: those of the model's own matrix as they are, the others computed beside it.
+func besideColumns(ctx context.Context, store *features.Store, a *models.Artifact, entries []features.Entry, of besides) (*features.Matrix, error) {
+	out := &features.Matrix{Schema: make(features.Schema, len(entries)), X: make([][]float32, len(entries))}
+	rest := &features.Catalogue{Version: a.Catalogue.Version}
+	var lacking []int
+	for k, e := range entries {
+		if own, ok := a.Catalogue.Entry(e.Name); !ok || own.Definition() != e.Definition() {
+			lacking, rest.Entries = append(lacking, k), append(rest.Entries, e)
+			continue
+		}
+		j := slices.IndexFunc(of.x.Schema, func(c features.Column) bool { return c.Name == e.Name })
+		out.Schema[k], out.X[k] = of.x.Schema[j], of.x.X[j]
+	}
+	if len(lacking) == 0 {
+		return out, nil
+	}
+	snapshot, err := store.Snapshot(ctx, rest, of.population)
+	if err != nil {
+		return nil, err
+	}
+	for j, k := range lacking {
+		out.Schema[k], out.X[k] = snapshot.X.Schema[j], snapshot.X.X[j]
+	}
+	return out, nil
 }

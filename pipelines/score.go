@@ -33,8 +33,9 @@ const explainBatch = 8192
 type ScoreOptions struct {
 	DB      *warehouse.Warehouse // required
 	Sources features.Sources
-	Model   ServingModel // required
-	Cutoff  time.Time    // exclusive, UTC; required
+	Model   ServingModel  // required
+	Cutoff  time.Time     // exclusive, UTC; required
+	Loyalty *LoyaltyModel // scored beside; nil: customers have no loyalty score
 	Value   actions.ValueTerms
 	Decide  DecideOptions    // of the next best actions
 	Bands   *models.Bands    // nil: the artifact's
@@ -82,6 +83,11 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	if err != nil {
 		return run, err
 	}
+	if o.Loyalty != nil {
+		if err := s.scoreLoyalty(ctx, store, in.X); err != nil {
+			return run, fmt.Errorf("score loyalty: %w", err)
+		}
+	}
 	watch.lap("predict")
 	if err := s.prepare(ctx, store, in.X); err != nil {
 		return run, fmt.Errorf("decide: %w", err)
@@ -117,6 +123,9 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	for _, status := range population.Status {
 		row.ByStatus[status]++
 	}
+	if o.Loyalty != nil {
+		row.LoyaltyArtifact, row.LoyaltyVersion = o.Loyalty.Address, uint32(o.Loyalty.Version)
+	}
 	if err := o.DB.PutRun(ctx, row); err != nil {
 		return run, err
 	}
@@ -151,7 +160,8 @@ type scoring struct {
 	percentile []int
 	value      []float64
 	bands      models.Bands
-	deciding   *deciding // set by prepare
+	loyalty    [2][]float64 // of each row of x: P(repeat), P(promotes | repeat); nil without a loyalty model
+	deciding   *deciding    // set by prepare
 
 	contributions []float64 // of rows [explained, explained+explainBatch) of x
 	explained     int
@@ -218,6 +228,7 @@ func (s *scoring) runID() string {
 		binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
 		h.Write(b[:])
 	}
+	s.hashLoyalty(h)
 	s.deciding.hash(h)
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
@@ -233,7 +244,7 @@ func hashText(h hash.Hash, text string) {
 func (s *scoring) row(i int) warehouse.ScoreRow {
 	nan := math.NaN()
 	row := warehouse.ScoreRow{CustomerID: s.p.Customer[i], Status: s.p.Status[i], StatusCode: s.p.StatusCode[i],
-		Margin: nan, Probability: nan, Value: nan, Loss: nan}
+		Margin: nan, Probability: nan, Value: nan, Loss: nan, PRepeat: nan, PPromotes: nan}
 	k := s.eligible[i]
 	if k < 0 || s.err != nil {
 		return row
@@ -249,6 +260,9 @@ func (s *scoring) row(i int) warehouse.ScoreRow {
 	row.Band = s.bands.Band(row.Probability)
 	row.Value = s.value[k]
 	row.Loss = row.Probability * row.Value
+	if s.o.Loyalty != nil {
+		row.PRepeat, row.PPromotes = s.loyalty[0][k], s.loyalty[1][k]
+	}
 	p := s.x.Cols()
 	at := k - s.explained
 	for _, r := range a.Reasons(reasonsKept, s.x, k, s.contributions[at*p:(at+1)*p]) {

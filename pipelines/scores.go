@@ -139,6 +139,10 @@ func (s Scores) score(run models.Run, row warehouse.ScoreRow) models.Score {
 	if row.Status != models.StatusScored {
 		return out
 	}
+	if row.PRepeat == row.PRepeat && row.PPromotes == row.PPromotes {
+		loyalty := models.LoyaltyScore(row.PRepeat, row.PPromotes)
+		out.LoyaltyScore, out.PRepeat, out.PPromotes = &loyalty, &row.PRepeat, &row.PPromotes
+	}
 	percentile := int(row.Percentile)
 	out.Percentile, out.Band = &percentile, &row.Band
 	out.Reasons = make([]models.Reason, len(row.ReasonFeatures))
@@ -156,6 +160,9 @@ func runOf(row warehouse.RunRow) models.Run {
 	run := models.Run{ID: row.RunID, Cutoff: row.Cutoff.UTC(), Model: models.ModelRef{Name: row.ModelName, Version: int(row.ModelVersion)},
 		Artifact: row.Artifact, HorizonDays: int(row.HorizonDays), Customers: int(row.Customers), Scored: int(row.Scored),
 		ByStatus: map[string]int{}, Hindsight: row.Hindsight, FinishedAt: row.FinishedAt.UTC(), Seconds: row.Seconds}
+	if row.LoyaltyArtifact != "" {
+		run.Loyalty = &models.ModelRef{Name: models.KindLoyalty, Version: int(row.LoyaltyVersion)}
+	}
 	for status, n := range row.ByStatus {
 		run.ByStatus[status] = int(n)
 	}

@@ -95,6 +95,8 @@ func (b *builder) row(score *models.Score) (row, error) {
 		{&r.margin, score.Margin, "margin"},
 		{&r.value, score.ExpectedValue, "expected_value"},
 		{&r.loss, score.ExpectedLoss, "expected_loss"},
+		{&r.repeat, score.PRepeat, "p_repeat"},
+		{&r.promotes, score.PPromotes, "p_promotes"},
 	} {
 		if *f.to, err = finite(f.from, f.name); err != nil {
 			return row{}, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"retain/features"
 	"retain/features/timeline"
 	"retain/models"
 )
@@ -172,6 +173,10 @@ func (s *Server) facts(score *models.Score) []fact {
 			fact{"Expected value", money(score.ExpectedValue, s.options.Currency), "what the customer is still expected to bring"},
 			fact{"Rank", rank, "percentile; 100 is most at risk"},
 		)
+	}
+	if score.LoyaltyScore != nil && score.PRepeat != nil && score.PPromotes != nil {
+		facts = append(facts, fact{"Loyalty", strconv.Itoa(*score.LoyaltyScore) + " of 100",
+			percent(score.PRepeat) + " to repeat or renew within " + strconv.Itoa(features.LoyaltyDays) + " days, and " + percent(score.PPromotes) + " of such customers recommend or spend no less"})
 	}
 	if score.Stage != nil {
 		facts = append(facts, fact{"Stage", capital(*score.Stage), "of the customer's lifecycle"})

@@ -33,6 +33,7 @@ type snapshot struct {
 // row is a score but for its reasons. NaN is null, as are word 0, percentile 0 and loyalty -1.
 type row struct {
 	probability, margin, value, loss float64
+	repeat, promotes                 float64 // the parts of loyalty
 	idAt, cellAt, header             uint32
 	status, code, stage, band        uint16
 	idLen                            uint16
@@ -120,6 +121,8 @@ func (s *snapshot) score(i uint32, now time.Time) models.Score {
 		Stage:            s.word(r.stage),
 		ExpectedValue:    figure(r.value),
 		ExpectedLoss:     figure(r.loss),
+		PRepeat:          figure(r.repeat),
+		PPromotes:        figure(r.promotes),
 		Reasons:          make([]models.Reason, r.cells),
 		Changes:          s.changes[i],
 		DataAgeS:         int64(now.Sub(h.cutoff) / time.Second),

@@ -29,6 +29,7 @@ func anyScore(t *rapid.T, id string) models.Score {
 		Band:       rapid.Ptr(rapid.SampledFrom(Bands), true).Draw(t, "band"),
 		Stage:      rapid.Ptr(rapid.SampledFrom([]string{"new", "loyal"}), true).Draw(t, "stage"),
 		Percentile: rapid.Ptr(rapid.IntRange(1, 100), true).Draw(t, "percentile"), LoyaltyScore: rapid.Ptr(rapid.IntRange(0, 100), true).Draw(t, "loyalty"),
+		PRepeat: rapid.Ptr(rapid.Float64Range(0, 1), true).Draw(t, "p_repeat"), PPromotes: rapid.Ptr(rapid.Float64Range(0, 1), true).Draw(t, "p_promotes"),
 		ChurnProbability: figure("probability"), Margin: figure("margin"), ExpectedValue: figure("value"), ExpectedLoss: figure("loss"),
 		HorizonDays: rapid.IntRange(1, 365).Draw(t, "horizon"), Cutoff: someCutoff, ScoredAt: someCutoff.Add(time.Hour),
 		Model: models.ModelRef{Name: "churn", Version: 2}, Hindsight: rapid.Bool().Draw(t, "hindsight"),

@@ -11,15 +11,17 @@ import (
 	"retain/training/metrics"
 )
 
-// LoyaltyProduct are the figures of P(repeat) · P(promotes | repeat) on the test cutoffs that both parts share, over the rows of which it is
-// known whether the customer repeated and promoted. Where it is known of some who repeated only, each of them stands for as many as
-// there are at the cutoff; else those who did not repeat, of whom all is known, would be too many.
+// LoyaltyProduct are the figures of P(repeat) · P(promotes | repeat) on the test cutoffs that both parts share. They are of the customers of whom
+// it was settled at the cutoff that both would be known: whatever they did then does not decide who is counted. Where a cutoff has none, since
+// only answers tell who promotes, all are counted whose outcome is known, and each who repeated and answered stands for as many as repeated:
+// that takes those who answer for a fair sample of those who do not.
 type LoyaltyProduct struct {
 	Cutoffs          []time.Time       `json:"cutoffs"`
 	Rows             int               `json:"rows"`
-	Positives        int               `json:"positives"`   // repeated and promoted
-	KnownShare       float64           `json:"known_share"` // of those who repeated: known whether they promoted
-	AUC              metrics.Figure    `json:"auc"`         // mean of the cutoffs, weighted by positives
+	Positives        int               `json:"positives"` // repeated and promoted
+	Share            metrics.Figure    `json:"share"`     // rows, of all at these cutoffs of whom it is known whether they repeated
+	Weighted         bool              `json:"weighted"`  // at some cutoff only answers told who promotes
+	AUC              metrics.Figure    `json:"auc"`       // mean of the cutoffs, weighted by positives
 	LogLoss          metrics.Figure    `json:"log_loss"`
 	Brier            metrics.Figure    `json:"brier"`
 	ObservedExpected metrics.Figure    `json:"observed_expected"`          // Σ w·y / Σ w·p
@@ -35,11 +37,48 @@ type productMeasure struct {
 
 // seenCutoff is one test cutoff.
 type seenCutoff struct {
-	cutoff          time.Time
-	customer        []string
-	y, w            []float64            // of the product
-	p               map[string][]float64 // P(promotes) by family
-	repeated, known int
+	cutoff   time.Time
+	customer []string
+	y, w     []float64            // of the product
+	p        map[string][]float64 // P(promotes) by family
+	all      int                  // rows of which it is known whether they repeated
+	weighted bool
+}
+
+// gather takes the rows of a cutoff by the rules of LoyaltyProduct.
+func (s *seenCutoff) gather(labels *features.LoyaltyLabels, customer []string) (rows []int) {
+	repeated, known := 0, 0
+	both := labels.Both()
+	for i, y := range labels.Repeat {
+		if math.IsNaN(y) {
+			continue
+		}
+		s.all++
+		if labels.Sure[i] {
+			rows = append(rows, i)
+		}
+		if y == 1 {
+			repeated++
+			if !math.IsNaN(both[i]) {
+				known++
+			}
+		}
+	}
+	if s.weighted = len(rows) == 0; s.weighted {
+		for i, y := range both {
+			if !math.IsNaN(y) {
+				rows = append(rows, i)
+			}
+		}
+	}
+	for _, i := range rows {
+		w := 1.
+		if s.weighted && labels.Repeat[i] == 1 {
+			w = float64(repeated) / float64(known)
+		}
+		s.customer, s.y, s.w = append(s.customer, customer[i]), append(s.y, both[i]), append(s.w, w)
+	}
+	return rows
 }
 
 // witness predicts the product's rows at an origin by the fits of the second part.
@@ -53,27 +92,7 @@ func (m *productMeasure) witness(ctx context.Context, o origin, e *encoded, fitt
 		return fmt.Errorf("labels at %s: %w", day(o.Test), err)
 	}
 	s := seenCutoff{cutoff: o.Test, p: make(map[string][]float64)}
-	var rows []int
-	for i, y := range labels.Both() {
-		if labels.Repeat[i] == 1 {
-			s.repeated++
-		}
-		if math.IsNaN(y) {
-			continue
-		}
-		if labels.Repeat[i] == 1 {
-			s.known++
-		}
-		rows = append(rows, i)
-		s.y, s.customer = append(s.y, y), append(s.customer, snapshot.Customer[i])
-	}
-	for _, i := range rows {
-		w := 1.
-		if labels.Repeat[i] == 1 {
-			w = float64(s.repeated) / float64(s.known)
-		}
-		s.w = append(s.w, w)
-	}
+	rows := s.gather(labels, snapshot.Customer)
 	x, err := e.encoding.Apply(snapshot.X.Take(rows))
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
@@ -96,7 +115,7 @@ func (m *productMeasure) figures(repeat, promotes *lesson, seed uint64) *Loyalty
 	contender := repeat.measured.find(repeat.artifact.Family)
 	var customer []string
 	var p, y, w, aucs, positives []float64
-	repeated, known := 0, 0
+	all := 0
 	for _, s := range m.seen {
 		k := slices.IndexFunc(contender.Held, func(h metrics.Held) bool { return h.Cutoff.Equal(s.cutoff) })
 		if k < 0 || len(repeat.measured.Origins) == 0 || s.p[promotes.artifact.Family] == nil {
@@ -113,14 +132,15 @@ func (m *productMeasure) figures(repeat, promotes *lesson, seed uint64) *Loyalty
 		customer, y, w = append(customer, s.customer...), append(y, s.y...), append(w, s.w...)
 		aucs = append(aucs, metrics.AUC(p[from:], y[from:], w[from:]))
 		positives = append(positives, float64(metrics.Positives(s.y)))
-		repeated, known = repeated+s.repeated, known+s.known
+		all += s.all
+		out.Weighted = out.Weighted || s.weighted
 		out.Cutoffs = append(out.Cutoffs, s.cutoff.UTC())
 	}
 	if len(p) == 0 {
 		return nil
 	}
 	out.Rows, out.Positives = len(y), metrics.Positives(y)
-	out.KnownShare = float64(known) / float64(max(repeated, 1))
+	out.Share = metrics.Figure(float64(len(y)) / float64(all))
 	out.AUC = meanDefined(aucs, positives)
 	out.LogLoss, out.Brier = metrics.Figure(metrics.LogLoss(p, y, w)), metrics.Figure(metrics.Brier(p, y, w))
 	observed, expected := make([]float64, len(y)), make([]float64, len(y))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/features"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
@@ -157,6 +158,9 @@ func printScore(w io.Writer, s models.Score) {
 	if s.Status == models.StatusScored {
 		fmt.Fprintf(w, ", %s to leave within %d days (%s, percentile %d)", percent(s.ChurnProbability), s.HorizonDays, *s.Band, *s.Percentile)
 		fmt.Fprintf(w, "\nworth %s over the next year, %s of it at stake", amount(s.ExpectedValue), amount(s.ExpectedLoss))
+	}
+	if s.LoyaltyScore != nil {
+		fmt.Fprintf(w, "\nloyalty %d of 100: %s to repeat or renew within %d days, and %s to promote if so", *s.LoyaltyScore, percent(s.PRepeat), features.LoyaltyDays, percent(s.PPromotes))
 	}
 	fmt.Fprintf(w, "\nas of %s, by %s v%d\n", day(s.Cutoff), s.Model.Name, s.Model.Version)
 	if len(s.Reasons) == 0 {

@@ -54,6 +54,7 @@ func (a *app) scoreCommand() *cobra.Command {
 // vantage is where a scoring run stands.
 type vantage struct {
 	champion  registered
+	loyalty   *registeredLoyalty // nil: none serves
 	cutoff    time.Time
 	asked     bool      // the cutoff was asked for
 	watermark time.Time // how far the data are complete for the champion's labels
@@ -64,6 +65,9 @@ type vantage struct {
 func (s *session) vantage(ctx context.Context, cutoff, now time.Time) (v vantage, err error) {
 	v = vantage{cutoff: cutoff, asked: !cutoff.IsZero(), now: now.UTC()}
 	if v.champion, err = s.champion(ctx); err != nil {
+		return v, err
+	}
+	if v.loyalty, err = s.loyaltyChampion(ctx); err != nil {
 		return v, err
 	}
 	spec := v.champion.artifact.Churn
@@ -109,6 +113,14 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 	}
 	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: v.cutoff, Value: s.config.valueTerms(), Decide: decide,
 		Warn: func(line string) { a.say("warning: " + line) }}
+	if v.loyalty != nil {
+		if o.Loyalty, err = v.loyalty.serving(); err != nil {
+			return models.Run{}, err
+		}
+		if !sameChurn(model.Artifact.Churn.Loyalty(), o.Loyalty.Artifact.Repeat.Churn) {
+			a.say("warning: the loyalty champion was trained on customers who are alive by another churn: than the champion's; `retain train loyalty` mends it")
+		}
+	}
 	if b := s.config.Bands; b != nil {
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
 	}
@@ -128,6 +140,9 @@ const staleAfter = 48 * time.Hour
 
 func printRun(w io.Writer, r models.Run) {
 	fmt.Fprintf(w, "run %s: %s customers exist at %s, %s scored by %s v%d\n", r.ID, spoken.Count(r.Customers), r.Cutoff.Format(time.RFC3339), spoken.Count(r.Scored), r.Model.Name, r.Model.Version)
+	if r.Loyalty != nil {
+		fmt.Fprintf(w, "loyalty by %s v%d\n", r.Loyalty.Name, r.Loyalty.Version)
+	}
 	for _, status := range slices.Sorted(maps.Keys(r.ByStatus)) {
 		fmt.Fprintf(w, "  %-22s%10s\n", status, spoken.Count(r.ByStatus[status]))
 	}

@@ -99,7 +99,10 @@ func printProduct(w io.Writer, p *training.LoyaltyProduct) {
 	}
 	fmt.Fprintf(w, "repeats and promotes: %s of %s at %s; AUC %s, log loss %s, observed/expected %s (95 %%: %s to %s)\n", spoken.Count(p.Positives), spoken.Counted(p.Rows, "row"),
 		spoken.Counted(len(p.Cutoffs), "test cutoff"), metric(p.AUC, 4), metric(p.LogLoss, 4), metric(p.ObservedExpected, 3), metric(p.OEInterval[0], 3), metric(p.OEInterval[1], 3))
-	if p.KnownShare < 1 {
-		fmt.Fprintf(w, "of %.0f %% of those who repeated it is known whether they promote; each stands for as many as there are\n", 100*p.KnownShare)
+	switch {
+	case p.Weighted:
+		fmt.Fprintln(w, "only answered questions tell who promotes: those who answer are taken for a fair sample of those who repeat")
+	case p.Share < 1:
+		fmt.Fprintf(w, "these are the %.0f %% of the customers of whom it was sure at the cutoff that both would be known\n", 100*float64(p.Share))
 	}
 }

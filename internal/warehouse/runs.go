@@ -36,6 +36,9 @@ type RunRow struct {
 	StartedAt    time.Time
 	FinishedAt   time.Time
 	Seconds      map[string]float64
+
+	LoyaltyArtifact string // of the loyalty model beside; "" = none
+	LoyaltyVersion  uint32
 }
 
 // PutRun makes the run visible. Of several rows of one id the first finished counts, so a run that is there already stays in force.
@@ -44,12 +47,12 @@ func (w *Warehouse) PutRun(ctx context.Context, r RunRow) error {
 	token := fmt.Sprintf("run %s %d", r.RunID, r.FinishedAt.UnixMilli())
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token}))
 	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO runs (run_id, kind, cutoff, artifact, model_name, model_version,
-		horizon_days, customers, scored, by_status, hindsight, started_at, finished_at, seconds)`)
+		horizon_days, customers, scored, by_status, hindsight, started_at, finished_at, seconds, loyalty_artifact, loyalty_version)`)
 	if err != nil {
 		return fmt.Errorf("write run: %w", err)
 	}
 	if err := batch.Append(r.RunID, r.Kind, r.Cutoff, r.Artifact, r.ModelName, r.ModelVersion,
-		r.HorizonDays, r.Customers, r.Scored, r.ByStatus, r.Hindsight, r.StartedAt, r.FinishedAt, r.Seconds); err != nil {
+		r.HorizonDays, r.Customers, r.Scored, r.ByStatus, r.Hindsight, r.StartedAt, r.FinishedAt, r.Seconds, r.LoyaltyArtifact, r.LoyaltyVersion); err != nil {
 		return fmt.Errorf("write run: %w", errors.Join(err, batch.Abort()))
 	}
 	if err := batch.Send(); err != nil {
@@ -59,7 +62,7 @@ func (w *Warehouse) PutRun(ctx context.Context, r RunRow) error {
 }
 
 const selectRun = `SELECT run_id, kind, cutoff, artifact, model_name, model_version, horizon_days, customers, scored,
-	by_status, hindsight, started_at, finished_at, seconds FROM runs `
+	by_status, hindsight, started_at, finished_at, seconds, loyalty_artifact, loyalty_version FROM runs `
 
 // RunInForce is the run of a kind with the greatest cutoff, then the latest finish; ErrNoRun if there is none.
 func (w *Warehouse) RunInForce(ctx context.Context, kind string) (RunRow, error) {
@@ -75,7 +78,7 @@ func (w *Warehouse) Run(ctx context.Context, id string) (RunRow, error) {
 func (w *Warehouse) scanRun(ctx context.Context, query string, args ...any) (RunRow, error) {
 	var r RunRow
 	err := w.Conn().QueryRow(ctx, query, args...).Scan(&r.RunID, &r.Kind, &r.Cutoff, &r.Artifact, &r.ModelName, &r.ModelVersion,
-		&r.HorizonDays, &r.Customers, &r.Scored, &r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds)
+		&r.HorizonDays, &r.Customers, &r.Scored, &r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds, &r.LoyaltyArtifact, &r.LoyaltyVersion)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNoRun
 	}

@@ -20,6 +20,7 @@ type ScoreRow struct {
 	Percentile          uint8
 	Band                string
 	Value, Loss         float64
+	PRepeat, PPromotes  float64 // of loyalty; NaN where no loyalty model scored
 	ReasonFeatures      []string
 	ReasonTexts         []string
 	ReasonValues        []float64
@@ -47,14 +48,14 @@ func (w *Warehouse) putScoreBatch(ctx context.Context, runID, token string, lo, 
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token}))
 	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO scores (run_id, customer_id, status, status_code, margin, churn_probability,
 		percentile, band, expected_value, expected_loss, reason_features, reason_texts, reason_values, reason_references,
-		reason_contributions, vector)`)
+		reason_contributions, vector, p_repeat, p_promotes)`)
 	if err != nil {
 		return err
 	}
 	for i := lo; i < hi; i++ {
 		r := row(i)
 		if err := batch.Append(runID, r.CustomerID, r.Status, r.StatusCode, r.Margin, r.Probability, r.Percentile, r.Band, r.Value,
-			r.Loss, r.ReasonFeatures, r.ReasonTexts, r.ReasonValues, r.ReasonReferences, r.ReasonContributions, r.Vector); err != nil {
+			r.Loss, r.ReasonFeatures, r.ReasonTexts, r.ReasonValues, r.ReasonReferences, r.ReasonContributions, r.Vector, r.PRepeat, r.PPromotes); err != nil {
 			return errors.Join(err, batch.Abort())
 		}
 	}
@@ -77,7 +78,7 @@ func hexID(id string) bool {
 }
 
 const selectScore = `SELECT customer_id, status, status_code, margin, churn_probability, percentile, band, expected_value,
-	expected_loss, reason_features, reason_texts, reason_values, reason_references, reason_contributions `
+	expected_loss, p_repeat, p_promotes, reason_features, reason_texts, reason_values, reason_references, reason_contributions `
 
 // Scores streams all rows of a run in the order of customer_id, without their vectors.
 func (w *Warehouse) Scores(ctx context.Context, runID string) iter.Seq2[ScoreRow, error] {
@@ -165,6 +166,6 @@ func yieldScores(rows driver.Rows, yield func(ScoreRow, error) bool) error {
 
 // fields are the scan targets in the order of selectScore.
 func (r *ScoreRow) fields() []any {
-	return []any{&r.CustomerID, &r.Status, &r.StatusCode, &r.Margin, &r.Probability, &r.Percentile, &r.Band, &r.Value, &r.Loss,
+	return []any{&r.CustomerID, &r.Status, &r.StatusCode, &r.Margin, &r.Probability, &r.Percentile, &r.Band, &r.Value, &r.Loss, &r.PRepeat, &r.PPromotes,
 		&r.ReasonFeatures, &r.ReasonTexts, &r.ReasonValues, &r.ReasonReferences, &r.ReasonContributions}
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"retain/features"
+	"retain/internal/warehouse"
+	"retain/models"
+	"retain/pipelines"
+	"retain/training"
+)
+
+// registeredLoyalty is a loyalty model of the registry, decoded.
+type registeredLoyalty struct {
+	row   warehouse.ModelRow
+	model *models.Loyalty
+}
+
+// loyaltyChampion is the loyalty model that scores; nil if there is none.
+func (s *session) loyaltyChampion(ctx context.Context) (*registeredLoyalty, error) {
+	row, err := s.db.ChampionModel(ctx, training.KindLoyalty)
+	if errors.Is(err, warehouse.ErrNoModel) {
+		return nil, nil
+	}
+	return decodedLoyalty(row, err)
+}
+
+func decodedLoyalty(row warehouse.ModelRow, err error) (*registeredLoyalty, error) {
+	if err != nil {
+		return nil, err
+	}
+	if models.Address(row.Blob) != row.Artifact {
+		return nil, fmt.Errorf("model %s v%d: its bytes are not those of %s; train again", row.Name, row.Version, row.Artifact)
+	}
+	model, err := models.DecodeLoyalty(row.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("model %s v%d: %w", row.Name, row.Version, err)
+	}
+	return &registeredLoyalty{row, model}, nil
+}
+
+// serving decodes the models of both parts.
+func (r *registeredLoyalty) serving() (*pipelines.LoyaltyModel, error) {
+	out := &pipelines.LoyaltyModel{Artifact: r.model, Address: r.row.Artifact, Version: int(r.row.Version)}
+	for part, model := range map[features.LoyaltyPart]*models.Model{features.PartRepeat: &out.Repeat, features.PartPromotes: &out.Promotes} {
+		var err error
+		if *model, err = r.model.Part(part).LoadModel(training.Decoders()); err != nil {
+			return nil, fmt.Errorf("model %s v%d, part %s: %w", r.row.Name, r.row.Version, part, err)
+		}
+	}
+	return out, nil
+}
