@@ -105,6 +105,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err := d.train(ctx, s, news); err != nil {
 		return err
 	}
+	if err := s.writeChampionReport(ctx, filepath.Join(d.dir, demoReportFile)); err != nil {
+		return err
+	}
 	err = d.do("Score every customer as of the last complete day", func() (string, error) {
 		v, err := s.vantage(ctx, time.Time{}, time.Now())
 		if err != nil {
@@ -130,6 +133,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		printAtRisk(w, run, customers, total)
 		fmt.Fprintf(w, "\nDone in %.1f s. Look further:\n", report.Seconds)
 		program := programName()
+		fmt.Fprintf(w, "  %s in a browser: how good the model is and what it learned\n", filepath.Join(d.dir, demoReportFile))
 		fmt.Fprintf(w, "  cd %s\n  %s at-risk --band high --sort churn_probability\n", d.dir, program)
 		if len(customers) > 0 {
 			fmt.Fprintf(w, "  %s explain %s\n", program, customers[0].CustomerID)

@@ -81,9 +81,39 @@ func (s *session) reportOf(ctx context.Context, row warehouse.ModelRow) (*report
 	return report.New(report.Registered{Row: row, Champion: champion.Artifact == row.Artifact, History: history, Currency: s.config.currency()})
 }
 
-// writeReport writes the report of a churn model's version to an open file and publishes it.
-func (s *session) writeReport(ctx context.Context, version int, to *atomicfile.File) error {
-	entry, err := s.version(ctx, uint32(version))
+// reportTo opens the file of a report before a long training, so that a wrong path is told at once. write writes the report of a churn model's version
+// there, discard drops what was not written. With an empty path both do nothing.
+func (s *session) reportTo(path string) (write func(ctx context.Context, version int) error, discard func(err *error), err error) {
+	if path == "" {
+		return func(context.Context, int) error { return nil }, func(*error) {}, nil
+	}
+	f, err := atomicfile.Create(path, reportMode)
+	if err != nil {
+		return nil, nil, err
+	}
+	write = func(ctx context.Context, version int) error {
+		entry, err := s.version(ctx, uint32(version))
+		if err != nil {
+			return err
+		}
+		d, err := s.reportOf(ctx, entry.row)
+		if err != nil {
+			return err
+		}
+		if err := report.Write(f, d); err != nil {
+			return err
+		}
+		return f.Publish()
+	}
+	return write, func(err *error) { *err = errors.Join(*err, f.Discard()) }, nil
+}
+
+// demoReportFile stands beside the demo's data.
+const demoReportFile = "report.html"
+
+// writeChampionReport writes the report of the churn model that scores.
+func (s *session) writeChampionReport(ctx context.Context, path string) error {
+	entry, err := s.champion(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,10 +121,7 @@ func (s *session) writeReport(ctx context.Context, version int, to *atomicfile.F
 	if err != nil {
 		return err
 	}
-	if err := report.Write(to, d); err != nil {
-		return err
-	}
-	return to.Publish()
+	return atomicfile.WriteFunc(path, reportMode, func(w io.Writer) error { return report.Write(w, d) })
 }
 
 func printReport(w io.Writer, d *report.Document, path string) {
