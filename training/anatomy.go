@@ -39,7 +39,7 @@ type Anatomy struct {
 	PermutedAt *time.Time   `json:"permuted_at"` // their cutoff, of which the permuted model saw no label; null: the rows are the newest that it learned from
 	Features   []Worth      `json:"features"`    // of the model, the greatest mean contribution first
 	Dependence []Dependence `json:"dependence"`  // of the ten features of the greatest contribution
-	Curves     []Curves     `json:"curves"`      // of the family on the test rows, and of the recency rule to compare with
+	Curves     []Curves     `json:"curves"`      // of every family on the test rows
 	Change     *Change      `json:"change"`      // against the champion; null where there was none
 }
 
@@ -79,7 +79,7 @@ func (a *arena) dissect(ctx context.Context, all *features.Dataset, artifact *mo
 		return nil, err
 	}
 	dependent := x.Take(sampleRows(explained.Customer, dependentRows, a.seed))
-	out.Curves = curvesOf(t, a.seed, metrics.DefaultProfitTerms(), artifact.Family, familyRecency)
+	out.Curves = listed(t.curves)
 	out.Dependence, err = depend(ctx, s, dependent, x, topFeatures(out.Features, dependentFeatures))
 	return out, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/models/actions"
 	"retain/training/metrics"
 )
 
@@ -18,6 +19,7 @@ type Options struct {
 	Churn     features.ChurnSpec  // the label
 	Grid      features.Grid       // where cutoffs stand
 	Seed      uint64              // of folds, bootstrap and learners
+	Value     actions.ValueTerms  // of customers, for the profit curve
 	Until     time.Time           // pretend to stand there: only cutoffs with T + M ≤ Until, labels read with ingested_at < Until; zero = all that is held
 	Registry  Registry            // Train only; required there
 	Who       string              // Train only: written into the promotion; "" = "retain train"
@@ -56,6 +58,9 @@ func (o Options) filled() Options {
 type BacktestReport struct {
 	Cutoffs   []time.Time            `json:"cutoffs"` // test cutoffs, oldest first
 	Models    []metrics.ModelFigures `json:"models"`
+	Intervals string                 `json:"intervals"` // what the intervals are, in words
+	Curves    []Curves               `json:"curves"`
+	Segments  metrics.SegmentTable   `json:"segments"`         // of the family with the lowest log loss
 	Dropped   []features.Dropped     `json:"dropped_features"` // at the newest test cutoff
 	Leaks     []Leak                 `json:"leaks"`            // warnings here, errors in train
 	Tuning    []Tuning               `json:"tuning"`
@@ -103,8 +108,16 @@ func backtest(ctx context.Context, p panel, o Options, train, test []time.Time) 
 	if err != nil {
 		return nil, err
 	}
+	terms, err := a.profitTerms(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	report := &BacktestReport{
-		Models: table(t, "", o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, t.Dropped)), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
+		Models: table(t, "", o.Seed, terms), Intervals: intervalWords(t, o.Churn), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, t.Dropped)), Leaks: listed(leaks), Warnings: listed(t.Warnings), Seconds: time.Since(begin).Seconds(),
+	}
+	report.Curves = listed(t.curves)
+	if k := lowestLoss(report.Models); k >= 0 {
+		report.Segments = t.segmentTable(report.Models[k].Name, o.Seed)
 	}
 	report.Tuning, report.BudgetHit = listed(a.tunings), a.budget.wasHit()
 	report.Warnings = append(report.Warnings, a.budget.warnings()...)

@@ -8,13 +8,15 @@ import (
 	"retain/training/metrics"
 )
 
-// table measures every contender on its test cutoffs, with a verdict in words. chosen names the family put forward, "" = none is.
-func table(t *tournament, chosen string, seed uint64) []metrics.ModelFigures {
+// table measures every contender on its test cutoffs, with a verdict in words, and leaves their curves with the tournament. chosen names the family put
+// forward, "" = none is.
+func table(t *tournament, chosen string, seed uint64, terms metrics.ProfitTerms) []metrics.ModelFigures {
 	entrants := make([]metrics.Entrant, len(t.Contenders))
 	for k, c := range t.Contenders {
 		entrants[k] = metrics.Entrant{Name: c.Name, Held: c.Held}
 	}
-	out := metrics.PoolAll(entrants, metrics.Pooling{Seed: seed})
+	out := metrics.PoolAll(entrants, metrics.Pooling{Seed: seed, Curves: true, Profit: &terms})
+	t.curves = takeCurves(out)
 	for k, c := range t.Contenders {
 		out[k].FitSeconds, out[k].PredictSeconds = c.Seconds, c.PredictSeconds
 	}
@@ -27,12 +29,8 @@ func table(t *tournament, chosen string, seed uint64) []metrics.ModelFigures {
 // verdicts say of each row of a table in words what to think of it: whether it is chosen or has the lowest log loss, whether it beats the recency rule
 // (the base rate, where there is no such rule) in log loss at 95 % by the bootstrap over customers, and whether it is calibrated.
 func verdicts(rows []metrics.ModelFigures, entrants []metrics.Entrant, chosen string, seed uint64) []string {
-	lowest, rule := -1, -1
+	lowest, rule := lowestLoss(rows), -1
 	for k, r := range rows {
-		family, _ := familyOf(r.Name)
-		if !family.Comparison && r.Name != familyChampion && (lowest < 0 || r.Pooled.LogLoss < rows[lowest].Pooled.LogLoss) {
-			lowest = k
-		}
 		if r.Name == familyRecency || r.Name == familyBaseRate && rule < 0 {
 			rule = k
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/models/actions"
 	"retain/training/metrics"
 )
 
@@ -64,6 +65,8 @@ type tournament struct {
 	Contenders []*contender // in the order of Families, then the champion
 	Dropped    []features.Dropped
 	Warnings   []string
+	categories [][]metrics.Category // of the test rows of each origin
+	curves     []Curves             // of the contenders, once their table is made
 
 	few      []string // families for which the training rows of a test cutoff were too few, the first time
 	fewAt    time.Time
@@ -82,6 +85,7 @@ func (t *tournament) find(name string) *contender {
 type arena struct {
 	panel     panel
 	churn     features.ChurnSpec
+	value     actions.ValueTerms // of customers, for the profit curve
 	seed      uint64
 	testKnown time.Time      // labels of test cutoffs are read with ingested_at before; zero = all
 	champion  *recipe        // nil = none, or it is one of the families as they stand
@@ -97,7 +101,7 @@ type arena struct {
 }
 
 func newArena(p panel, o Options) *arena {
-	return &arena{panel: p, churn: o.Churn, seed: o.Seed, testKnown: o.Until, settled: make(map[string]int), budget: newBudget(o.TimeBudget, o.Now), progress: o.Progress}
+	return &arena{panel: p, churn: o.Churn, value: o.Value, seed: o.Seed, testKnown: o.Until, settled: make(map[string]int), budget: newBudget(o.TimeBudget, o.Now), progress: o.Progress}
 }
 
 // play fits every family on each origin and measures it there. A contender that fails on one origin leaves the tournament with a
@@ -155,6 +159,7 @@ func (a *arena) playOrigin(ctx context.Context, o origin, t *tournament, least i
 	}
 	a.progress(fmt.Sprintf("test cutoff %s: %d families on %d rows of %d cutoffs, tested on %d", day(o.Test), len(families), train.Rows(), len(o.Train), test.Rows()))
 
+	t.categories = append(t.categories, categoriesOf(test.X))
 	due := dueRows(test.X, a.churn)
 	record := func(name string, f *Fitted, x *features.Matrix) error {
 		begin := time.Now()

@@ -36,6 +36,8 @@ type TrainReport struct {
 	Positives    int                    `json:"positives"`
 	TrainedUntil time.Time              `json:"trained_until"` // end of the last training label
 	Models       []metrics.ModelFigures `json:"models"`        // the tournament, on test cutoffs
+	Intervals    string                 `json:"intervals"`     // what the intervals are, in words
+	Segments     metrics.SegmentTable   `json:"segments"`      // of the family, on the test rows
 	Features     []string               `json:"features"`      // in use
 	Dropped      []features.Dropped     `json:"dropped_features"`
 	Calibration  models.Calibration     `json:"calibration"`
@@ -130,11 +132,16 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 	if err != nil {
 		return nil, err
 	}
+	terms, err := a.profitTerms(ctx, measured)
+	if err != nil {
+		return nil, err
+	}
 	report := &TrainReport{
 		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
-		TrainedUntil: artifact.TrainedUntil, Models: table(measured, chosen.Family.Name, o.Seed), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
+		TrainedUntil: artifact.TrainedUntil, Models: table(measured, chosen.Family.Name, o.Seed, terms), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
 		Leaks: listed(told), Warnings: listed(measured.Warnings), Verdict: slices.Concat(notes, chosen.Verdict),
 	}
+	report.Intervals, report.Segments = intervalWords(measured, a.churn), measured.segmentTable(chosen.Family.Name, o.Seed)
 	report.Tuning, report.BudgetHit = listed(a.tunings), a.budget.wasHit()
 	report.Warnings = append(report.Warnings, a.budget.warnings()...)
 	for _, c := range artifact.Schema {

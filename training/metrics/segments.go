@@ -41,7 +41,9 @@ func Segments(e Entrant, categories [][]Category, seed uint64) SegmentTable {
 	found := segmentsOf(e.Held, categories)
 	out := SegmentTable{Family: e.Name, Segments: []SegmentFigures{}}
 	whole := len(found)
-	found = slices.DeleteFunc(found, func(s *segment) bool { return s.size < segmentRows || min(s.positives, s.size-s.positives) < segmentRarer })
+	found = slices.DeleteFunc(found, func(s *segment) bool {
+		return s.size < segmentRows || min(s.positives, s.size-s.positives) < segmentRarer
+	})
 	out.Small = whole - len(found)
 	slices.SortStableFunc(found, func(a, b *segment) int { return cmp.Compare(b.size, a.size) })
 	if len(found) > segmentsMost {
