@@ -56,7 +56,7 @@ Start with:  retain demo`,
 	root.AddCommand(
 		a.initCommand(), a.demoCommand(), a.simulateCommand(), a.migrateCommand(), a.importCommand(), a.labelCommand(), a.featuresCommand(),
 		a.trainCommand(), a.backtestCommand(), a.crossvalCommand(), a.modelsCommand(), a.scoreCommand(), a.atRiskCommand(),
-		a.customerCommand(), a.explainCommand(), a.actionsCommand(), a.lifetimeCommand(), a.serveCommand(), a.scheduleCommand(), a.runCommand(), a.warehouseCommand(), a.doctorCommand(), a.keysCommand(), a.configCommand(),
+		a.customerCommand(), a.explainCommand(), a.actionsCommand(), a.lifetimeCommand(), a.survivalCommand(), a.retentionCommand(), a.mrrCommand(), a.forecastCommand(), a.serveCommand(), a.scheduleCommand(), a.runCommand(), a.warehouseCommand(), a.doctorCommand(), a.keysCommand(), a.configCommand(),
 	)
 	return root
 }
@@ -149,8 +149,9 @@ func (a *app) trainingOptions(s *session, seed uint64) (training.Options, error)
 		return training.Options{}, err
 	}
 	return training.Options{
-		Store: s.store, Catalogue: catalogue, Churn: s.config.Churn, Grid: s.config.Snapshots, Seed: seed,
+		Store: s.store, Catalogue: catalogue, Churn: s.config.Churn, Grid: s.config.Snapshots, Seed: seed, Value: s.config.valueTerms(),
 		Registry: s.db, Who: operator(), Progress: a.say, MaxAge: time.Duration(s.config.Train.MaxAgeDays) * 24 * time.Hour, Allowed: s.config.Train.AllowLeaks,
+		TimeBudget: s.config.Train.TimeBudget,
 	}, nil
 }
 
