@@ -81,9 +81,10 @@ type modelCard struct {
 	Cutoffs      []time.Time           `json:"cutoffs"`
 	TrainedUntil time.Time             `json:"trained_until"`
 	Seed         uint64                `json:"seed"`
-	Gate         *training.GateVerdict `json:"gate"`     // null for a model of before verdicts were kept
-	History      []aliasMove           `json:"history"`  // when an alias began to mean it, latest first
-	Training     json.RawMessage       `json:"training"` // the report of the training
+	Gate         *training.GateVerdict `json:"gate"`            // null for a model of before verdicts were kept
+	History      []aliasMove           `json:"history"`         // when an alias began to mean it, latest first
+	Training     json.RawMessage       `json:"training"`        // the report of the training
+	Parts        []partCard            `json:"parts,omitempty"` // of loyalty; what stands above is its first part's
 }
 
 func cardOf(r registered, listed listedModel, history []aliasMove) modelCard {
@@ -98,6 +99,9 @@ func cardOf(r registered, listed listedModel, history []aliasMove) modelCard {
 	for _, column := range m.Schema {
 		card.Features = append(card.Features, column.Name)
 	}
+	if r.loyalty != nil {
+		card.Parts = partCards(r.loyalty)
+	}
 	return card
 }
 
@@ -107,9 +111,14 @@ func printCard(w io.Writer, entry registered, card modelCard, out string) {
 	if what == "" {
 		what = "registered"
 	}
-	fmt.Fprintf(w, "%s v%d, %s: %s, %d features, trained on %s rows (%s positive) of %d cutoffs, known until %s\n", m.Name, entry.row.Version, what, m.Family,
-		len(m.Schema), spoken.Count(m.Rows), spoken.Count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
-	fmt.Fprintf(w, "churn: %s within %d days after a gap of %d; bands: high from %.3f, medium from %.3f\n", m.Churn.Setting, m.Churn.HorizonDays, m.Churn.GapDays, m.Bands.High, m.Bands.Medium)
+	if entry.loyalty != nil {
+		fmt.Fprintf(w, "%s v%d, %s, of customers alive by churn: %s\n", entry.row.Name, entry.row.Version, what, m.Churn.Setting)
+		printParts(w, card.Parts)
+	} else {
+		fmt.Fprintf(w, "%s v%d, %s: %s, %d features, trained on %s rows (%s positive) of %d cutoffs, known until %s\n", m.Name, entry.row.Version, what, m.Family,
+			len(m.Schema), spoken.Count(m.Rows), spoken.Count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
+		fmt.Fprintf(w, "churn: %s within %d days after a gap of %d; bands: high from %.3f, medium from %.3f\n", m.Churn.Setting, m.Churn.HorizonDays, m.Churn.GapDays, m.Bands.High, m.Bands.Medium)
+	}
 	fmt.Fprintf(w, "artifact %s\n", entry.row.Artifact)
 	if out != "" {
 		fmt.Fprintf(w, "exported to %s (%s bytes)\n", out, spoken.Count(len(entry.row.Blob)))

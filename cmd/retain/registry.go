@@ -18,7 +18,8 @@ var errNoChampion = errors.New("no model serves yet: `retain train churn` trains
 // registered is a model of the registry, decoded.
 type registered struct {
 	row      warehouse.ModelRow
-	artifact *models.Artifact
+	artifact *models.Artifact // of loyalty: its first part
+	loyalty  *models.Loyalty  // nil: another kind
 }
 
 // champion is the churn model that scores; errNoChampion if there is none.
@@ -64,11 +65,18 @@ func decoded(row warehouse.ModelRow, err error) (registered, error) {
 	if models.Address(row.Blob) != row.Artifact {
 		return registered{}, fmt.Errorf("model %s v%d: its bytes are not those of %s; train again", row.Name, row.Version, row.Artifact)
 	}
+	if models.IsLoyalty(row.Blob) {
+		l, err := decodedLoyalty(row, nil)
+		if err != nil {
+			return registered{}, err
+		}
+		return registered{row: row, artifact: l.model.Repeat, loyalty: l.model}, nil
+	}
 	artifact, err := models.DecodeArtifact(row.Blob)
 	if err != nil {
 		return registered{}, fmt.Errorf("model %s v%d: %w", row.Name, row.Version, err)
 	}
-	return registered{row, artifact}, nil
+	return registered{row: row, artifact: artifact}, nil
 }
 
 // serving decodes the model itself.

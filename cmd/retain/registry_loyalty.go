@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/pipelines"
@@ -39,6 +42,38 @@ func decodedLoyalty(row warehouse.ModelRow, err error) (*registeredLoyalty, erro
 		return nil, fmt.Errorf("model %s v%d: %w", row.Name, row.Version, err)
 	}
 	return &registeredLoyalty{row, model}, nil
+}
+
+// partCard is a part of loyalty in the JSON of `retain models show`.
+type partCard struct {
+	Part         string             `json:"part"`
+	Family       string             `json:"family"`
+	Rows         int                `json:"rows"`
+	Positives    int                `json:"positives"`
+	Features     []string           `json:"features"`
+	Calibration  models.Calibration `json:"calibration"`
+	Cutoffs      []time.Time        `json:"cutoffs"`
+	TrainedUntil time.Time          `json:"trained_until"`
+}
+
+func partCards(l *models.Loyalty) []partCard {
+	var cards []partCard
+	for _, part := range features.LoyaltyParts {
+		m := l.Part(part)
+		card := partCard{Part: string(part), Family: m.Family, Rows: m.Rows, Positives: m.Positives, Calibration: m.Calibration, Cutoffs: m.Cutoffs, TrainedUntil: m.TrainedUntil}
+		for _, column := range m.Schema {
+			card.Features = append(card.Features, column.Name)
+		}
+		cards = append(cards, card)
+	}
+	return cards
+}
+
+func printParts(w io.Writer, parts []partCard) {
+	for _, p := range parts {
+		fmt.Fprintf(w, "%s: %s, %d features, trained on %s rows (%s positive) of %d cutoffs, known until %s\n", p.Part, p.Family, len(p.Features),
+			spoken.Count(p.Rows), spoken.Count(p.Positives), len(p.Cutoffs), day(p.TrainedUntil))
+	}
 }
 
 // serving decodes the models of both parts.
