@@ -190,4 +190,10 @@ func (s section) Below() []table {
 	return s.Tables
 }
 
+// Pair tells that the table has a name and a short value a line, which stand beside each other on a phone, too.
+func (t table) Pair() bool { return len(t.Head) == 2 && t.Head[1].Number }
+
+// Across tells that the cell takes a line of its own on a phone.
+func (c cell) Across() bool { return c.Meter != nil || !c.Number && len(c.Text) > 16 }
+
 func number(text string) cell { return cell{Text: text, Number: true} }

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"retain/training/metrics"
 )
@@ -57,9 +58,8 @@ func familiesSection(d *Document) (section, error) {
 
 // standing tells what a family is and what to think of it.
 func standing(f metrics.ModelFigures) string {
-	words := sentence(familyWords(f.Name))
-	if f.Verdict != "" {
-		words += " " + sentence(f.Verdict)
+	if f.Name == "champion" && f.Verdict != "" {
+		return sentence(f.Verdict) // which says what it is
 	}
-	return words
+	return strings.TrimSpace(sentence(familyWords(f.Name)) + " " + sentence(f.Verdict))
 }
