@@ -30,9 +30,14 @@ type MonitorReport struct {
 	PreviousRunID *string           `json:"previous_run_id"` // of the next smaller cutoff; null without one
 	Checks        []MonitorCheck    `json:"checks"`
 	Sources       []SourceFreshness `json:"sources"`
-	Missing       []MissingShare    `json:"missing"` // features that no scored customer has, or markedly fewer than in the previous run
-	Drift         *Drift            `json:"drift"`   // of the scores against the previous run; null without one
+	Missing       []MissingShare    `json:"missing"`          // features that no scored customer has, or markedly fewer than in the previous run
+	Features      []FeatureDrift    `json:"features"`         // of the model that scored, the most important first; empty for a model without reference
+	Vanished      []string          `json:"vanished_sources"` // of whose features nobody has a value any more
+	Margin        *Drift            `json:"margin"`           // of the margins against the training rows; null for a model without reference
+	Drift         *Drift            `json:"drift"`            // of the scores against the previous run; null without one
 	Realised      []Realised        `json:"realised"`
+	Maturing      *Maturing         `json:"maturing"` // the next run whose labels will be known; null without one
+	Shadow        *ShadowVerdict    `json:"shadow"`   // null without one
 }
 
 // MonitorCheck is one finding.
@@ -55,15 +60,6 @@ type MissingShare struct {
 	Previous *float64 `json:"previous"` // null without a previous run of the same columns
 }
 
-// Bounds beyond which the monitor warns.
-const (
-	populationShift = .10                // relative change of the number of customers or of those scored
-	statusShift     = .02                // absolute change of a status's share, if it is beyond chance too
-	missingShift    = .10                // absolute change of a feature's missing share
-	chance          = 3.2905267314918945 // standard errors, which chance exceeds once in a thousand: Φ⁻¹(.9995)
-	staleRun        = 48 * time.Hour
-)
-
 // Monitor compares the run in force with the data behind it, the run before it and what has become of the customers of earlier runs. What it finds is
 // told, not acted upon. Errors: ErrNoRun, or of the warehouse.
 func Monitor(ctx context.Context, o MonitorOptions) (Outcome, error) {
@@ -79,8 +75,9 @@ func Monitor(ctx context.Context, o MonitorOptions) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("%w at %s: the latest stands at %s; `retain score --cutoff T` makes another",
 			ErrNoRun, o.Cutoff.UTC().Format(time.RFC3339), runs[0].Cutoff.UTC().Format(time.RFC3339))
 	}
-	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs, reach: map[string]reached{},
-		report: &MonitorReport{RunID: runs[at].RunID, Cutoff: runs[at].Cutoff, Checks: []MonitorCheck{}, Sources: []SourceFreshness{}, Missing: []MissingShare{}, Realised: []Realised{}}}
+	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs, reach: map[string]reached{}, labels: map[string]map[string]float64{}, existed: map[string]map[string]bool{},
+		report: &MonitorReport{RunID: runs[at].RunID, Cutoff: runs[at].Cutoff, Checks: []MonitorCheck{}, Sources: []SourceFreshness{}, Missing: []MissingShare{}, Features: []FeatureDrift{}, Vanished: []string{},
+			Realised: []Realised{}}}
 	for i := range runs[at:] {
 		if r := &runs[at+i]; r.Cutoff.Before(m.run.Cutoff) {
 			m.previous = r
@@ -91,7 +88,7 @@ func Monitor(ctx context.Context, o MonitorOptions) (Outcome, error) {
 	if m.artifact, err = m.artifactOf(ctx, m.run.Artifact); err != nil {
 		return Outcome{}, err
 	}
-	for _, step := range []func(context.Context) error{m.freshness, m.population, m.missing, m.drift, m.realised} {
+	for _, step := range []func(context.Context) error{m.freshness, m.population, m.columns, m.drift, m.realised, m.shadow} {
 		if err := step(ctx); err != nil {
 			return Outcome{}, err
 		}
@@ -106,8 +103,10 @@ type monitor struct {
 	run      warehouse.RunRow
 	previous *warehouse.RunRow // nil without one
 	runs     []warehouse.RunRow
-	artifact *models.Artifact   // of run
-	reach    map[string]reached // by artifact
+	artifact *models.Artifact              // of run
+	reach    map[string]reached            // by artifact
+	labels   map[string]map[string]float64 // known ones, by run and customer
+	existed  map[string]map[string]bool    // customers at the newest training cutoff, by artifact
 	report   *MonitorReport
 }
 
@@ -180,30 +179,27 @@ func change(a, b uint64) float64 {
 }
 
 // missing looks for features of the model that nobody has a value of, or markedly fewer than before.
-func (m *monitor) missing(ctx context.Context) error {
-	counts, rows, err := m.o.DB.MissingCounts(ctx, m.run.RunID)
-	if err != nil {
-		return err
-	}
-	var before []uint64
-	var rowsBefore uint64
+func (m *monitor) missing(ctx context.Context, counts [][]uint64, rows uint64) error {
+	schema := m.artifact.Encoding.Schema()
+	var before warehouse.ColumnCounts
+	var err error
 	if m.previous != nil && m.previous.Artifact == m.run.Artifact {
-		if before, rowsBefore, err = m.o.DB.MissingCounts(ctx, m.previous.RunID); err != nil {
+		if before, err = m.o.DB.CountColumns(ctx, m.previous.RunID, make([][]float64, len(schema)), nil); err != nil {
 			return err
 		}
 	}
-	schema := m.artifact.Encoding.Schema()
 	for j, c := range schema {
-		if j >= len(counts) || rows == 0 {
+		if rows == 0 {
 			break
 		}
-		s := MissingShare{Feature: c.Name, Share: float64(counts[j]) / float64(rows)}
+		none := counts[j][len(counts[j])-1]
+		s := MissingShare{Feature: c.Name, Share: float64(none) / float64(rows)}
 		worse := false
-		if j < len(before) && rowsBefore > 0 {
-			was := float64(before[j]) / float64(rowsBefore)
+		if before.Rows > 0 {
+			was := float64(before.Columns[j][1]) / float64(before.Rows)
 			s.Previous, worse = &was, s.Share-was > missingShift
 		}
-		if worse || counts[j] == rows {
+		if worse || none == rows {
 			m.report.Missing = append(m.report.Missing, s)
 		}
 	}

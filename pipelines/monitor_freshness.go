@@ -22,9 +22,6 @@ type SourceFreshness struct {
 	MedianLag  *float64   `json:"lag_hours"`   // from happening to knowledge, median of the rows, in hours
 }
 
-// freshDays is the stretch in which the usual gap is looked for.
-const freshDays = 28
-
 // freshness looks at the newest rows of every source that has any.
 func (m *monitor) freshness(ctx context.Context) error {
 	age := m.o.Now.Sub(m.run.Cutoff)
@@ -78,6 +75,6 @@ func (m *monitor) freshnessOf(ctx context.Context, source string) (SourceFreshne
 	behind := max(0, m.run.Cutoff.Sub(at).Hours()/24)
 	hours := lag / float64(time.Hour.Milliseconds())
 	f.NewestAt, f.BehindDays, f.UsualGap, f.MedianLag = &at, &behind, &gap, &hours
-	f.Stale = behind > 2 && behind > 3*float64(gap)
+	f.Stale = behind > staleDays && behind > staleGaps*float64(gap)
 	return f, nil
 }

@@ -42,11 +42,22 @@ func TestMonitor(t *testing.T) {
 	for _, c := range report.Checks {
 		statuses[c.Name] = c.Status
 	}
-	same(t, "checks", statuses, map[string]string{"cutoff": "ok", "freshness": "ok", "population": "ok", "statuses": "ok", "missing": "ok", "scores": "ok", "realised": "ok"})
+	same(t, "checks", statuses, map[string]string{"cutoff": "ok", "freshness": "ok", "population": "ok", "statuses": "ok", "missing": "ok", "scores": "ok", "realised": "ok", "drift": "ok", "margins": "ok"})
+	// The older run is known first: 30 days after its cutoff, which the newest purchase of before day 150 is short of by 30 days or a little less.
+	if c := report.Maturing; c == nil || !c.Cutoff.Equal(early) || !c.KnownAt.Equal(early.AddDate(0, 0, 30)) || c.DaysLeft < 29 || c.DaysLeft > 31 || !strings.Contains(report.Checks[len(report.Checks)-1].Message, "is known in") {
+		t.Errorf("countdown %+v", report.Maturing)
+	}
+	if len(report.Features) != len(m.Artifact.Schema) {
+		t.Errorf("%d verdicts on %d features", len(report.Features), len(m.Artifact.Schema))
+	}
 
 	// Forty days later the labels have matured.
 	s := shop{customers: 60, seed: 7}
 	if _, err := Import(t.Context(), ImportOptions{Warehouse: w, Source: "purchases", Path: "-", Stdin: bytes.NewReader(s.csv(150, 190))}); err != nil {
+		t.Fatal(err)
+	}
+	stranger := "customer_id,at,order_id,amount\nnew1," + worldStart.AddDate(0, 0, 140).Format("2006-01-02") + ",n1,10\n" // known too late for the runs: no part of them
+	if _, err := Import(t.Context(), ImportOptions{Warehouse: w, Source: "purchases", Path: "-", Stdin: strings.NewReader(stranger)}); err != nil {
 		t.Fatal(err)
 	}
 	if o, err = Monitor(t.Context(), MonitorOptions{DB: w, Now: worldStart.AddDate(0, 0, 190)}); err != nil {
@@ -64,6 +75,9 @@ func TestMonitor(t *testing.T) {
 	stays := map[string]bool{}
 	for _, id := range bought {
 		stays[id] = true
+	}
+	if report.Maturing != nil {
+		t.Errorf("nothing is left to wait for, and %+v", report.Maturing)
 	}
 	r := report.Realised[1]
 	customer, margin, probability, err := w.Scored(t.Context(), r.RunID)

@@ -21,7 +21,7 @@ func (w *Warehouse) Runs(ctx context.Context, kind string) (list []RunRow, err e
 	for rows.Next() {
 		var r RunRow
 		if err := rows.Scan(&r.RunID, &r.Kind, &r.Cutoff, &r.Artifact, &r.ModelName, &r.ModelVersion, &r.HorizonDays, &r.Customers, &r.Scored,
-			&r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds); err != nil {
+			&r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds, &r.LoyaltyArtifact, &r.LoyaltyVersion); err != nil {
 			return nil, fmt.Errorf("list runs: %w", err)
 		}
 		r.Cutoff, r.FinishedAt = r.Cutoff.UTC(), r.FinishedAt.UTC()
@@ -98,13 +98,4 @@ func (w *Warehouse) CountColumns(ctx context.Context, runID string, cuts [][]flo
 		c.Columns[j] = take(len(cuts[j]))
 	}
 	return c, nil
-}
-
-// MissingCounts counts, for each encoded feature of a run in the order of its model's schema, the scored customers without a value.
-func (w *Warehouse) MissingCounts(ctx context.Context, runID string) (missing []uint64, rows uint64, err error) {
-	if err := w.Conn().QueryRow(ctx, `SELECT sumForEach(arrayMap(x -> toUInt64(isNaN(x)), vector)), count() FROM scores
-		WHERE run_id = {run:String} AND status = 'scored'`, clickhouse.Named("run", runID)).Scan(&missing, &rows); err != nil {
-		return nil, 0, fmt.Errorf("count missing values: %w", err)
-	}
-	return missing, rows, nil
 }
