@@ -12,6 +12,7 @@ import (
 const (
 	JobImport   = "import"
 	JobTrain    = "train"
+	JobLoyalty  = "loyalty"
 	JobSnapshot = "snapshot"
 	JobScore    = "score"
 	JobMonitor  = "monitor"
@@ -19,7 +20,7 @@ const (
 )
 
 // JobNames lists the jobs in the order in which a night runs them.
-var JobNames = []string{JobImport, JobTrain, JobSnapshot, JobScore, JobMonitor}
+var JobNames = []string{JobImport, JobTrain, JobLoyalty, JobSnapshot, JobScore, JobMonitor}
 
 // Job is one kind of work of the night. The same work planned twice has the same key, and doing it twice changes nothing.
 type Job struct {

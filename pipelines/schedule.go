@@ -22,7 +22,7 @@ var chains = map[string][]string{
 	JobMonitor: {JobMonitor},
 }
 
-// ScheduleEntry is a job with its times. Firing import runs import; train: import, train and, where it promoted, snapshot, score and monitor;
+// ScheduleEntry is a job with its times. Firing import runs import; train: import, train, loyalty and, where one of them promoted, snapshot, score and monitor;
 // score: import, snapshot, score and monitor; monitor: monitor alone.
 type ScheduleEntry struct {
 	Job  string // import, train, score or monitor

@@ -21,9 +21,9 @@ func (a *app) runCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "run JOB",
-		Short: "Run one job of the night now: import, snapshot, score, train or monitor",
+		Short: "Run one job of the night now: import, train, loyalty, snapshot, score or monitor",
 		Long: `Run one job now, by hand. The jobs are those of the schedule: import (files of the watched folder), snapshot (the features of a
-cutoff, kept), score, train and monitor. The ledger keeps who did what, when and how it ended, for 400 days; --list shows it.
+cutoff, kept), score, train, loyalty (its training, after that of churn) and monitor. The ledger keeps who did what, when and how it ended, for 400 days; --list shows it.
 
 A job that runs elsewhere at this moment is waited for, and taken over if its process has died.`,
 		Example: "  retain run score --cutoff 2026-03-01\n  retain run --list",
@@ -48,7 +48,7 @@ A job that runs elsewhere at this moment is waited for, and taken over if its pr
 				if cutoff, err = instant("cutoff", cutoffText); err != nil {
 					return err
 				}
-				if args[0] == pipelines.JobImport || args[0] == pipelines.JobTrain {
+				if slices.Contains([]string{pipelines.JobImport, pipelines.JobTrain, pipelines.JobLoyalty}, args[0]) {
 					return usagef("--cutoff: %s has none", args[0])
 				}
 			}

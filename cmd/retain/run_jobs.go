@@ -20,7 +20,8 @@ func (a *app) jobs(k *keeper) []pipelines.Job {
 	s := k.s
 	return []pipelines.Job{
 		{Name: pipelines.JobImport, Plan: a.planImport(k)},
-		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTrain(s, k.who), Follow: followPromotion},
+		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTrain(s, k.who), Follow: followTraining},
+		{Name: pipelines.JobLoyalty, Needs: []string{pipelines.JobImport}, Plan: a.planLoyalty(s, k.who), Follow: followPromotion},
 		{Name: pipelines.JobSnapshot, Needs: []string{pipelines.JobImport}, Plan: a.planSnapshot(s)},
 		{Name: pipelines.JobScore, Needs: []string{pipelines.JobSnapshot}, Plan: a.planScore(s)},
 		{Name: pipelines.JobMonitor, Needs: []string{pipelines.JobScore}, Plan: a.planMonitor(s)},
@@ -72,6 +73,38 @@ func (a *app) planTrain(s *session, who string) plan {
 	}
 }
 
+// planLoyalty trains the loyalty model on everything that is known. Where the rows cannot teach it, that is told and no failure.
+func (a *app) planLoyalty(s *session, who string) plan {
+	return func(context.Context, pipelines.Call) (pipelines.Work, error) {
+		o, err := a.trainingOptions(s, 1)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		o.Progress, o.Who = nil, who
+		return pipelines.Work{Do: func(ctx context.Context) (pipelines.Outcome, error) {
+			report, err := training.TrainLoyalty(ctx, o)
+			var untaught *training.DataError
+			if errors.As(err, &untaught) {
+				return pipelines.Outcome{Message: "not trained: " + err.Error()}, nil
+			}
+			if err != nil {
+				return pipelines.Outcome{}, err
+			}
+			state := "registered, not promoted"
+			if report.Promoted {
+				state = "promoted"
+			}
+			return pipelines.Outcome{Rows: int64(report.Parts.Repeat.Rows), Report: report,
+				Message: fmt.Sprintf("%s v%d (%s): %s", report.Model.Name, report.Model.Version, report.Model.Family, state)}, nil
+		}}, nil
+	}
+}
+
+// followTraining trains loyalty after churn, and lets a new churn champion score at once.
+func followTraining(e pipelines.Entry) []string {
+	return append([]string{pipelines.JobLoyalty}, followPromotion(e)...)
+}
+
 // followPromotion lets a new champion score at once.
 func followPromotion(e pipelines.Entry) []string {
 	var report struct {
@@ -101,7 +134,7 @@ func (a *app) planScore(s *session) plan {
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		digest, err := pipelines.InputDigest(ctx, s.store, v.cutoff)
+		digest, err := s.store.InputDigest(ctx, v.cutoff)
 		if err != nil {
 			return pipelines.Work{}, err
 		}
@@ -114,7 +147,11 @@ func (a *app) planScore(s *session) plan {
 			return pipelines.Work{}, fmt.Errorf("name the run: %w", err)
 		}
 		sum := sha256.Sum256(settings)
-		key := fmt.Sprintf("%s %s v%d input %s settings %s", v.cutoff.Format(time.RFC3339), v.champion.row.Name, v.champion.row.Version, digest, hex.EncodeToString(sum[:8]))
+		beside := ""
+		if v.loyalty != nil {
+			beside = fmt.Sprintf(" %s v%d", v.loyalty.row.Name, v.loyalty.row.Version)
+		}
+		key := fmt.Sprintf("%s %s v%d%s input %s settings %s", v.cutoff.Format(time.RFC3339), v.champion.row.Name, v.champion.row.Version, beside, digest, hex.EncodeToString(sum[:8]))
 		return pipelines.Work{Key: key, Cutoff: v.cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
 			run, err := a.score(ctx, s, v)
 			if err != nil {
