@@ -233,8 +233,9 @@ func (t *tournament) plays(name string) bool {
 
 // fit cross-fits families on an encoded training set with folds by customer, or takes the fits of the same rows before.
 func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family) ([]*Fitted, []Failure, error) {
+	rows := digest(d)
 	for _, s := range a.kept {
-		if fitted, failures, ok := s.of(d, families); ok {
+		if fitted, failures, ok := s.of(rows, families); ok {
 			return fitted, failures, nil
 		}
 	}
@@ -250,7 +251,7 @@ func (a *arena) fit(ctx context.Context, d *features.Dataset, families []Family)
 			a.tunings = append(a.tunings, *one.Tuning)
 		}
 	}
-	a.kept = append(a.kept[max(0, len(a.kept)+1-keptFits):], &shared{d: d, families: familyNames(families), fitted: fitted, failures: failures})
+	a.kept = append(a.kept[max(0, len(a.kept)+1-keptFits):], &shared{rows: rows, families: familyNames(families), fitted: fitted, failures: failures})
 	return fitted, failures, nil
 }
 
