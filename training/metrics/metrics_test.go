@@ -19,7 +19,7 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// The figures are scikit-learn's; the file names version and functions.
+// The figures are those of metrics_sklearn.py; the file names the versions.
 func TestMetricsEqualScikitLearn(t *testing.T) {
 	blob, err := os.ReadFile("testdata/metrics_sklearn.json")
 	if err != nil {
@@ -38,7 +38,18 @@ func TestMetricsEqualScikitLearn(t *testing.T) {
 			ECE       *float64  `json:"ece"`
 			Slope     *float64  `json:"slope"`
 			Intercept *float64  `json:"intercept"`
+			EMPC      *float64  `json:"empc"`
+			Bins      []struct {
+				Mean     float64 `json:"mean"`
+				Observed float64 `json:"observed"`
+			} `json:"bins"`
 		} `json:"cases"`
+		Wilson []struct {
+			Hits float64 `json:"hits"`
+			N    float64 `json:"n"`
+			Low  float64 `json:"low"`
+			High float64 `json:"high"`
+		} `json:"wilson"`
 	}
 	if err := json.Unmarshal(blob, &golden); err != nil {
 		t.Fatal(err)
@@ -57,7 +68,24 @@ func TestMetricsEqualScikitLearn(t *testing.T) {
 				near(t, "slope", slope, *c.Slope, 1e-4) // L-BFGS stops at its own tolerance
 				near(t, "intercept", intercept, *c.Intercept, 1e-4)
 			}
+			if c.EMPC != nil {
+				near(t, "EMPC", Rank(c.P).EMPC(c.Y, DefaultProfitTerms()), *c.EMPC, 1e-6)
+			}
+			customers := make([]string, len(c.P))
+			for i := range customers {
+				customers[i] = strconv.Itoa(i)
+			}
+			table := ReliabilityTable(c.P, c.Y, NewBootstrap(1, customers))
+			for k, bin := range c.Bins {
+				near(t, "mean of the bin", float64(table[k].Mean), bin.Mean, 1e-12)
+				near(t, "observed in the bin", float64(table[k].Observed), bin.Observed, 1e-12)
+			}
 		})
+	}
+	for _, c := range golden.Wilson {
+		got := Wilson(c.Hits/c.N, c.N)
+		near(t, "Wilson's low", float64(got[0]), c.Low, 1e-12)
+		near(t, "Wilson's high", float64(got[1]), c.High, 1e-12)
 	}
 }
 
