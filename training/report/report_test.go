@@ -61,7 +61,7 @@ func trained(family string, names []string) training.TrainReport {
 	r := training.TrainReport{
 		Model: training.ModelName{Name: "churn", Family: family}, Verdict: []string{family + " has the lowest log loss", "it is promoted"},
 		Cutoffs: []time.Time{cutoff(1), cutoff(2), cutoff(3), cutoff(4)}, Rows: 800, Positives: 300, TrainedUntil: cutoff(7), Features: names,
-		Dropped: []features.Dropped{{Name: hostile, Why: "every value is missing: " + hostile}}, Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1},
+		Dropped: []features.Dropped{{Name: hostile, Why: "every value is missing: " + hostile}}, Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1, Rows: 800, Positives: 300},
 		Leaks: []training.Leak{{Feature: hostile, AUC: .9, Reason: hostile}}, Warnings: []string{"a warning of " + hostile}, Artifact: "sha256:00", Seconds: 1,
 	}
 	var measured []string
@@ -140,7 +140,7 @@ func registered(t *testing.T, family string) report.Registered {
 	}
 	artifact := &models.Artifact{
 		Kind: "churn", Name: "churn", Family: family, Churn: features.DefaultChurn(), Schema: d.X.Schema, Fingerprint: d.X.Schema.Fingerprint(),
-		Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1}, Bands: models.Bands{High: .7, Medium: .4}, Medians: models.Medians(d.X),
+		Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1, Rows: 800, Positives: 300}, Bands: models.Bands{High: .7, Medium: .4}, Medians: models.Medians(d.X),
 		TrainedUntil: cutoff(7), Rows: 800, Positives: 300, Seed: 1, Model: blob,
 	}
 	bytes, err := artifact.Encode()
