@@ -22,6 +22,8 @@ type CrossvalReport struct {
 	BudgetHit bool            `json:"budget_hit"` // the clock stopped the tuning: another run may give other figures
 	Leaks     []Leak          `json:"leaks"`
 	Warnings  []string        `json:"warnings"`
+
+	Dropped []features.Dropped `json:"dropped_features"` // columns that no family sees, by the rows of all folds
 }
 
 // CrossvalModel is one family's means over the held-out folds; a fold in which a figure is undefined does not count. Pooled are the figures of all
@@ -72,6 +74,8 @@ func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, 
 		warnings = append(warnings, l.String())
 	}
 	report := &CrossvalReport{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: listed(leaks), Warnings: listed(warnings)}
+	_, dropped := features.FitEncoding(d.X)
+	report.Dropped = listed(dropped)
 	folds := groupedFolds(d, o.Folds, o.Seed)
 	tables := make([][]CrossvalModel, o.Folds)
 	if o.TimeBudget == 0 {

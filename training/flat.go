@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"retain/features"
@@ -19,6 +20,7 @@ type FlatOptions struct {
 	Stdin      io.Reader     // read when Path is "-"
 	Target     string        // column of the label; required
 	Positive   string        // value of Target that means 1, byte for byte; required
+	Negative   []string      // values of Target that mean 0, rows of others are left out; empty: the one other value there is
 	ID         string        // column that names the customer: not a feature, and its rows share a fold; "" = every row is a customer
 	Drop       []string      // columns that are not features
 	Null       []string      // further spellings of a missing value beside the empty field, NULL, \N and NaN
@@ -30,75 +32,8 @@ type FlatOptions struct {
 
 var nullSpellings = []string{"", "NULL", `\N`, "NaN"}
 
-// flatColumn gathers a column's texts as codes of its levels, in the order of their first appearance.
-type flatColumn struct {
-	levels []string
-	code   map[string]int32
-	rows   []int32 // -1 = missing
-}
-
-func (c *flatColumn) add(v []byte, null []string) {
-	if v == nil || slices.Contains(null, string(v)) {
-		c.rows = append(c.rows, -1)
-		return
-	}
-	k, ok := c.code[string(v)]
-	if !ok {
-		if c.code == nil {
-			c.code = make(map[string]int32)
-		}
-		k = int32(len(c.levels))
-		c.levels = append(c.levels, string(v))
-		c.code[string(v)] = k
-	}
-	c.rows = append(c.rows, k)
-}
-
-// pad adds missing values up to n rows.
-func (c *flatColumn) pad(n int) {
-	for len(c.rows) < n {
-		c.rows = append(c.rows, -1)
-	}
-}
-
-// numbers are the levels as numbers if every one is finite as float32 (none at all: an empty column is numeric), nil else.
-func (c *flatColumn) numbers() []float32 {
-	out := make([]float32, len(c.levels))
-	for k, l := range c.levels {
-		v, err := strconv.ParseFloat(l, 64)
-		if err != nil || math.Abs(v) > math.MaxFloat32 || math.IsNaN(v) {
-			return nil
-		}
-		out[k] = float32(v)
-	}
-	return out
-}
-
-// column is the feature: numeric if all values that are there are numbers, else categorical with its levels sorted.
-func (c *flatColumn) column(name string) (features.Column, []float32) {
-	values := c.numbers()
-	column := features.Column{Name: name, Kind: features.Numeric}
-	if values == nil {
-		column.Kind = features.Categorical
-		column.Levels = slices.Sorted(slices.Values(c.levels))
-		values = make([]float32, len(c.levels))
-		for k, l := range c.levels {
-			code, _ := slices.BinarySearch(column.Levels, l)
-			values[k] = float32(code)
-		}
-	}
-	x := make([]float32, len(c.rows))
-	for i, k := range c.rows {
-		if k < 0 {
-			x[i] = float32(math.NaN())
-		} else {
-			x[i] = values[k]
-		}
-	}
-	return column, x
-}
-
-// readFlat reads a flat table into a raw Dataset without cutoffs. Rows whose target is missing are left out and counted in warnings.
+// readFlat reads a flat table into a raw Dataset without cutoffs. Rows whose target is missing or neither positive nor negative are left out and
+// counted in warnings, which also name columns that are probably not what they are taken for.
 // Errors: *UsageError for a column that is not there or a positive value that no row has; what tabular says of a damaged file.
 func readFlat(o FlatOptions) (d *features.Dataset, warnings []string, err error) {
 	r, err := tabular.Open(o.Path, o.Stdin)
@@ -110,7 +45,7 @@ func readFlat(o FlatOptions) (d *features.Dataset, warnings []string, err error)
 	var columns []*flatColumn
 	n := 0
 	for {
-		row, _, err := r.Next()
+		row, line, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -118,11 +53,14 @@ func readFlat(o FlatOptions) (d *features.Dataset, warnings []string, err error)
 			return nil, nil, err
 		}
 		for len(columns) < len(r.Columns()) {
-			columns = append(columns, &flatColumn{})
+			name := r.Columns()[len(columns)]
+			columns = append(columns, &flatColumn{named: name == tabular.Normalise(o.Target) || o.ID != "" && name == tabular.Normalise(o.ID)})
 		}
 		for j := range row {
 			columns[j].pad(n)
-			columns[j].add(row[j], null)
+			if fault := columns[j].add(row[j], null); fault != "" {
+				return nil, nil, lacking("%s:%d: %s: %s", r.Name(), line, r.Header()[j], fault)
+			}
 		}
 		n++
 	}
@@ -164,22 +102,28 @@ func assemble(o FlatOptions, r *tabular.Reader, columns []*flatColumn) (*feature
 		}
 		skip[k] = true
 	}
-	positive := slices.Index(columns[target].levels, o.Positive)
-	if positive < 0 {
+	if !slices.Contains(columns[target].levels, o.Positive) {
 		return nil, nil, usage("--positive: no row of %s has %s = %q; its values are %s", r.Name(), o.Target, o.Positive, quoted(columns[target].levels))
 	}
+	means, err := o.means(columns[target].levels)
+	if err != nil {
+		return nil, nil, err
+	}
 	d := &features.Dataset{X: &features.Matrix{}}
+	missing, passed := 0, 0
 	var known []int
+	var warnings []string
 	for i, k := range columns[target].rows {
-		if k < 0 {
+		switch {
+		case k < 0:
+			missing++
+			continue
+		case math.IsNaN(means[k]):
+			passed++
 			continue
 		}
 		known = append(known, i)
-		y := 0.
-		if int(k) == positive {
-			y = 1
-		}
-		d.Y = append(d.Y, y)
+		d.Y = append(d.Y, means[k])
 		customer := strconv.Itoa(i)
 		if id >= 0 {
 			if c := columns[id].rows[i]; c >= 0 {
@@ -196,19 +140,55 @@ func assemble(o FlatOptions, r *tabular.Reader, columns []*flatColumn) (*feature
 		if name == "" {
 			name = "column_" + strconv.Itoa(j+1)
 		}
+		if odd := c.odd(name); odd != "" {
+			warnings = append(warnings, odd)
+		}
 		column, x := c.column(name)
+		columns[j] = nil // the texts are not needed any more
 		d.X.Schema = append(d.X.Schema, column)
 		d.X.X = append(d.X.X, x)
 	}
 	if len(d.X.X) == 0 {
 		return nil, nil, usage("%s has no column left to learn from", r.Name())
 	}
-	d.X = d.X.Take(known)
-	var warnings []string
-	if left := len(columns[target].rows) - len(known); left > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d rows without a value of %s are left out", left, o.Target))
+	if len(known) < d.X.Rows() {
+		d.X = d.X.Take(known)
+	}
+	if missing > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d rows without a value of %s are left out", missing, o.Target))
+	}
+	if passed > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d rows are left out: their %s is neither %q nor one of --negative", passed, o.Target, o.Positive))
 	}
 	return d, warnings, nil
+}
+
+// means is what each value of the label means: 1, 0, or NaN for rows that are left out.
+func (o FlatOptions) means(levels []string) ([]float64, error) {
+	y := make([]float64, len(levels))
+	for _, l := range o.Negative {
+		if l == o.Positive || !slices.Contains(levels, l) {
+			return nil, usage("--negative: no row has %s = %q; its values beside %q are %s", o.Target, l, o.Positive, quoted(others(levels, o.Positive)))
+		}
+	}
+	for k, l := range levels {
+		switch {
+		case l == o.Positive:
+			y[k] = 1
+		case len(o.Negative) > 0 && !slices.Contains(o.Negative, l):
+			y[k] = math.NaN()
+		}
+	}
+	if rest := others(levels, o.Positive); len(o.Negative) == 0 && len(rest) > 1 {
+		return nil, usage("%s has %d values beside %q: %s; say which of them mean that it did not happen: --negative %s. Rows of others are left out",
+			o.Target, len(rest), o.Positive, quoted(rest), strings.Join(rest[:min(len(rest), 2)], ","))
+	}
+	return y, nil
+}
+
+// others are the levels but one.
+func others(levels []string, level string) []string {
+	return slices.DeleteFunc(slices.Clone(levels), func(l string) bool { return l == level })
 }
 
 // quoted lists names or values, at most ten.

@@ -33,6 +33,8 @@ func (a *app) crossvalCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.Target, "target", "", "the column to predict")
 	f.StringVar(&o.Positive, "positive", "", "the value of it that means churn")
+	f.StringSliceVar(&o.Negative, "negative", nil, "the values that mean none, where there are more than one; rows of others are left out")
+	f.StringSliceVar(&o.Null, "null", nil, "texts that mean no value, beside the empty one, NULL, \\N and NaN")
 	f.StringVar(&o.ID, "id", "", "a column that names the row, not a feature")
 	f.StringSliceVar(&o.Drop, "drop", nil, "columns to leave out")
 	f.IntVar(&o.Folds, "folds", 5, "how many folds")
@@ -49,6 +51,9 @@ func printCrossval(w io.Writer, r *training.CrossvalReport) {
 	}
 	printStandings(w, rows)
 	printTuning(w, r.Tuning)
+	for _, d := range r.Dropped {
+		fmt.Fprintf(w, "%s is no feature: %s\n", d.Name, d.Why)
+	}
 	for _, line := range r.Warnings {
 		fmt.Fprintln(w, "warning: "+line)
 	}
