@@ -90,7 +90,7 @@ func (a *app) backtestCommand() *cobra.Command {
 			}
 			return a.print(report, func(w io.Writer) {
 				printTournament(w, report.Models)
-				printProof(w, report.Segments.Family, report.Curves, report.Segments)
+				printProof(w, report.Segments.Family, report.Models, report.Curves, report.Segments)
 				printTuning(w, report.Tuning)
 				for _, line := range report.Warnings {
 					fmt.Fprintln(w, "warning: "+line)
@@ -108,7 +108,7 @@ func printTraining(w io.Writer, r *training.TrainReport) {
 	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), spoken.Count(r.Rows), spoken.Count(r.Positives))
 	printTournament(w, r.Models)
 	if r.Anatomy != nil {
-		printProof(w, r.Model.Family, r.Anatomy.Curves, r.Segments)
+		printProof(w, r.Model.Family, r.Models, r.Anatomy.Curves, r.Segments)
 	}
 	fmt.Fprintln(w)
 	printTuning(w, r.Tuning)
