@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -46,4 +47,9 @@ func (p *Population) fill(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// RestoreEligible is Restore of a population of which only the eligible customers were kept, sorted by bytes.
+func (s *Store) RestoreEligible(ctx context.Context, cutoff time.Time, eligible []string) (*Population, error) {
+	return s.Restore(ctx, cutoff, eligible, slices.Repeat([]string{StatusScored}, len(eligible)), make([]string, len(eligible)))
 }

@@ -51,7 +51,7 @@ func shopJobs(r *Runner, w *warehouse.Warehouse, folder string) []Job {
 			if err != nil {
 				return Work{}, err
 			}
-			digest, err := InputDigest(ctx, store, cutoff)
+			digest, err := store.InputDigest(ctx, cutoff)
 			return Work{Key: fmt.Sprintf("%s v%d %s", cutoff.Format(time.DateOnly), m.Version, digest), Cutoff: cutoff, Do: func(ctx context.Context) (Outcome, error) {
 				run, err := Score(ctx, scoreShop(w, m, cutoff, c.Now))
 				return Outcome{Rows: int64(run.Customers), Report: run}, err

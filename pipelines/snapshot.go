@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"retain/features"
@@ -36,7 +35,7 @@ type scoringInput struct {
 // readInput reads the stored snapshot of the cutoff if there is one that serves, else it computes. Both give the same, bit for bit.
 func readInput(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (*scoringInput, error) {
 	in, err := storedInput(ctx, store, a, cutoff)
-	if errors.Is(err, warehouse.ErrNoSnapshot) || errors.Is(err, errDamaged) {
+	if errors.Is(err, warehouse.ErrNoSnapshot) || errors.Is(err, features.ErrDamaged) {
 		return computeInput(ctx, store, a, cutoff)
 	}
 	return in, err
@@ -48,7 +47,7 @@ func storedInput(ctx context.Context, store *features.Store, a *models.Artifact,
 	if err != nil {
 		return nil, err
 	}
-	digest, err := InputDigest(ctx, store, cutoff)
+	digest, err := store.InputDigest(ctx, cutoff)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ type SnapshotReport struct {
 // SnapshotWork plans the snapshot of a cutoff for a model: its key is the cutoff, the definitions and the rows known at the cutoff when it is planned. What is
 // stored is of one state of the rows: where they never hold still, nothing is, which is no error.
 func SnapshotWork(ctx context.Context, store *features.Store, a *models.Artifact, cutoff time.Time) (Work, error) {
-	digest, err := InputDigest(ctx, store, cutoff)
+	digest, err := store.InputDigest(ctx, cutoff)
 	if err != nil {
 		return Work{}, err
 	}
@@ -134,22 +133,17 @@ func takeSnapshot(ctx context.Context, store *features.Store, a *models.Artifact
 		return report, err
 	}
 	defer func() { err = errors.Join(err, in.Population.Close(context.WithoutCancel(ctx))) }()
-	after, err := InputDigest(ctx, store, cutoff)
+	after, err := store.InputDigest(ctx, cutoff)
 	if err != nil {
 		return report, err
 	}
 	if after != row.Input {
 		return report, &inputChangedError{after}
 	}
-	chunks := packInput(in)
-	sum, size := checksum(chunks)
-	header, err := json.Marshal(snapshotHeader{Schema: in.X.Schema, Checksum: sum})
-	if err != nil {
-		return report, fmt.Errorf("write snapshot: %w", err)
-	}
 	row.Customers, row.Eligible = uint64(len(in.Population.Customer)), uint64(len(in.Monthly))
-	row.Header, row.CreatedAt = string(header), time.Now().UTC().Truncate(time.Microsecond)
-	if err := store.DB.PutSnapshot(ctx, row, chunks); err != nil {
+	row.CreatedAt = time.Now().UTC().Truncate(time.Microsecond)
+	size, err := store.PutPacked(ctx, row, packInput(in))
+	if err != nil {
 		return report, err
 	}
 	report = SnapshotReport{ID: row.ID, Cutoff: cutoff, Input: row.Input, Customers: int(row.Customers), Eligible: int(row.Eligible), Features: in.X.Cols(), Bytes: size}
@@ -160,7 +154,7 @@ func takeSnapshot(ctx context.Context, store *features.Store, a *models.Artifact
 func snapshotFingerprint(a *models.Artifact, sources features.Sources) string {
 	h := sha256.New()
 	hashText(h, "snapshot 1")
-	hashText(h, revision())
+	hashText(h, features.Revision())
 	for _, e := range a.Catalogue.Entries {
 		hashText(h, e.Name)
 		hashText(h, fmt.Sprint(e.Kind()))
@@ -178,46 +172,7 @@ func snapshotFingerprint(a *models.Artifact, sources features.Sources) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// revision is the source that this program was built from, "" where the build does not tell: another one may compile the same definition otherwise.
-func revision() string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range build.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return ""
-}
-
-// InputDigest is a hash of all rows known at a cutoff, source by source: it changes when a row comes, goes or is corrected, and not with their order.
+// InputDigest is the store's: a hash of everything that can be known at the cutoff.
 func InputDigest(ctx context.Context, store *features.Store, cutoff time.Time) (string, error) {
-	h := sha256.New()
-	for _, source := range warehouse.ImportSources {
-		rows, err := store.Versions(ctx, source.Name, []string{"event_hash", "row_hash", "ingested_at", "ingested_mapped"}, cutoff)
-		if err != nil {
-			return "", fmt.Errorf("digest of %s: %w", source.Name, err)
-		}
-		var n, sum, parity uint64
-		query := "SELECT count(), sum(hash), groupBitXor(hash) FROM (SELECT cityHash64(customer_id, event_hash, row_hash, ingested_at, ingested_mapped) AS hash FROM " + rows + ")"
-		if err := store.DB.Conn().QueryRow(ctx, query).Scan(&n, &sum, &parity); err != nil {
-			return "", fmt.Errorf("digest of %s: %w", source.Name, err)
-		}
-		hashText(h, fmt.Sprintf("%s %d %d %d", source.Name, n, sum, parity))
-	}
-	rows, err := store.OwnRows(ctx, cutoff)
-	if err != nil {
-		return "", fmt.Errorf("digest of %s: %w", features.OwnFeatures, err)
-	}
-	if rows != "" {
-		var n, sum, parity uint64
-		query := "SELECT count(), sum(hash), groupBitXor(hash) FROM (SELECT cityHash64(customer_id, at, ingested_at, row_hash) AS hash FROM " + rows + ")"
-		if err := store.DB.Conn().QueryRow(ctx, query).Scan(&n, &sum, &parity); err != nil {
-			return "", fmt.Errorf("digest of %s: %w", features.OwnFeatures, err)
-		}
-		hashText(h, fmt.Sprintf("%s %d %d %d", features.OwnFeatures, n, sum, parity))
-	}
-	return hex.EncodeToString(h.Sum(nil))[:32], nil
+	return store.InputDigest(ctx, cutoff)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,11 +139,12 @@ func TestSnapshotWhileRowsArrive(t *testing.T) {
 }
 
 func sameBits(a, b *scoringInput) bool {
-	if !bytes.Equal(packFloat64s(a.Monthly), packFloat64s(b.Monthly)) || len(a.X.X) != len(b.X.X) {
+	bits := func(x float32) uint32 { return math.Float32bits(x) }
+	if !slices.EqualFunc(a.Monthly, b.Monthly, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }) || len(a.X.X) != len(b.X.X) {
 		return false
 	}
 	for j := range a.X.X {
-		if !bytes.Equal(packFloat32s(a.X.X[j]), packFloat32s(b.X.X[j])) {
+		if !slices.EqualFunc(a.X.X[j], b.X.X[j], func(x, y float32) bool { return bits(x) == bits(y) }) {
 			return false
 		}
 	}
@@ -170,19 +173,11 @@ func TestOldSnapshotsGo(t *testing.T) {
 		}
 	}
 	var rows, partitions uint64
-	if err := w.Conn().QueryRow(t.Context(), "SELECT (SELECT count() FROM snapshots), (SELECT uniqExact(snapshot_id) FROM snapshot_columns)").Scan(&rows, &partitions); err != nil {
+	if err := w.Conn().QueryRow(t.Context(), `WITH scoring AS (SELECT snapshot_id FROM snapshots WHERE NOT startsWith(fingerprint, 'training '))
+		SELECT (SELECT count() FROM scoring), (SELECT uniqExact(snapshot_id) FROM snapshot_columns WHERE snapshot_id IN scoring)`).Scan(&rows, &partitions); err != nil {
 		t.Fatal(err)
 	}
 	if rows != 3 || partitions != 3 {
 		t.Errorf("%d snapshots and the columns of %d are kept, want 3", rows, partitions)
-	}
-}
-
-func TestUnpackRefusesDamage(t *testing.T) {
-	if _, err := unpackTexts(nil, []byte{9, 'a'}); !errors.Is(err, errDamaged) {
-		t.Errorf("a text that is cut off: %v", err)
-	}
-	if _, err := unpackFloat32s(nil, make([]byte, 7)); !errors.Is(err, errDamaged) {
-		t.Errorf("half a number: %v", err)
 	}
 }

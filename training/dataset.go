@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/warehouse"
 )
 
 // panel reads labelled snapshots under one churn definition and one catalogue. storePanel reads them out of a warehouse.
@@ -84,7 +85,9 @@ type storePanel struct {
 	churn     features.ChurnSpec
 	grid      features.Grid
 	labeller  *features.Labeller
+	shelf     *shelf                  // nil before Resolve
 	kept      map[int64]*keptSnapshot // by Unix milliseconds of the cutoff
+	progress  func(string)
 }
 
 type keptSnapshot struct {
@@ -94,7 +97,7 @@ type keptSnapshot struct {
 
 func newStorePanel(o Options) *storePanel {
 	return &storePanel{store: o.Store.Remembering(), catalogue: o.Catalogue, churn: o.Churn, grid: o.Grid,
-		labeller: o.Store.Labeller(o.Churn), kept: make(map[int64]*keptSnapshot)}
+		labeller: o.Store.Labeller(o.Churn), kept: make(map[int64]*keptSnapshot), progress: o.Progress}
 }
 
 func (p *storePanel) Watermark(ctx context.Context) (time.Time, error) {
@@ -106,7 +109,10 @@ func (p *storePanel) Cutoffs(ctx context.Context) ([]time.Time, error) {
 }
 
 func (p *storePanel) Resolve(ctx context.Context, cutoffs []time.Time) (err error) {
-	p.catalogue, err = p.catalogue.Resolve(ctx, p.store, cutoffs)
+	if p.catalogue, err = p.catalogue.Resolve(ctx, p.store, cutoffs); err != nil {
+		return err
+	}
+	p.shelf, err = openShelf(ctx, p, cutoffs)
 	return err
 }
 
@@ -137,6 +143,20 @@ func (p *storePanel) keep(ctx context.Context, cutoff time.Time) (*keptSnapshot,
 	if k, ok := p.kept[key]; ok {
 		return k, nil
 	}
+	k, err := p.shelf.take(ctx, cutoff)
+	if errors.Is(err, warehouse.ErrNoSnapshot) || errors.Is(err, features.ErrDamaged) {
+		if k, err = p.compute(ctx, cutoff); err == nil {
+			p.shelf.fresh = append(p.shelf.fresh, k)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.kept[key] = k
+	return k, nil
+}
+
+func (p *storePanel) compute(ctx context.Context, cutoff time.Time) (*keptSnapshot, error) {
 	population, err := p.store.Population(ctx, p.churn, cutoff)
 	if err != nil {
 		return nil, err
@@ -145,13 +165,17 @@ func (p *storePanel) keep(ctx context.Context, cutoff time.Time) (*keptSnapshot,
 	if err != nil {
 		return nil, errors.Join(err, population.Close(ctx))
 	}
-	k := &keptSnapshot{population: population, snapshot: snapshot}
-	p.kept[key] = k
-	return k, nil
+	return &keptSnapshot{population: population, snapshot: snapshot}, nil
 }
 
-// Close drops the scratch tables of the populations.
+// Close stores what was computed, so that the next training need not compute it again, and drops the scratch tables of the populations. What cannot be
+// stored is told and is no error: the training stands without it.
 func (p *storePanel) Close(ctx context.Context) error {
+	if p.shelf != nil && ctx.Err() == nil {
+		if err := p.shelf.put(ctx); err != nil {
+			p.progress(fmt.Sprintf("the snapshots are not kept for the next training: %v", err))
+		}
+	}
 	var errs []error
 	for _, k := range p.kept {
 		errs = append(errs, k.population.Close(ctx))

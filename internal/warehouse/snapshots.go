@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -15,6 +16,15 @@ var ErrNoSnapshot = errors.New("warehouse: no such snapshot")
 
 // snapshotsKept is how many snapshots stay: that of the night, and those of the cutoffs before to compare with.
 const snapshotsKept = 3
+
+// TrainingSnapshots begins the fingerprint of the snapshots that trainings keep. They are pruned by PruneTrainingSnapshots, all others by PruneSnapshots.
+const TrainingSnapshots = "training "
+
+// Bounds of what trainings keep: ten years of weeks, and what a laptop's disk has to spare.
+const (
+	trainingSnapshotsKept = 520
+	trainingBytesKept     = 4 << 30 // on disk
+)
 
 // SnapshotRow is one row of snapshots. Its presence makes the snapshot visible.
 type SnapshotRow struct {
@@ -115,6 +125,25 @@ func (w *Warehouse) FindSnapshot(ctx context.Context, cutoff time.Time, fingerpr
 	return r, nil
 }
 
+// FindSnapshots are all stored snapshots of the same definitions, newest first.
+func (w *Warehouse) FindSnapshots(ctx context.Context, fingerprint string) (found []SnapshotRow, err error) {
+	rows, err := w.Conn().Query(ctx, `SELECT snapshot_id, cutoff, fingerprint, input, customers, eligible, header, created_at FROM snapshots
+		WHERE fingerprint = {fingerprint:String} ORDER BY created_at DESC, snapshot_id`, clickhouse.Named("fingerprint", fingerprint))
+	if err != nil {
+		return nil, fmt.Errorf("find snapshots: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r SnapshotRow
+		if err := rows.Scan(&r.ID, &r.Cutoff, &r.Fingerprint, &r.Input, &r.Customers, &r.Eligible, &r.Header, &r.CreatedAt); err != nil {
+			return nil, fmt.Errorf("find snapshots: %w", err)
+		}
+		r.Cutoff = r.Cutoff.UTC()
+		found = append(found, r)
+	}
+	return found, rows.Err()
+}
+
 // SnapshotChunks calls take with every chunk of a snapshot, by position and then chunk, each once.
 func (w *Warehouse) SnapshotChunks(ctx context.Context, id string, take func(SnapshotChunk) error) (err error) {
 	rows, err := w.Conn().Query(ctx, `SELECT position, chunk, bytes FROM snapshot_columns WHERE snapshot_id = {id:String}
@@ -140,11 +169,12 @@ func (w *Warehouse) SnapshotChunks(ctx context.Context, id string, take func(Sna
 	return nil
 }
 
-// PruneSnapshots drops all snapshots but the latest few, and what killed writers have left.
+// PruneSnapshots drops all snapshots but the latest few, and what killed writers have left. Those of trainings stay.
 func (w *Warehouse) PruneSnapshots(ctx context.Context) error {
 	var old []string
-	if err := w.Conn().QueryRow(ctx, `SELECT groupArray(snapshot_id) FROM (SELECT snapshot_id FROM snapshots GROUP BY snapshot_id
-		ORDER BY max(created_at) DESC, snapshot_id LIMIT 1000 OFFSET {kept:UInt32})`, clickhouse.Named("kept", fmt.Sprint(snapshotsKept))).Scan(&old); err != nil {
+	if err := w.Conn().QueryRow(ctx, `SELECT groupArray(snapshot_id) FROM (SELECT snapshot_id FROM snapshots WHERE NOT startsWith(fingerprint, {training:String}) GROUP BY snapshot_id
+		ORDER BY max(created_at) DESC, snapshot_id LIMIT 1000 OFFSET {kept:UInt32})`,
+		clickhouse.Named("training", TrainingSnapshots), clickhouse.Named("kept", fmt.Sprint(snapshotsKept))).Scan(&old); err != nil {
 		return fmt.Errorf("list old snapshots: %w", err)
 	}
 	var left []string
@@ -154,7 +184,34 @@ func (w *Warehouse) PruneSnapshots(ctx context.Context) error {
 		GROUP BY partition HAVING max(modification_time) < now() - INTERVAL 2 DAY LIMIT 1000)`).Scan(&left); err != nil {
 		return fmt.Errorf("list unfinished snapshots: %w", err)
 	}
-	for _, id := range append(old, left...) {
+	return w.dropSnapshots(ctx, append(old, left...))
+}
+
+// PruneTrainingSnapshots drops snapshots of trainings until what stays is bounded in number and bytes on disk: first those that the last
+// training did not use (oldest first), then those it did.
+func (w *Warehouse) PruneTrainingSnapshots(ctx context.Context, used []string) error {
+	return w.pruneTrainingSnapshots(ctx, used, trainingSnapshotsKept, trainingBytesKept)
+}
+
+func (w *Warehouse) pruneTrainingSnapshots(ctx context.Context, used []string, kept, bytes int) error {
+	var old []string
+	if err := w.Conn().QueryRow(ctx, `SELECT groupArray(id) FROM (
+		SELECT id, row_number() OVER turn AS place, sum(bytes) OVER turn AS held FROM (
+			SELECT snapshot_id AS id, max(created_at) AS written, has(splitByChar(',', {used:String}), id) AS in_use FROM snapshots WHERE startsWith(fingerprint, {training:String}) GROUP BY id
+		) AS s LEFT JOIN (
+			SELECT partition, sum(bytes_on_disk) AS bytes FROM system.parts WHERE database = currentDatabase() AND table = 'snapshot_columns' AND active GROUP BY partition
+		) AS p ON p.partition = s.id
+		WINDOW turn AS (ORDER BY in_use DESC, written DESC, id ROWS UNBOUNDED PRECEDING)
+		) WHERE place > {kept:UInt32} OR held > {bytes:UInt64}`,
+		clickhouse.Named("training", TrainingSnapshots), clickhouse.Named("kept", fmt.Sprint(kept)),
+		clickhouse.Named("bytes", fmt.Sprint(bytes)), clickhouse.Named("used", strings.Join(used, ","))).Scan(&old); err != nil {
+		return fmt.Errorf("list old snapshots of trainings: %w", err)
+	}
+	return w.dropSnapshots(ctx, old)
+}
+
+func (w *Warehouse) dropSnapshots(ctx context.Context, ids []string) error {
+	for _, id := range ids {
 		if !hexID(id) {
 			continue
 		}
