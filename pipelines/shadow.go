@@ -53,7 +53,7 @@ func Shadow(ctx context.Context, o ShadowOptions) (out ShadowOutcome, err error)
 		return out, nil
 	case err != nil:
 		return out, err
-	case state.Artifact == o.Run.Artifact, state.Runs > 0 && !o.Run.Cutoff.Before(state.Ends):
+	case !state.Joins(o.Run.Cutoff, o.Run.Artifact):
 		return out, nil
 	}
 	out.Version, out.Ends = int(state.Version), state.Ends

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,28 +50,23 @@ today, needs --force, and the history tells that it was forced, by whom and why.
 				return err
 			}
 			defer s.close(&err)
-			entry, err := s.versionOf(cmd.Context(), string(*kind), version)
+			row, err := s.scoring(cmd.Context(), string(*kind), version)
 			if err != nil {
 				return err
-			}
-			if *kind == training.KindChurn {
-				if _, err := entry.serving(); err != nil {
-					return err
-				}
 			}
 			champion, err := s.db.Alias(cmd.Context(), string(*kind), warehouse.AliasChampion, time.Time{})
 			if err != nil && !errors.Is(err, warehouse.ErrNoAlias) {
 				return err
 			}
-			if champion.Artifact == entry.row.Artifact {
+			if champion.Artifact == row.Artifact {
 				told := promoted{Kind: string(*kind), Champion: moveOf(champion)}
 				return a.print(told, func(w io.Writer) { fmt.Fprintf(w, "%s v%d is the champion already\n", champion.Name, champion.Version) })
 			}
-			p := warehouse.PromotionRow{At: time.Now(), Kind: string(*kind), Artifact: entry.row.Artifact, Name: entry.row.Name, Version: entry.row.Version,
+			p := warehouse.PromotionRow{At: time.Now(), Kind: string(*kind), Artifact: row.Artifact, Name: row.Name, Version: row.Version,
 				Who: operator(), Why: reason, Action: warehouse.ActionPromoted, Over: &champion.Artifact}
-			if against := againstGate(entry.row, champion); against != "" {
+			if against := againstGate(row, champion); against != "" {
 				if !force {
-					return fmt.Errorf("%s v%d is not promoted: %s\n--force promotes it all the same, and the history tells that you did", entry.row.Name, entry.row.Version, against)
+					return fmt.Errorf("%s v%d is not promoted: %s\n--force promotes it all the same, and the history tells that you did", row.Name, row.Version, against)
 				}
 				p.Action = warehouse.ActionForced
 			}
@@ -83,6 +79,28 @@ today, needs --force, and the history tells that it was forced, by whom and why.
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the history (required)")
 	cmd.Flags().BoolVar(&force, "force", false, "also against the gate, or without its word")
 	return cmd
+}
+
+// scoring is a registered model that is fit to score.
+func (s *session) scoring(ctx context.Context, kind string, version uint32) (warehouse.ModelRow, error) {
+	if kind == training.KindLoyalty {
+		row, err := s.db.ModelByVersion(ctx, kind, version)
+		if errors.Is(err, warehouse.ErrNoModel) {
+			return row, noVersion(kind, version)
+		}
+		model, err := decodedLoyalty(row, err)
+		if err != nil {
+			return row, err
+		}
+		_, err = model.serving()
+		return row, err
+	}
+	entry, err := s.versionOf(ctx, kind, version)
+	if err != nil {
+		return entry.row, err
+	}
+	_, err = entry.serving()
+	return entry.row, err
 }
 
 func checkReason(reason string, required bool) error {

@@ -48,9 +48,13 @@ func (s *session) version(ctx context.Context, version uint32) (registered, erro
 func (s *session) versionOf(ctx context.Context, kind string, version uint32) (registered, error) {
 	row, err := s.db.ModelByVersion(ctx, kind, version)
 	if errors.Is(err, warehouse.ErrNoModel) {
-		return registered{}, fmt.Errorf("there is no version %d of %s; `retain models list` has them", version, kind)
+		return registered{}, noVersion(kind, version)
 	}
 	return decoded(row, err)
+}
+
+func noVersion(kind string, version uint32) error {
+	return fmt.Errorf("there is no version %d of %s; `retain models list --kind %s` has them", version, kind, kind)
 }
 
 // byArtifact is the model of a content address.

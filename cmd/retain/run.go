@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -139,17 +138,4 @@ func printEntry(w io.Writer, e pipelines.Entry) {
 	if e.Job == pipelines.JobMonitor {
 		printMonitor(w, e.Report)
 	}
-}
-
-// printMonitor tells the findings of the monitor.
-func printMonitor(w io.Writer, report json.RawMessage) {
-	var m pipelines.MonitorReport
-	if json.Unmarshal(report, &m) != nil {
-		return
-	}
-	table(w, func(line func(string, ...any)) {
-		for _, c := range m.Checks {
-			line("%s\t%s\t%s", c.Status, c.Name, c.Message)
-		}
-	})
 }

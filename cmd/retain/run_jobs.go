@@ -151,6 +151,11 @@ func (a *app) planScore(s *session) plan {
 		if v.loyalty != nil {
 			beside = fmt.Sprintf(" %s v%d", v.loyalty.row.Name, v.loyalty.row.Version)
 		}
+		shadow, err := s.shadowBeside(ctx, v)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		beside += shadow
 		key := fmt.Sprintf("%s %s v%d%s input %s settings %s", v.cutoff.Format(time.RFC3339), v.champion.row.Name, v.champion.row.Version, beside, digest, hex.EncodeToString(sum[:8]))
 		return pipelines.Work{Key: key, Cutoff: v.cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
 			run, err := a.score(ctx, s, v)

@@ -124,7 +124,11 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 	if b := s.config.Bands; b != nil {
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
 	}
-	return pipelines.Score(ctx, o)
+	run, err := pipelines.Score(ctx, o)
+	if err == nil {
+		a.scoreShadow(ctx, s, run, model.Artifact)
+	}
+	return run, err
 }
 
 // sameChurn compares two label specifications as the documents they are stored as, but for how far the data reached.

@@ -102,6 +102,11 @@ type ShadowState struct {
 	Over          bool      // it serves, its horizon has passed, or runs are made without it because it cannot be scored
 }
 
+// Joins says whether a run at a cutoff by a champion's artifact is one that the shadow is scored beside.
+func (s ShadowState) Joins(cutoff time.Time, champion string) bool {
+	return s.Artifact != "" && s.Artifact != champion && (s.Runs == 0 || cutoff.Before(s.Ends))
+}
+
 // Shadow is the shadow of a kind, also one whose time is over; ErrNoModel if there is none or it was stopped.
 func (w *Warehouse) Shadow(ctx context.Context, kind string) (s ShadowState, err error) {
 	s.AliasRow, err = w.Alias(ctx, kind, AliasShadow, time.Time{})
@@ -144,7 +149,10 @@ func (w *Warehouse) Shadow(ctx context.Context, kind string) (s ShadowState, err
 	return s, nil
 }
 
-// Challenge notes that a model was trained and not promoted: it is the challenger from now on, and, if no other is under way, the shadow. r tells the model,
+// shadowKind is the kind of the runs that a shadow is scored beside. Other models have no runs of their own.
+const shadowKind = "churn"
+
+// Challenge notes that a model was trained and not promoted: it is the challenger from now on, and, if it tells churn and no other is under way, the shadow. r tells the model,
 // who, why and when. shadowed says that its time as shadow begins.
 func (w *Warehouse) Challenge(ctx context.Context, r AliasRow) (shadowed bool, err error) {
 	last, err := w.Alias(ctx, r.Kind, AliasChallenger, time.Time{})
@@ -156,6 +164,9 @@ func (w *Warehouse) Challenge(ctx context.Context, r AliasRow) (shadowed bool, e
 		if _, err := w.SetAlias(ctx, r, nil); err != nil {
 			return false, err
 		}
+	}
+	if r.Kind != shadowKind {
+		return false, nil
 	}
 	shadow, err := w.Shadow(ctx, r.Kind)
 	if err != nil && !errors.Is(err, ErrNoModel) {
