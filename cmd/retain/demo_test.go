@@ -62,6 +62,8 @@ func TestDemo(t *testing.T) {
 		}
 	})
 
+	t.Run("reports", d.reports)
+
 	t.Run("reasons add up", func(t *testing.T) {
 		var e pipelines.Explanation
 		d.json(t, &e, "explain", d.customer)

@@ -63,6 +63,7 @@ func TestWrongUsage(t *testing.T) {
 		{"group alone", []string{"keys"}, "create, list, revoke"},
 		{"group alone as JSON", []string{"models", "--json"}, "list, show, "},
 		{"too many versions", []string{"models", "show", "1", "2"}, "unexpected argument"},
+		{"report and JSON at once", []string{"models", "report", "--out", "-", "--json"}, "name a file"},
 		{"key without a scope", []string{"keys", "create"}, "scope"},
 		{"simulation without a size", []string{"simulate", "--days", "365"}, "--customers"},
 		{"no such job", []string{"run", "cleanup"}, "import"},

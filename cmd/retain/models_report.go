@@ -31,6 +31,9 @@ func (a *app) modelsReportCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if out == "-" && a.asJSON {
+				return usagef("%s: --out - and --json both want the standard output; name a file", cmd.CommandPath())
+			}
 			s, err := a.open(cmd.Context(), "models report", reading)
 			if err != nil {
 				return err
@@ -45,9 +48,6 @@ func (a *app) modelsReportCommand() *cobra.Command {
 				return err
 			}
 			if out == "-" {
-				if a.asJSON {
-					return usagef("%s: --out - and --json both want the standard output; name a file", cmd.CommandPath())
-				}
 				return report.Write(a.stdout, d)
 			}
 			if out == "" && !a.asJSON {
