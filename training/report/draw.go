@@ -19,9 +19,8 @@ import (
 
 // Plots are drawn at about the width of a phone, so that their text keeps its size there, and stand beside each other on wider pages.
 const (
-	plotWidth  = vg.Length(360)
-	plotHeight = vg.Length(250)
-	textSize   = vg.Length(11.5)
+	plotWidth = vg.Length(360)
+	textSize  = vg.Length(11.5)
 )
 
 // The colours of plots are names of the page's: each is drawn in a colour that stands for it and takes its place in the SVG, so that
@@ -224,8 +223,8 @@ func addRules(p *plot.Plot, axes ...*plot.Axis) {
 }
 
 // svg draws a plot for the page: it scales with the column it stands in, and its colours are the page's. label tells it to those who do not see it.
-func svg(p *plot.Plot, width, height vg.Length, label string) (template.HTML, error) {
-	canvas := vgsvg.New(width, height)
+func svg(p *plot.Plot, height vg.Length, label string) (template.HTML, error) {
+	canvas := vgsvg.New(plotWidth, height)
 	p.Draw(draw.Crop(draw.New(canvas), 1, -6, 1, -5))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
@@ -233,7 +232,7 @@ func svg(p *plot.Plot, width, height vg.Length, label string) (template.HTML, er
 	}
 	body := rootOfSVG.ReplaceAllString(b.String(), "")
 	body = inlined.Replace(fontOf.ReplaceAllString(body, ""))
-	root := fmt.Sprintf(`<svg class="plot" role="img" aria-label="%s" viewBox="0 0 %g %g">`, template.HTMLEscapeString(label), width.Points(), height.Points())
+	root := fmt.Sprintf(`<svg class="plot" role="img" aria-label="%s" viewBox="0 0 %g %g">`, template.HTMLEscapeString(label), plotWidth.Points(), height.Points())
 	return template.HTML(root + body), nil //nolint:gosec // vgsvg escapes text, and the label is escaped here
 }
 

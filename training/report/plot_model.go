@@ -45,7 +45,7 @@ func lossPlot(list []familyLoss) (template.HTML, error) {
 			at.dot(c, r, point{f.Loss, y})
 		}
 	}))
-	return svg(p, plotWidth, 62+vg.Length(22*len(list)), "Log loss of each family with its 95 % interval")
+	return svg(p, 62+vg.Length(22*len(list)), "Log loss of each family with its 95 % interval")
 }
 
 // dependencePoint is one value of a feature: the mean probability and the spread of the rows about it.
@@ -111,7 +111,7 @@ func dependencePlot(d dependenceShape) (template.HTML, error) {
 			at.words(soft, 10.5, draw.XCenter, point{aside, 0}, vg.Point{Y: -9}, "missing")
 		}
 	}))
-	return svg(p, plotWidth, 220, label)
+	return svg(p, 220, label)
 }
 
 // until are the ticks below an end that is not the axis's.
@@ -146,7 +146,7 @@ func levelsPlot(d dependenceShape, label string) (template.HTML, error) {
 			at.dot(accent, 3.6, point{q.Mean, y})
 		}
 	}))
-	return svg(p, plotWidth, max(130, 62+vg.Length(20*len(list))), label)
+	return svg(p, max(130, 62+vg.Length(20*len(list))), label)
 }
 
 // scoresPlot draws the probabilities of the same customers by the champion and by the new model.
@@ -166,5 +166,5 @@ func scoresPlot(pairs []point) (template.HTML, error) {
 			at.dot(accent, 1.9, q)
 		}
 	}))
-	return svg(p, plotWidth, 290, "Probabilities of the same customers by the champion and by the new model")
+	return svg(p, 290, "Probabilities of the same customers by the champion and by the new model")
 }

@@ -37,7 +37,7 @@ func reliabilityPlot(bins []calibrationBin) (template.HTML, error) {
 			at.dot(accent, 3.4, point{b.Expected, b.Observed})
 		}
 	}))
-	return svg(p, plotWidth, 290, "Reliability: the share that left against the probability that was given, in bins of equal mass")
+	return svg(p, 290, "Reliability: the share that left against the probability that was given, in bins of equal mass")
 }
 
 // gainsPlot draws the share of those who left that is among the first customers of the ranking.
@@ -62,7 +62,7 @@ func gainsPlot(own, rule []point, base float64) (template.HTML, error) {
 			}
 		}
 	}))
-	return svg(p, plotWidth, 270, "Gains: the share of those who left that is found among the customers ranked first")
+	return svg(p, 270, "Gains: the share of those who left that is found among the customers ranked first")
 }
 
 // legendLine is a line of a plot's key.
@@ -108,7 +108,7 @@ func liftPlot(tenths []float64) (template.HTML, error) {
 		}
 		at.curve(soft, thin, []vg.Length{4, 3}, point{p.X.Min, 1}, point{p.X.Max, 1})
 	}))
-	return svg(p, plotWidth, 270, "Lift: the share that left in each tenth of the ranking, as a multiple of the mean: "+strings.Join(decimals(tenths, 1), ", "))
+	return svg(p, 270, "Lift: the share that left in each tenth of the ranking, as a multiple of the mean: "+strings.Join(decimals(tenths, 1), ", "))
 }
 
 func decimals(list []float64, n int) []string {
@@ -150,5 +150,5 @@ func profitPlot(points []point, best point, currency string) (template.HTML, err
 			at.words(ink, textSize, align, best, vg.Point{X: shift, Y: 9}, "best at "+percent(best.X))
 		}
 	}))
-	return svg(p, plotWidth, 270, "Profit of a campaign by the share of customers contacted")
+	return svg(p, 270, "Profit of a campaign by the share of customers contacted")
 }

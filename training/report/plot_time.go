@@ -51,7 +51,7 @@ func foldsPlot(folds []foldLine, gap, horizon int) (template.HTML, error) {
 			at.dot(accent, 4.2, point{days(f.Test), y})
 		}
 	}))
-	return svg(p, plotWidth, 62+vg.Length(30*len(folds)), "Folds: the cutoffs learned from and the later cutoff that each model was measured at")
+	return svg(p, 62+vg.Length(30*len(folds)), "Folds: the cutoffs learned from and the later cutoff that each model was measured at")
 }
 
 // cutoffShare is the share that left at one training cutoff.
@@ -86,7 +86,7 @@ func baseRatePlot(list []cutoffShare) (template.HTML, error) {
 			at.dot(accent, 3, q)
 		}
 	}))
-	return svg(p, plotWidth, 210, "The share that left at each training cutoff")
+	return svg(p, 210, "The share that left at each training cutoff")
 }
 
 func days(t time.Time) float64 { return float64(t.Unix()) / 86400 }
