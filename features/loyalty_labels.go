@@ -18,7 +18,9 @@ type LoyaltyLabels struct {
 	//   missing for those to whom no renewal falls due: as known at T, a running period is paid until T+180 d or longer.
 	Repeat []float64
 	// Promotes is known of those who repeat only. Yes is an NPS answer ≥ 9, a referral sent, or a spend in [T, T+180 d) that is no less than
-	// that in [T-180 d, T), the latter being above 0. No is a part that could have said yes and did not; without any it is missing.
+	// that in [T-180 d, T), the latter being above 0. No is a part that could have said yes and did not; without any it is missing. Where the
+	// purchases do not go back to T-180 d and the customer's life does, and at cutoffs with an outage, it is missing whatever the other parts
+	// say: the part that is not known might have said yes.
 	Promotes []float64
 	// Sure are those of whom it is settled at T that Promotes will be known if they repeat: referrals were recorded before T, or they spent
 	// something in [T-180 d, T). Of the others an answered question alone can tell.
@@ -144,11 +146,12 @@ func (s *Store) flags(ctx context.Context, p *Population, column, query string) 
 	return out, nil
 }
 
-// What the parts say of a customer, as the SQL numbers it.
+// What the parts say of a customer, as the SQL numbers it: the greatest of what they say is the label.
 const (
 	saysNothing = iota
 	saysNo
 	saysYes
+	saysUnknown // it cannot be known at this cutoff
 )
 
 // promotes fills in Promotes for those who repeat.
@@ -159,8 +162,8 @@ func (s *Store) promotes(ctx context.Context, c ChurnSpec, p *Population, knownB
 	if len(p.eligible) == 0 || l.OutageShare > maxOutageShare {
 		return nil
 	}
-	parts, err := s.promotingSQL(ctx, c, p, knownBefore)
-	if err != nil {
+	parts, outage, err := s.promotingSQL(ctx, c, p, knownBefore)
+	if err != nil || outage {
 		return err
 	}
 	says := make(map[string][]uint8, len(parts))
@@ -172,7 +175,7 @@ func (s *Store) promotes(ctx context.Context, c ChurnSpec, p *Population, knownB
 	_, l.Referrals = parts[Touchpoints]
 	for i, y := range l.Repeat {
 		spend := says[Purchases]
-		l.Sure[i] = l.Referrals || spend != nil && spend[i] != saysNothing
+		l.Sure[i] = (l.Referrals || spend != nil && spend[i] != saysNothing) && (spend == nil || spend[i] != saysUnknown)
 		if y != 1 {
 			continue
 		}
@@ -180,7 +183,7 @@ func (s *Store) promotes(ctx context.Context, c ChurnSpec, p *Population, knownB
 		for source, of := range says {
 			word = max(word, of[i])
 			switch {
-			case of[i] == saysNothing:
+			case of[i] == saysNothing || of[i] == saysUnknown:
 			case source == Surveys:
 				l.Asked++
 			case source == Purchases:
@@ -198,15 +201,15 @@ func (s *Store) promotes(ctx context.Context, c ChurnSpec, p *Population, knownB
 }
 
 // promotingSQL are the statements of the sources that can tell who promotes at this cutoff: one row (says) for each eligible customer, in
-// their order. A source with more than 5 % outage days in its window tells nothing.
-func (s *Store) promotingSQL(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (map[string]string, error) {
+// their order. outage says that the window of one holds more than 5 % outage days.
+func (s *Store) promotingSQL(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (out map[string]string, outage bool, err error) {
 	from, until := c.labelWindow(p.Cutoff)
 	before := from.Add(-LoyaltyDays * day)
-	out := make(map[string]string)
+	out = make(map[string]string)
 	for _, promoting := range promotings {
 		first, ok, err := s.firstPromoting(ctx, promoting, knownBefore)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !ok || promoting.source == Touchpoints && !first.Before(from) {
 			continue // nobody knows whether referrals were recorded
@@ -217,9 +220,9 @@ func (s *Store) promotingSQL(ctx context.Context, c ChurnSpec, p *Population, kn
 		}
 		switch share, err := s.outageShareOf(ctx, promoting.source, w, knownBefore); {
 		case err != nil:
-			return nil, err
+			return nil, false, err
 		case share > maxOutageShare:
-			continue
+			return nil, true, nil
 		}
 		switch promoting.source {
 		case Purchases:
@@ -231,10 +234,10 @@ func (s *Store) promotingSQL(ctx context.Context, c ChurnSpec, p *Population, kn
 			out[Touchpoints], err = s.saysSQL(ctx, promoting, p, w, knownBefore, fmt.Sprintf("toUInt8(%d)", saysYes), saysNo)
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return out, nil
+	return out, false, nil
 }
 
 // outageShareOf is the share of the window that outage days of one source cover.
@@ -290,9 +293,9 @@ func (s *Store) spendSQL(ctx context.Context, p *Population, w window, knownBefo
 		}
 		whole = "p.customer_id NOT IN (" + older + ")"
 	}
-	fill := strings.NewReplacer("{nothing}", fmt.Sprint(saysNothing), "{no}", fmt.Sprint(saysNo), "{yes}", fmt.Sprint(saysYes), "{whole}", whole,
+	fill := strings.NewReplacer("{nothing}", fmt.Sprint(saysNothing), "{no}", fmt.Sprint(saysNo), "{yes}", fmt.Sprint(saysYes), "{unknown}", fmt.Sprint(saysUnknown), "{whole}", "("+whole+")",
 		"{cutoff}", quoteInstant(p.Cutoff), "{eligible}", quoteName(p.Table), "{rows}", rows, "{window}", w.sql("at"))
-	return fill.Replace(`SELECT toUInt8(multiIf(l.before <= 0 OR NOT {whole}, {nothing}, l.after >= l.before, {yes}, {no})) AS says
+	return fill.Replace(`SELECT toUInt8(multiIf(NOT {whole}, {unknown}, l.before <= 0, {nothing}, l.after >= l.before, {yes}, {no})) AS says
 FROM {eligible} AS p
 LEFT JOIN (
 SELECT
