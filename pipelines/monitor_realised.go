@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/training/metrics"
 )
@@ -130,8 +131,8 @@ func (m *monitor) countdown(ctx context.Context, at int) error {
 	}
 	c := Maturing{RunID: run.RunID, Cutoff: run.Cutoff, KnownAt: spec.Matures(run.Cutoff), Scored: len(probability), Expected: metrics.Figure(metrics.Sum(probability))}
 	c.DaysLeft = int(math.Ceil(c.KnownAt.Sub(watermark).Hours() / 24))
-	c.Message = fmt.Sprintf("what became of the customers of the run of %s is known in %d days of data (complete until %s, wanted until %s); it told %.0f of %d to churn",
-		run.Cutoff.Format(time.DateOnly), c.DaysLeft, watermark.Format(time.DateOnly), c.KnownAt.Format(time.DateOnly), float64(c.Expected), c.Scored)
+	c.Message = fmt.Sprintf("what became of the customers of the run of %s is known in %s of data (complete until %s, wanted until %s); it told %.0f of %d to churn",
+		run.Cutoff.Format(time.DateOnly), spoken.Counted(c.DaysLeft, "day"), watermark.Format(time.DateOnly), c.KnownAt.Format(time.DateOnly), float64(c.Expected), c.Scored)
 	m.report.Maturing = &c
 	return nil
 }

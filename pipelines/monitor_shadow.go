@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/training/metrics"
 )
@@ -84,7 +85,7 @@ func (m *monitor) shadow(ctx context.Context) error {
 		v.KnownAt, v.DaysLeft = &known, &left
 		if v.Shadow == nil {
 			v.Against = int(waiting.ModelVersion)
-			v.Verdict = fmt.Sprintf("%s v%d was scored beside %d runs of v%d: how they compare is known in %d days of data", v.Name, v.Version, v.Runs, v.Against, left)
+			v.Verdict = fmt.Sprintf("%s v%d was scored beside %s of v%d: how they compare is known in %s of data", v.Name, v.Version, spoken.Counted(v.Runs, "run"), v.Against, spoken.Counted(left, "day"))
 		}
 	}
 	if v.Verdict == "" {
@@ -182,8 +183,8 @@ func (v *ShadowVerdict) words() string {
 	case v.GainWithin[1] < 0:
 		state = "is worse than"
 	}
-	text := fmt.Sprintf("%s v%d %s the champion v%d by what became of %d customers at %d cutoffs: log loss %.4f against %.4f, %+.4f better (95 %%: %+.4f to %+.4f)", v.Name, v.Version, state, v.Against,
-		v.Rows, len(v.Cutoffs), float64(v.Shadow.LogLoss), float64(v.Champion.LogLoss), float64(v.Gain), float64(v.GainWithin[0]), float64(v.GainWithin[1]))
+	text := fmt.Sprintf("%s v%d %s the champion v%d by what became of %s at %s: log loss %.4f against %.4f, %+.4f better (95 %%: %+.4f to %+.4f)", v.Name, v.Version, state, v.Against,
+		spoken.Counted(v.Rows, "customer"), spoken.Counted(len(v.Cutoffs), "cutoff"), float64(v.Shadow.LogLoss), float64(v.Champion.LogLoss), float64(v.Gain), float64(v.GainWithin[0]), float64(v.GainWithin[1]))
 	if a, b := float64(v.Shadow.AUC), float64(v.Champion.AUC); !math.IsNaN(a + b) {
 		text += fmt.Sprintf(", AUC %.3f against %.3f", a, b)
 	}
