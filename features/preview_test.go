@@ -28,7 +28,7 @@ func TestReturnCurve(t *testing.T) {
 	c := ChurnSpec{Setting: NonContractual, Activity: []string{Purchases, Usage}, ActiveDays: 365, HorizonDays: 30}
 	s := world{}.store(t)
 	historyOf(t, [][]int{{0, 40}, {100}, {0, 8, 16, 24}, {980}, {1000, 1100}}).load(t, s.DB)
-	curve, err := s.returnCurve(t.Context(), c, utc(t, "2020-01-01").Add(1000*day+5*time.Hour)) // the last customer comes after D
+	curve, _, err := s.returnCurve(t.Context(), c, utc(t, "2020-01-01").Add(1000*day+5*time.Hour)) // the last customer comes after D
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestReturnCurve(t *testing.T) {
 		active := randomDays(rand.New(rand.NewPCG(seed, 4)), 40, []int{300, 500, 900}[seed])
 		historyOf(t, active).load(t, s.DB)
 		end := []int{300, 450, 880}[seed]
-		curve, err := s.returnCurve(t.Context(), c, utc(t, "2020-01-01").Add(time.Duration(end)*day))
+		curve, _, err := s.returnCurve(t.Context(), c, utc(t, "2020-01-01").Add(time.Duration(end)*day))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,17 +68,29 @@ func TestPreviewByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	half, one := .5, 1.
+	half, one, none := .5, 1., 0.
+	at := func(v float64) *float64 { return &v }
 	want := &Preview{
-		Setting: NonContractual, HorizonDays: 30, DataEnd: utc(t, "2022-07-01"),
+		Setting: NonContractual, ActiveDays: 60, HorizonDays: 30, DataEnd: utc(t, "2022-07-01"),
 		Cutoffs: []CutoffPreview{
-			{Cutoff: utc(t, "2022-05-01"), Eligible: 2, Churned: 1, Stayed: 1, BaseRate: &half, AllCauseRate: &half, Known: true, ByStatus: map[string]int{StatusScored: 2, StatusAlreadyChurned: 1}},
-			{Cutoff: utc(t, "2022-06-01"), Eligible: 1, Churned: 1, BaseRate: &one, AllCauseRate: &one, Known: true, ByStatus: map[string]int{StatusScored: 1, StatusAlreadyChurned: 2}},
-			{Cutoff: utc(t, "2022-07-01"), Eligible: 2, Missing: 2, ByStatus: map[string]int{StatusScored: 2, StatusAlreadyChurned: 2}},
+			{Cutoff: utc(t, "2022-05-01"), Eligible: 2, Churned: 1, Stayed: 1, BaseRate: &half, BaseRateLow: at(.0945312057), BaseRateHigh: at(.9054687943), InvoluntaryRate: &none, AllCauseRate: &half,
+				Known: true, ByStatus: map[string]int{StatusScored: 2, StatusAlreadyChurned: 1}},
+			{Cutoff: utc(t, "2022-06-01"), Eligible: 1, Churned: 1, BaseRate: &one, BaseRateLow: at(.2065493143), BaseRateHigh: &one, InvoluntaryRate: &none, AllCauseRate: &one,
+				Known: true, ByStatus: map[string]int{StatusScored: 1, StatusAlreadyChurned: 2}},
+			{Cutoff: utc(t, "2022-07-01"), Eligible: 2, Missing: 2, Censored: 2, ByStatus: map[string]int{StatusScored: 2, StatusAlreadyChurned: 2}},
 		},
-		ReturnCurve: got.ReturnCurve, // see TestReturnCurve
+		// Labels: a stayed, then churned; b churned. Wilson's interval of 2 of 3; rows of a are less alike than at random, so that it stands.
+		Total:       TotalPreview{Cutoffs: 2, Labels: 3, Customers: 2, Churned: 2, BaseRate: at(2. / 3), BaseRateLow: at(.2076596002), BaseRateHigh: at(.9385080552), InvoluntaryRate: &none, AllCauseRate: at(2. / 3)},
+		Segments:    []SegmentPreview{},
+		Comparisons: []DefinitionComparison{},
+		ReturnCurve: got.ReturnCurve,                             // see TestReturnCurve
+		Returns:     &ReturnGaps{Median: 69, P90: 100, P99: 100}, // a after 100 and 40 days (a third each), b after 69 (a half)
+		Warnings:    got.Warnings,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if len(got.Warnings) != 2 || !strings.Contains(got.Warnings[0], "of 3 labels 2 are churn") || !strings.Contains(got.Warnings[1], "set churn.active_days to at least 100") {
+		t.Errorf("warnings: %q", got.Warnings)
+	}
+	if diff := cmp.Diff(want, got, equalNaNs); diff != "" {
 		t.Error(diff)
 	}
 	b, err := json.Marshal(got)
@@ -86,7 +98,7 @@ func TestPreviewByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{
-		`{"setting":"non_contractual","gap_days":0,"horizon_days":30,"data_end":"2022-07-01T00:00:00Z","cutoffs":[{"cutoff":"2022-05-01T00:00:00Z","eligible":2,"churned":1,"stayed":1,"missing":0,"base_rate":0.5,"known":true`,
+		`{"setting":"non_contractual","active_days":60,"gap_days":0,"horizon_days":30,"data_end":"2022-07-01T00:00:00Z","cutoffs":[{"cutoff":"2022-05-01T00:00:00Z","eligible":2,"churned":1,"stayed":1,"missing":0,"base_rate":0.5,"base_rate_low":0.09`,
 		`"return_curve":[{"silent_days":7,"return_probability":`, `"recommended_horizon_days":null`,
 	} {
 		if !strings.Contains(string(b), part) {
@@ -108,7 +120,7 @@ func TestPreviewContractual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if row := got.Cutoffs[0]; len(got.Cutoffs) != 1 || row.Churned != 1 || row.Stayed != 2 || row.Involuntary != 1 || *row.BaseRate != 1./3 || *row.AllCauseRate != 2./3 {
+	if row := got.Cutoffs[0]; len(got.Cutoffs) != 1 || row.Churned != 1 || row.Stayed != 2 || row.Involuntary != 1 || *row.BaseRate != 1./3 || *row.AllCauseRate != 2./3 || *row.InvoluntaryRate != 1./3 {
 		t.Errorf("%+v", got.Cutoffs)
 	}
 	if b, err := json.Marshal(got); err != nil || !strings.Contains(string(b), `"return_curve":[],"recommended_horizon_days":null`) {

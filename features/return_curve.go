@@ -41,13 +41,13 @@ type silences struct {
 	customers []int     // [d]: customers whose longest silence was seen to day d, day d included
 }
 
-// returnCurve is the Kaplan–Meier estimate of R(H), from all activity before the last midnight that is not after D.
-func (s *Store) returnCurve(ctx context.Context, c ChurnSpec, watermark time.Time) ([]ReturnPoint, error) {
+// returnCurve is the Kaplan–Meier estimate of R(H) and how long silences last that an activity ends, from all activity before the last midnight that is not after D.
+func (s *Store) returnCurve(ctx context.Context, c ChurnSpec, watermark time.Time) ([]ReturnPoint, *ReturnGaps, error) {
 	all, err := s.silences(ctx, c, watermark.Truncate(day))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return all.curve(), nil
+	return all.curve(), all.gaps(), nil
 }
 
 func (s *Store) silences(ctx context.Context, c ChurnSpec, end time.Time) (silences, error) {

@@ -1,0 +1,196 @@
+package features
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// SegmentPreview counts labels of the customers of one level of a column, over the previewed cutoffs.
+type SegmentPreview struct {
+	Column   string   `json:"column"` // segment, plan, region or lead_source
+	Level    string   `json:"level"`  // "" = not known at the cutoff
+	Pooled   bool     `json:"pooled"` // the levels with few labels together; Level is "other"
+	Labelled int      `json:"labelled"`
+	Churned  int      `json:"churned"`
+	BaseRate *float64 `json:"base_rate"`
+	Low      *float64 `json:"base_rate_low"` // 95 %, customers counted once each
+	High     *float64 `json:"base_rate_high"`
+}
+
+const (
+	segmentLevels   = 8  // of a column; more are pooled, the rarest first
+	segmentLabels   = 30 // fewer labels say nothing about a level by itself
+	segmentPooled   = "other"
+	normalQuantile  = 1.959963984540054 // of 97.5 %
+	segmentMaxNames = 10_000            // different levels that are counted; an identifier is no segment
+)
+
+// segmentColumns are the columns of customers by which the preview is divided.
+var segmentColumns = []string{"segment", "plan", "region", "lead_source"}
+
+// rateCount counts labels, customers kept apart: rows of one customer are alike.
+type rateCount struct{ customers map[int32][2]int32 }
+
+func (r *rateCount) add(customer int32, y float64) {
+	if r.customers == nil {
+		r.customers = map[int32][2]int32{}
+	}
+	n := r.customers[customer]
+	n[0]++
+	if y == 1 {
+		n[1]++
+	}
+	r.customers[customer] = n
+}
+
+// figures are the labels, how many of them are 1, the rate and its 95 % interval: that of a ratio whose units are the customers, by linearisation;
+// Wilson's where every customer has one label. Cochran, Sampling Techniques, 3rd ed., §6.4 and §11.
+func (r *rateCount) figures() (n, churned int, rate, low, high *float64) {
+	single := true
+	for _, c := range r.customers {
+		n, churned = n+int(c[0]), churned+int(c[1])
+		single = single && c[0] == 1
+	}
+	if n == 0 {
+		return 0, 0, nil, nil, nil
+	}
+	// Whole sums: Σ (y - p m)² = Σ y² - 2 p Σ y m + p² Σ m², so that the order of the map does not matter.
+	var yy, ym, mm int
+	for _, c := range r.customers {
+		m, y := int(c[0]), int(c[1])
+		yy, ym, mm = yy+y*y, ym+y*m, mm+m*m
+	}
+	p, m := float64(churned)/float64(n), float64(n)
+	lo, hi := wilson(p, m)
+	if !single {
+		// The design effect turns the labels into as many independent ones.
+		variance := max(float64(yy)-2*p*float64(ym)+p*p*float64(mm), 0) / (m * m)
+		if plain := p * (1 - p) / m; plain > 0 && variance > plain {
+			lo, hi = wilson(p, m*plain/variance)
+		}
+	}
+	return n, churned, &p, &lo, &hi
+}
+
+// wilson is the 95 % score interval of a rate of n. Wilson (1927), JASA 22.
+func wilson(p, n float64) (low, high float64) {
+	z := normalQuantile
+	centre := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return max(centre-half, 0), min(centre+half, 1)
+}
+
+// segmentCounts are the counts by column and level.
+type segmentCounts map[string]map[string]*rateCount
+
+func (s segmentCounts) add(column, level string, customer int32, y float64) {
+	levels := s[column]
+	if levels == nil {
+		levels = map[string]*rateCount{}
+		s[column] = levels
+	}
+	if levels[level] == nil {
+		if len(levels) == segmentMaxNames {
+			level = segmentPooled
+		}
+		levels[level] = cmp.Or(levels[level], &rateCount{})
+	}
+	levels[level].add(customer, y)
+}
+
+// countSegments adds the labels of a population by its customers' levels, as known at the cutoff.
+func (s *Store) countSegments(ctx context.Context, p *Population, y []float64, number func(id string) int32, into segmentCounts) error {
+	customers, err := s.Versions(ctx, Customers, segmentColumns, p.Cutoff)
+	if err != nil {
+		return err
+	}
+	periods, err := s.periodsSQL(ctx, p.Cutoff, p.Cutoff)
+	if err != nil {
+		return err
+	}
+	told := make([]string, len(segmentColumns))
+	for i, c := range segmentColumns {
+		told[i] = "toString(c." + c + ") AS " + c
+		if c == "plan" { // that of the latest period, where the customer has none
+			told[i] = "if(c.plan != '', toString(c.plan), s.plan) AS plan"
+		}
+	}
+	query := "SELECT p.customer_id AS id, " + strings.Join(told, ", ") + "\nFROM " + quoteName(p.Table) + " AS p\nLEFT ANY JOIN " + customers +
+		" AS c ON c.customer_id = p.customer_id\nLEFT ANY JOIN (SELECT customer_id, argMax(toString(plan), (started_ms, end_ms, toString(plan))) AS plan FROM " + periods +
+		" GROUP BY customer_id) AS s ON s.customer_id = p.customer_id\nORDER BY p.customer_id\nSETTINGS join_use_nulls = 0"
+	row := 0
+	for b, err := range s.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return err
+		}
+		columns := make([][]string, len(segmentColumns))
+		for i, c := range segmentColumns {
+			columns[i] = b.Strings(c)
+		}
+		for k, id := range b.Strings("id") {
+			if row >= len(y) {
+				return fmt.Errorf("segments: more rows than %d eligible customers", len(y))
+			}
+			if !math.IsNaN(y[row]) {
+				for i, c := range segmentColumns {
+					into.add(c, columns[i][k], number(id), y[row])
+				}
+			}
+			row++
+		}
+	}
+	return nil
+}
+
+// previews are the levels of each column that tells at least two apart, the largest first; what is not known comes last.
+func (s segmentCounts) previews() []SegmentPreview {
+	out := []SegmentPreview{}
+	for _, column := range segmentColumns {
+		var rows []SegmentPreview
+		rest := &rateCount{}
+		levels := sortedKeys(s[column])
+		size := func(level string) int {
+			n, _, _, _, _ := s[column][level].figures()
+			return n
+		}
+		slices.SortStableFunc(levels, func(a, b string) int { return cmp.Compare(size(b), size(a)) })
+		for _, level := range levels {
+			if n := size(level); level != "" && (len(rows) >= segmentLevels || n < segmentLabels) {
+				for id, c := range s[column][level].customers {
+					if rest.customers == nil {
+						rest.customers = map[int32][2]int32{}
+					}
+					held := rest.customers[id]
+					rest.customers[id] = [2]int32{held[0] + c[0], held[1] + c[1]}
+				}
+				continue
+			}
+			row := SegmentPreview{Column: column, Level: level}
+			row.Labelled, row.Churned, row.BaseRate, row.Low, row.High = s[column][level].figures()
+			rows = append(rows, row)
+		}
+		if n, churned, rate, low, high := rest.figures(); n > 0 {
+			rows = append(rows, SegmentPreview{Column: column, Level: segmentPooled, Pooled: true, Labelled: n, Churned: churned, BaseRate: rate, Low: low, High: high})
+		}
+		slices.SortStableFunc(rows, func(a, b SegmentPreview) int { return strings.Compare(last(a), last(b)) })
+		if len(rows) > 1 {
+			out = append(out, rows...)
+		}
+	}
+	return out
+}
+
+// last puts the pooled levels behind the others, and what is not known behind all.
+func last(s SegmentPreview) string {
+	switch {
+	case s.Level == "":
+		return "2"
+	case s.Pooled:
+		return "1"
+	}
+	return "0"
+}
