@@ -16,7 +16,7 @@ import (
 // The known world: its revenue adds up, agrees with the sum over the rows at each month's end, and its cohorts and lives hold everyone once.
 func TestRevenueAndTenureOfAWorld(t *testing.T) {
 	w := warehousetest.Open(t)
-	world := newWorld(t, simulation.Options{Customers: 200, Days: 400, Seed: 3})
+	world := newWorld(t, simulation.Options{Customers: 120, Days: 400, Seed: 3})
 	churn := simulatedChurn()
 	if _, err := Simulate(t.Context(), SimulateOptions{Warehouse: w, World: world, Churn: churn}); err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func printCohorts(w io.Writer, r *pipelines.CohortReport, months int, revenue bo
 	}
 	fmt.Fprintf(w, "Share of the %s of the begin, by months of age; a customer counts who %s; complete until %s\n\n", what, r.Measure, day(r.CompleteUntil))
 	var provisional bool
-	cells := func(list []pipelines.CohortCell) string {
+	cells := func(list []pipelines.CohortCell, marked bool) string {
 		var b strings.Builder
 		for _, cell := range list[:min(months, len(list))] {
 			share := cell.Share
@@ -69,7 +69,7 @@ func printCohorts(w io.Writer, r *pipelines.CohortReport, months int, revenue bo
 			default:
 				fmt.Fprintf(&b, "%.0f %%", 100**share)
 			}
-			if cell.Provisional {
+			if cell.Provisional && marked {
 				provisional = true
 				b.WriteString("¹")
 			}
@@ -98,14 +98,14 @@ func printCohorts(w io.Writer, r *pipelines.CohortReport, months int, revenue bo
 			if revenue {
 				text += "\t" + whole(*row.Revenue)
 			}
-			line("%s%s", text, cells(row.Cells))
+			line("%s%s", text, cells(row.Cells, true))
 		}
 		if len(r.Average) > 0 {
 			text := "all\t" + spoken.Count(r.Average[0].Of)
 			if revenue {
 				text += "\t"
 			}
-			line("%s%s", text, cells(r.Average))
+			line("%s%s", text, cells(r.Average, false))
 		}
 	})
 	if provisional {
