@@ -118,7 +118,7 @@ func (e Entry) check() string {
 	if e.Top < 0 || e.Top > 0 && e.Each == "" {
 		return "top is the positive size of a family"
 	}
-	if e.Each != "" && !(e.Each == ownColumns && e.Measure.Source == OwnFeatures) {
+	if e.Each != "" && (e.Each != ownColumns || e.Measure.Source != OwnFeatures) {
 		src, ok := sourceNamed(e.familySource())
 		isText := false
 		if ok {
