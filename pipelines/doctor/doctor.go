@@ -187,5 +187,10 @@ func Examine(ctx context.Context, o Options) (report *Report, err error) {
 			}
 		}
 	}
+	if _, ok := o.Store.Sources[features.OwnFeatures]; ok {
+		if err := whole(ownFeatures); err != nil {
+			return nil, err
+		}
+	}
 	return report, whole(after)
 }
