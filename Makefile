@@ -9,7 +9,7 @@ ARGS    ?=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: help build engine demo test test-native race lint bench bench-world bench-features bench-boost
+.PHONY: help build engine demo test test-native notebooks race lint bench bench-world bench-features bench-boost bench-tournament
 
 build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
@@ -27,6 +27,9 @@ test: build ## everything the tests need, then all of them
 test-native: engine ## the clickhouse:// courtesy path against Debian's clickhouse-server
 	@scripts/test-native
 
+notebooks: build ## runs the notebooks from top to bottom; ARGS=--write keeps their outputs
+	@scripts/notebooks $(ARGS)
+
 race: engine ## the concurrent packages under the race detector
 	go test -race ./internal/chdb ./internal/warehouse ./serving/... ./models/boost/... ./models/linear/... ./training/...
 	go test -race -short ./pipelines -run 'Ledger|Night|Schedule|Cron|Watch|Simulate|Timeline'
@@ -40,13 +43,16 @@ lint: ## go vet, gofmt and golangci-lint
 	$(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))) run ./...
 
 bench: engine ## the short benchmarks, once each
-	go test -run '^$$' -bench . -skip 'KnownWorld|Features' -benchtime 1x ./...
+	go test -run '^$$' -bench . -skip 'KnownWorld|Features|Tournament/rows=(200000|1000000)' -benchtime 1x ./...
 
 bench-world: engine ## what the models recover of the known world, at 3,000 (5 seeds) and 20,000 customers; half an hour
 	go test -run '^$$' -bench KnownWorld -benchtime 1x -timeout 2h ./cmd/retain
 
 bench-features: engine ## CPU of feature SQL against the barest scan; RETAIN_BENCH_SIZE=A|B|S, RETAIN_BENCH_DIR=DIR keeps the history
 	go test -run '^$$' -bench Features -benchtime 1x -timeout 120m ./features
+
+bench-tournament: ## CPU and memory of a training against one boosted model, up to a million rows of 60 columns; half an hour
+	go test -run '^$$' -bench Tournament -benchtime 1x -timeout 2h -v ./training
 
 bench-boost: ## boosted trees against XGBoost, scikit-learn and LightGBM on the same tables; an hour; ARGS="-n 200000 -t 50" is short
 	@scripts/bench-boost $(ARGS)

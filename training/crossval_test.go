@@ -164,3 +164,28 @@ func TestGroupedFolds(t *testing.T) {
 		}
 	}
 }
+
+// Every family has the intervals of its pooled rows around its figures, and a verdict.
+func TestCrossValidateTellsHowSureItIs(t *testing.T) {
+	path := flatFile(t, 600, leaver, leaverHeader)
+	report, err := CrossValidate(t.Context(), FlatOptions{Path: path, Target: "left", Positive: "Yes", Seed: 1, Folds: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.BudgetHit || len(report.Tuning) != 0 {
+		t.Errorf("600 rows are tuned: %v", report.Tuning)
+	}
+	for _, m := range report.Models {
+		p := m.Pooled
+		if p.Rows != 600 || !(p.LogLossInterval[0] < m.LogLoss && m.LogLoss < p.LogLossInterval[1]) {
+			t.Errorf("%s: log loss %v in %v of %d rows", m.Name, m.LogLoss, p.LogLossInterval, p.Rows)
+		}
+		if !strings.Contains(m.Verdict, "calibrated") {
+			t.Errorf("%s: verdict %q", m.Name, m.Verdict)
+		}
+		if beats := strings.Contains(m.Verdict, "beats the base rate"); beats != (m.Name != familyBaseRate) {
+			t.Errorf("%s: verdict %q", m.Name, m.Verdict)
+		}
+		near(t, m.Name+"'s log loss over folds and over rows", float64(p.LogLoss), float64(m.LogLoss), 1e-9)
+	}
+}
