@@ -15,7 +15,7 @@ const maxGridPoints = 5300
 
 // Grid is where snapshots for training stand, `snapshots:` of the configuration.
 type Grid struct {
-	Every string     `yaml:"every" json:"every"`           // week (Monday 00:00 UTC) | month (the 1st, 00:00 UTC); "" = month
+	Every string     `yaml:"every" json:"every"`           // week (Monday 00:00 UTC) | month (the 1st, 00:00 UTC) | renewal (Monday 00:00 UTC, those due only: renewal.go); "" = month
 	From  *time.Time `yaml:"from" json:"from,omitempty"`   // no cutoff before; nil = 84 days after the first event of the label's sources
 	Until *time.Time `yaml:"until" json:"until,omitempty"` // no cutoff after; nil = the last one whose labels are known
 }
@@ -27,9 +27,7 @@ func DefaultGrid() Grid { return Grid{Every: "month"} }
 func (g Grid) Validate() error {
 	var errs []error
 	switch g.Every {
-	case "", "week", "month":
-	case "renewal":
-		errs = append(errs, errors.New("snapshots.every: renewal is not built yet; use week or month"))
+	case "", "week", "month", everyRenewal:
 	default:
 		errs = append(errs, fmt.Errorf("snapshots.every: %q is none of week, month, renewal", g.Every))
 	}
@@ -58,7 +56,7 @@ func (g Grid) firstFrom(t time.Time) time.Time {
 	if midnight.Before(t) {
 		midnight = midnight.AddDate(0, 0, 1)
 	}
-	if g.Every == "week" {
+	if g.weekly() {
 		return midnight.AddDate(0, 0, (8-int(midnight.Weekday()))%7)
 	}
 	if midnight.Day() == 1 {
@@ -67,8 +65,11 @@ func (g Grid) firstFrom(t time.Time) time.Time {
 	return time.Date(midnight.Year(), midnight.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
+// weekly says that the points are Mondays.
+func (g Grid) weekly() bool { return g.Every == "week" || g.Renewal() }
+
 func (g Grid) next(t time.Time) time.Time {
-	if g.Every == "week" {
+	if g.weekly() {
 		return t.AddDate(0, 0, 7)
 	}
 	return t.AddDate(0, 1, 0)
@@ -79,6 +80,9 @@ func (g Grid) next(t time.Time) time.Time {
 func (s *Store) Cutoffs(ctx context.Context, c ChurnSpec, g Grid) ([]time.Time, error) {
 	reach, err := s.reach(ctx, c)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.fits(c); err != nil {
 		return nil, err
 	}
 	points, err := g.between(reach, reach.watermark)

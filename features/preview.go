@@ -78,6 +78,9 @@ const segmentCutoffs = 12
 
 // Preview computes population and labels at each grid point that is not after the watermark, oldest first, with all that is held now.
 func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, error) {
+	if err := g.fits(c); err != nil {
+		return nil, err
+	}
 	r, err := s.reach(ctx, c)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, err
 	case NonContractual:
 		out.ActiveDays = c.ActiveDays
 	}
-	v := &previewer{store: s.Remembering(), labeller: s.Labeller(c), spec: c, segments: segmentCounts{}, numbers: map[string]int32{}}
+	v := &previewer{store: s.Remembering(), labeller: s.Labeller(c), spec: c, grid: g, segments: segmentCounts{}, numbers: map[string]int32{}}
 	var known []time.Time
 	for _, t := range points {
 		if c.Known(t, r.watermark) {
@@ -147,6 +150,7 @@ type previewer struct {
 	store    *Store
 	labeller *Labeller
 	spec     ChurnSpec
+	grid     Grid
 	all      rateCount
 	segments segmentCounts
 	numbers  map[string]int32 // of customers
@@ -162,7 +166,7 @@ func (v *previewer) number(id string) int32 {
 }
 
 func (v *previewer) cutoff(ctx context.Context, cutoff time.Time, known, segmented bool) (row CutoffPreview, err error) {
-	p, err := v.store.Population(ctx, v.spec, cutoff)
+	p, err := v.grid.Rows(ctx, v.store, v.spec, cutoff)
 	if err != nil {
 		return row, err
 	}

@@ -107,6 +107,6 @@ func TestCutoffs(t *testing.T) {
 		})
 	}
 	if _, err := s.Cutoffs(t.Context(), c, Grid{Every: "renewal"}); err == nil {
-		t.Error("renewal is no error")
+		t.Error("renewal is no error where nothing is renewed")
 	}
 }

@@ -157,7 +157,7 @@ func (p *storePanel) keep(ctx context.Context, cutoff time.Time) (*keptSnapshot,
 }
 
 func (p *storePanel) compute(ctx context.Context, cutoff time.Time) (*keptSnapshot, error) {
-	population, err := p.store.Population(ctx, p.churn, cutoff)
+	population, err := p.grid.Rows(ctx, p.store, p.churn, cutoff)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func shelfFingerprint(p *storePanel) string {
 	}
 	eligible := p.churn
 	eligible.HorizonDays, eligible.GapDays, eligible.DataUntil = 0, 0, nil
-	text, err := json.Marshal([]any{"training snapshot 1", features.Revision(), columns, eligible, p.store.Sources})
+	text, err := json.Marshal([]any{"training snapshot 1", features.Revision(), p.grid.Renewal(), columns, eligible, p.store.Sources})
 	if err != nil {
 		panic(err) // plain texts and numbers always marshal
 	}
