@@ -143,8 +143,11 @@ func (m *monitor) checkDrift(reference *models.Reference) {
 			words = append(words, fmt.Sprintf("%s has vanished: nobody has a value of any of its %d features", source, columns[source]))
 		}
 	}
+	weight, warn := 0., len(words) > 0
 	for _, d := range m.report.Features {
 		if d.Drifted && !slices.Contains(m.report.Vanished, d.Source) {
+			weight += orZero(d.Importance)
+			warn = warn || weight > driftWeight || math.IsNaN(float64(d.Importance))
 			drifted = append(drifted, fmt.Sprintf("%s (%s)", d.Feature, d.Verdict))
 		}
 	}
@@ -153,9 +156,10 @@ func (m *monitor) checkDrift(reference *models.Reference) {
 		if n > namedDrifts {
 			named += fmt.Sprintf(" and %d more", n-namedDrifts)
 		}
-		words = append(words, fmt.Sprintf("%d of %d features drifted from the training rows of %s, the most important first: %s", n, len(m.report.Features), reference.Cutoff.Format(time.DateOnly), named))
+		words = append(words, fmt.Sprintf("%d of %d features drifted from the training rows of %s, with %.0f %% of what the model weighs, the most important first: %s", n, len(m.report.Features),
+			reference.Cutoff.Format(time.DateOnly), 100*weight, named))
 	}
-	m.check("drift", len(words) > 0, "%s", cmp.Or(strings.Join(words, "; "), fmt.Sprintf("%d features are as in the training rows of %s", len(m.report.Features), reference.Cutoff.Format(time.DateOnly))))
+	m.check("drift", warn, "%s", cmp.Or(strings.Join(words, "; "), fmt.Sprintf("%d features are as in the training rows of %s", len(m.report.Features), reference.Cutoff.Format(time.DateOnly))))
 }
 
 // checkMargin compares what the model says with what models said, at training, of customers whom they had not seen.

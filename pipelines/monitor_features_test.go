@@ -111,6 +111,21 @@ func TestMonitorTellsAVanishedSource(t *testing.T) {
 	}
 }
 
+// Drift is no warning where the model hardly looks, and is told all the same.
+func TestDriftThatHardlyMatters(t *testing.T) {
+	for _, c := range []struct {
+		importance metrics.Figure
+		status     string
+	}{{.01, checkOK}, {.3, checkWarning}, {metrics.Figure(math.NaN()), checkWarning}} {
+		m := &monitor{report: &MonitorReport{}, artifact: &models.Artifact{}}
+		m.report.Features = []FeatureDrift{m.featureDrift("tenure_days", models.Histogram{Cuts: []float64{1}, Counts: []uint64{900, 100, 0}}, []uint64{100, 900, 0}, c.importance)}
+		m.checkDrift(&models.Reference{Cutoff: worldStart})
+		if check := m.report.Checks[0]; check.Status != c.status || !strings.Contains(check.Message, "tenure_days (drifted") {
+			t.Errorf("importance %v: %+v", c.importance, check)
+		}
+	}
+}
+
 // On the known world without change there is next to no false alarm: every column of the default catalogue, half of the customers against the other half, over twenty
 // seeds of the halves.
 func TestDriftFalseAlarms(t *testing.T) {

@@ -85,7 +85,7 @@ func (m *monitor) shadow(ctx context.Context) error {
 		v.KnownAt, v.DaysLeft = &known, &left
 		if v.Shadow == nil {
 			v.Against = int(waiting.ModelVersion)
-			v.Verdict = fmt.Sprintf("%s v%d was scored beside %s of v%d: how they compare is known in %s of data", v.Name, v.Version, spoken.Counted(v.Runs, "run"), v.Against, spoken.Counted(left, "day"))
+			v.Verdict = fmt.Sprintf("%s v%d was scored beside %s: how it compares with v%d is known in %s of data", v.Name, v.Version, spoken.Counted(v.Runs, "run"), v.Against, spoken.Counted(left, "day"))
 		}
 	}
 	if v.Verdict == "" {

@@ -9,6 +9,7 @@ const (
 	statusShift     = .02                // absolute change of a status's share, if it is beyond chance too
 	missingShift    = .10                // absolute change of a feature's missing share
 	chance          = 3.2905267314918945 // standard errors, which chance exceeds once in a thousand: Φ⁻¹(.9995)
+	driftWeight     = .05                // of all contributions to the margin at training: drift of features that weigh less together is told and no warning
 	staleRun        = 48 * time.Hour
 	staleDays       = 2. // that a source may be behind the cutoff whatever its rhythm
 	staleGaps       = 3. // and in its usual gaps
