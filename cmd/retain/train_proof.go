@@ -31,11 +31,11 @@ func printReliability(w io.Writer, r metrics.Reliability, c training.Curves) {
 	fmt.Fprintf(w, "observed/expected %s (95 %%: %s), slope %s (%s), ECE %s (chance explains %s): %s\n", metric(r.ObservedExpected, 3), between(r.OEInterval, 3),
 		metric(r.Slope, 2), between(r.SlopeInterval, 2), metric(r.ECE, 4), metric(r.NoiseBand, 4), calibratedWord(r))
 	k := slices.IndexFunc(c.Gains, func(g metrics.GainPoint) bool { return g.Share == .2 })
-	if k >= 0 && c.Gains[k].Recall == c.Gains[k].Recall {
+	if k >= 0 && c.Gains[k].Recall.Defined() {
 		g := c.Gains[k]
 		fmt.Fprintf(w, "the fifth at most risk holds %.1f %% of those who left (95 %%: %.1f to %.1f %%)\n", 100*float64(g.Recall), 100*float64(g.RecallInterval[0]), 100*float64(g.RecallInterval[1]))
 	}
-	if p := c.Profit; p != nil && p.EMPC == p.EMPC {
+	if p := c.Profit; p != nil && p.EMPC.Defined() {
 		fmt.Fprintf(w, "expected maximum profit %s a customer (95 %%: %s), at a customer's value of %.0f, an offer of %.0f and a contact of %.0f; most is earned from the first %.1f %%\n",
 			metric(p.EMPC, 2), between(p.EMPCInterval, 2), p.CustomerValue, p.Offer, p.Contact, 100*float64(p.Best.Share))
 	}

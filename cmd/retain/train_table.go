@@ -61,7 +61,7 @@ func printStandings(w io.Writer, rows []standing) {
 
 // between writes an interval, nothing where it is undefined.
 func between(i metrics.Interval, decimals int) string {
-	if i[0] != i[0] || i[1] != i[1] {
+	if !i[0].Defined() || !i[1].Defined() {
 		return ""
 	}
 	return metric(i[0], decimals) + "–" + metric(i[1], decimals)

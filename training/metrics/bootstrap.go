@@ -134,7 +134,7 @@ func (b *Bootstrap) intervals(statistics ...statistic) []Interval {
 	values := b.values(statistics...)
 	out := make([]Interval, len(values))
 	for f, v := range values {
-		v = slices.DeleteFunc(v, func(v Figure) bool { return v != v })
+		v = slices.DeleteFunc(v, func(v Figure) bool { return math.IsNaN(float64(v)) })
 		slices.Sort(v)
 		out[f] = Interval{Figure(quantile(v, .025)), Figure(quantile(v, .975))}
 	}

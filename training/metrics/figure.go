@@ -8,9 +8,12 @@ import (
 // Figure is a metric's value; NaN means undefined (for instance an AUC with one class only) and is null in JSON.
 type Figure float64
 
+// Defined says whether f is a number, and so not null in JSON.
+func (f Figure) Defined() bool { return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0) }
+
 // MarshalJSON writes null for NaN and the infinities.
 func (f Figure) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+	if !f.Defined() {
 		return []byte("null"), nil
 	}
 	return json.Marshal(float64(f))
