@@ -181,21 +181,17 @@ func (f *forecaster) table(ctx context.Context, at time.Time) (*survival.Table, 
 	if err != nil {
 		return nil, err
 	}
-	// The horizon must lie within the periods. Where it is no multiple of them, the last one before it is not enough.
+	// The horizon must lie within the periods: where it is no multiple of them, somebody must have been seen through the one that holds it.
 	if n := len(table.Periods.Ends); n == 0 || table.Periods.Ends[n-1] < float64(f.spec.HorizonDays) {
 		return nil, ErrNoForecast
 	}
 	return table, nil
 }
 
-// known are the newest cutoffs whose labels are known to one who stands at an instant, and whose every period up to the horizon is.
+// known are the newest cutoffs whose labels are known to one who stands at an instant.
 func (f *forecaster) known(at time.Time) (cutoffs []time.Time) {
-	whole := f.spec
-	if whole.Setting != features.NonContractual { // periods of 30 days must cover the horizon
-		whole.HorizonDays = survival.PeriodDays * ((whole.HorizonDays + survival.PeriodDays - 1) / survival.PeriodDays)
-	}
 	for _, t := range f.cutoffs {
-		if whole.Known(t, at) {
+		if f.spec.Known(t, at) {
 			cutoffs = append(cutoffs, t)
 		}
 	}

@@ -70,7 +70,7 @@ func paidMonths(ctx context.Context, store *features.Store, c features.ChurnSpec
 	if !asKnown.IsZero() && asKnown.Before(until) {
 		until = asKnown.UTC()
 	}
-	first := int64(features.StillThere)
+	first := features.StillThere
 	for p, err := range store.Payers(ctx, until, asKnown) {
 		if err != nil {
 			return nil, until, err

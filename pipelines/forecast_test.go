@@ -50,11 +50,21 @@ func silentFrom(at []time.Time, from time.Time, silence float64) float64 {
 func TestForecast(t *testing.T) {
 	w := warehousetest.Open(t)
 	m := openShop(t, w, 220)
+	options := ForecastOptions{DB: w, Artifact: m.Artifact, Grid: features.DefaultGrid(), Months: 3, Refit: true}
+	if _, err := Forecast(t.Context(), options); !errors.Is(err, ErrNoRun) {
+		t.Errorf("before any run: %v, want ErrNoRun", err)
+	}
+	early := worldStart.AddDate(0, 0, 100) // no cutoff of the grid has a known label by then
 	cutoff := worldStart.AddDate(0, 0, 220)
+	if _, err := Score(t.Context(), scoreShop(w, m, early, cutoff)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Forecast(t.Context(), options); !errors.Is(err, ErrNoForecast) {
+		t.Errorf("without history: %v, want ErrNoForecast", err)
+	}
 	if _, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff)); err != nil {
 		t.Fatal(err)
 	}
-	options := ForecastOptions{DB: w, Artifact: m.Artifact, Grid: features.DefaultGrid(), Months: 3, Refit: true}
 	r, err := Forecast(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
@@ -211,18 +221,6 @@ func checkObserved(t *testing.T, b ForecastBacktest, purchases map[string][]time
 		if first := b.Months[0].Expected; first < sum || first > 1.3*sum {
 			t.Errorf("%v expected in a month of 31 days, and %v within 30", first, sum)
 		}
-	}
-}
-
-func TestForecastNeedsHistory(t *testing.T) {
-	w := warehousetest.Open(t)
-	m := openShop(t, w, 150)
-	cutoff := worldStart.AddDate(0, 0, 100) // the first cutoff of the grid has no known label by then
-	if _, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Forecast(t.Context(), ForecastOptions{DB: w, Artifact: m.Artifact, Grid: features.DefaultGrid()}); !errors.Is(err, ErrNoForecast) {
-		t.Errorf("%v, want ErrNoForecast", err)
 	}
 }
 

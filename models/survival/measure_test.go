@@ -31,7 +31,7 @@ func TestMeasureByHand(t *testing.T) {
 	near(t, "expected 1", m.Periods[0].Expected, .5+.2+.1+.3)
 	near(t, "expected 2", m.Periods[1].Expected, .5*.5+.8*.2+.9*.1)
 	first := (.5*.5 + .2*.2 + .1*.1 + .3*.3) / 4
-	second := (math.Pow(.25, 2) + math.Pow(.64, 2) + math.Pow(1-.81, 2)) / 3
+	second := (.25*.25 + .64*.64 + (1-.81)*(1-.81)) / 3
 	near(t, "Brier 1", m.Periods[0].Brier, first)
 	near(t, "Brier 2", m.Periods[1].Brier, second)
 	near(t, "reference 1", m.Periods[0].Reference, (.75*.75+3*.25*.25)/4)
