@@ -121,7 +121,9 @@ func TestOwnFeaturesByReference(t *testing.T) {
 	}
 }
 
-func equalOrNaN(got float32, want float64) bool { return got == float32(want) || got != got && want != want }
+func equalOrNaN(got float32, want float64) bool {
+	return got == float32(want) || got != got && want != want
+}
 
 func run(t *testing.T, s *Store, queries ...string) {
 	t.Helper()
