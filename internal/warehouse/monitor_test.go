@@ -90,7 +90,7 @@ func BenchmarkCountColumns(b *testing.B) {
 	w := warehousetest.Open(b)
 	rng := rand.New(rand.NewPCG(1, 2))
 	const rows, columns = 200_000, 100
-	if err := w.PutScores(b.Context(), "abcdef", rows, func(i int) warehouse.ScoreRow {
+	if err := w.PutScores(b.Context(), "abcdef", rows, func(int) warehouse.ScoreRow {
 		r := warehouse.ScoreRow{CustomerID: "c", Status: "scored", Margin: rng.NormFloat64(), Vector: make([]float32, columns)}
 		for j := range r.Vector {
 			r.Vector[j] = float32(rng.NormFloat64())
