@@ -216,9 +216,7 @@ func (w world) firstLife(c ChurnSpec, id string, until time.Time) (first, left t
 			for _, source := range eventSources() {
 				joined = append(joined, event(source, nil)...)
 			}
-			for _, p := range w.knownSpansAll(id, until) {
-				joined = append(joined, p)
-			}
+			joined = append(joined, w.knownSpansAll(id, until)...)
 			slices.SortFunc(joined, time.Time.Compare)
 		}
 		if len(joined) == 0 {

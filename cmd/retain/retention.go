@@ -63,10 +63,9 @@ func printCohorts(w io.Writer, r *pipelines.CohortReport, months int, revenue bo
 				share = cell.RevenueShare
 			}
 			b.WriteByte('\t')
-			switch {
-			case share == nil:
+			if share == nil {
 				b.WriteString("–")
-			default:
+			} else {
 				fmt.Fprintf(&b, "%.0f %%", 100**share)
 			}
 			if cell.Provisional && marked {

@@ -56,7 +56,7 @@ func tenureChart(r *pipelines.TenureReport) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			band.Color, band.LineStyle.Width = color.NRGBA{0, 114, 178, 40}, 0
+			band.Color, band.Width = color.NRGBA{0, 114, 178, 40}, 0
 			p.Add(band)
 		}
 		line, err := plotter.NewLine(steps)
