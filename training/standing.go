@@ -67,7 +67,7 @@ func against(rule string, old, new []metrics.Held, seed uint64) string {
 	case interval[1] < 0:
 		return "worse than the " + name
 	default:
-		return "no surer than the " + name
+		return "not surely better than the " + name
 	}
 }
 
