@@ -103,7 +103,7 @@ SETTINGS join_use_nulls = 0`), nil
 		if err != nil {
 			return "", err
 		}
-		return strings.NewReplacer(append(fill, "{rows}", rows, "{match}", matchSQL(c.Event.Match), "{window}", window{p.Cutoff, w.until}.sql("at"))...).Replace(`SELECT toUInt8(multiIf(
+		return strings.NewReplacer(append(fill, "{rows}", rows, "{match}", matchSQL(c.Event.Match), "{window}", window{p.Cutoff, w.until}.sql())...).Replace(`SELECT toUInt8(multiIf(
 l.leavings = 0, {stayed},
 l.left_ms < {from}, {left_in_gap},
 {churned})) AS fate,
@@ -153,7 +153,7 @@ func (s *Store) activeDaysSQL(ctx context.Context, c ChurnSpec, w window, knownB
 			return "", err
 		}
 		active = append(active, "SELECT customer_id, toDate32(at) AS active_day, toUnixTimestamp64Milli(min(at)) AS first_ms, toUnixTimestamp64Milli(max(at)) AS last_ms\nFROM "+rows+
-			"\nWHERE "+w.sql("at")+"\nGROUP BY customer_id, active_day")
+			"\nWHERE "+w.sql()+"\nGROUP BY customer_id, active_day")
 	}
 	return "(\n" + strings.Join(active, "\nUNION ALL\n") + "\n)", nil
 }

@@ -149,7 +149,7 @@ func (l *Labels) add(fate uint8) {
 // window is [from, until).
 type window struct{ from, until time.Time }
 
-// sql is the condition that column, an instant, lies in the window.
-func (w window) sql(column string) string {
-	return column + " >= " + quoteInstant(w.from) + " AND " + column + " < " + quoteInstant(w.until)
+// sql is the condition that a row's time lies in the window.
+func (w window) sql() string {
+	return "at >= " + quoteInstant(w.from) + " AND at < " + quoteInstant(w.until)
 }

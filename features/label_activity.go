@@ -17,7 +17,7 @@ func (s *Store) activitySQL(ctx context.Context, c ChurnSpec, p *Population, kno
 		if err != nil {
 			return "", err
 		}
-		active = append(active, "SELECT customer_id\nFROM "+rows+"\nWHERE "+window{from, until}.sql("at"))
+		active = append(active, "SELECT customer_id\nFROM "+rows+"\nWHERE "+window{from, until}.sql())
 	}
 	return fmt.Sprintf("SELECT toUInt8(if(customer_id IN (\n%s\n), %d, %d)) AS fate\nFROM %s\nORDER BY customer_id",
 		strings.Join(active, "\nUNION ALL\n"), fateStayed, fateChurned, quoteName(p.Table)), nil

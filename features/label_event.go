@@ -25,5 +25,5 @@ GROUP BY customer_id
 ORDER BY p.customer_id
 SETTINGS join_use_nulls = 0`,
 		fateStayed, milliseconds(from), fateLeftInGap, fateChurned,
-		quoteName(p.Table), rows, window{p.Cutoff, until}.sql("at"), matchSQL(c.Event.Match)), nil
+		quoteName(p.Table), rows, window{p.Cutoff, until}.sql(), matchSQL(c.Event.Match)), nil
 }

@@ -260,7 +260,7 @@ func (s *Store) saysSQL(ctx context.Context, promoting promoting, p *Population,
 		return "", err
 	}
 	fill := strings.NewReplacer("{with}", with, "{without}", fmt.Sprint(without), "{eligible}", quoteName(p.Table), "{rows}", rows,
-		"{what}", promoting.what, "{window}", w.sql("at"))
+		"{what}", promoting.what, "{window}", w.sql())
 	return fill.Replace(`SELECT if(l.told = 1, l.says, toUInt8({without})) AS says
 FROM {eligible} AS p
 LEFT JOIN (
@@ -294,7 +294,7 @@ func (s *Store) spendSQL(ctx context.Context, p *Population, w window, knownBefo
 		whole = "p.customer_id NOT IN (" + older + ")"
 	}
 	fill := strings.NewReplacer("{nothing}", fmt.Sprint(saysNothing), "{no}", fmt.Sprint(saysNo), "{yes}", fmt.Sprint(saysYes), "{unknown}", fmt.Sprint(saysUnknown), "{whole}", "("+whole+")",
-		"{cutoff}", quoteInstant(p.Cutoff), "{eligible}", quoteName(p.Table), "{rows}", rows, "{window}", w.sql("at"))
+		"{cutoff}", quoteInstant(p.Cutoff), "{eligible}", quoteName(p.Table), "{rows}", rows, "{window}", w.sql())
 	return fill.Replace(`SELECT toUInt8(multiIf(NOT {whole}, {unknown}, l.before <= 0, {nothing}, l.after >= l.before, {yes}, {no})) AS says
 FROM {eligible} AS p
 LEFT JOIN (

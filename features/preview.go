@@ -141,7 +141,7 @@ func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, err
 			out.Comparisons = append(out.Comparisons, *d)
 		}
 	}
-	out.warn(c, g, r.first)
+	out.warn(c, r.first)
 	return out, nil
 }
 

@@ -12,7 +12,7 @@ const (
 )
 
 // warn says what speaks against the definition, each with the mend.
-func (p *Preview) warn(c ChurnSpec, g Grid, first time.Time) {
+func (p *Preview) warn(c ChurnSpec, first time.Time) {
 	say := func(format string, a ...any) { p.Warnings = append(p.Warnings, fmt.Sprintf(format, a...)) }
 	date := func(t time.Time) string { return t.Format(time.DateOnly) }
 	unknown, outage := 0, 0

@@ -58,7 +58,7 @@ func shelfFingerprint(p *storePanel) string {
 	}
 	var columns []column
 	for _, e := range p.catalogue.Entries {
-		columns = append(columns, column{e.Name, e.Definition(), e.Kind(), int(e.Monotone)})
+		columns = append(columns, column{e.Name, e.Definition(), e.Kind(), e.Monotone})
 	}
 	eligible := p.churn
 	eligible.HorizonDays, eligible.GapDays, eligible.DataUntil = 0, 0, nil
