@@ -44,7 +44,7 @@ func TestCDNOW(t *testing.T) {
 	if churned, stayed, missing := labelsOf(t, s, c, p, time.Time{}).Counts(); churned != 6683 || stayed != 2843 || missing != 0 {
 		t.Errorf("%d churned, %d stayed, %d missing; want 6683, 2843 and 0", churned, stayed, missing)
 	}
-	curve, err := s.returnCurve(t.Context(), c, end)
+	curve, _, err := s.returnCurve(t.Context(), c, end)
 	if err != nil {
 		t.Fatal(err)
 	}
