@@ -139,12 +139,11 @@ func TestSnapshotWhileRowsArrive(t *testing.T) {
 }
 
 func sameBits(a, b *scoringInput) bool {
-	bits := func(x float32) uint32 { return math.Float32bits(x) }
 	if !slices.EqualFunc(a.Monthly, b.Monthly, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }) || len(a.X.X) != len(b.X.X) {
 		return false
 	}
 	for j := range a.X.X {
-		if !slices.EqualFunc(a.X.X[j], b.X.X[j], func(x, y float32) bool { return bits(x) == bits(y) }) {
+		if !slices.EqualFunc(a.X.X[j], b.X.X[j], func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }) {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"math"
 
 	"retain/pipelines"
@@ -34,7 +35,7 @@ func printMonitor(w io.Writer, report json.RawMessage) {
 	if len(m.Features) == 0 {
 		return
 	}
-	shown := append(drifted, same...)
+	shown := slices.Concat(drifted, same)
 	shown = shown[:min(len(shown), max(printedDrifts, len(drifted)))]
 	fmt.Fprintln(w)
 	table(w, func(line func(string, ...any)) {

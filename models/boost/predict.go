@@ -39,9 +39,10 @@ func (m *Model) Margin(dst []float64, x *features.Matrix) error {
 	const tasks = 16 * sliceRows
 	parallelWorkers((len(dst)+tasks-1)/tasks, func(next func() int) {
 		var room sliceRoom
+		var wide wideRoom
 		for k := next(); k >= 0; k = next() {
 			hi := min(len(dst), (k+1)*tasks)
-			lo := s.marginsWide(dst[:hi], m, x, k*tasks, &room)
+			lo := s.marginsWide(dst[:hi], m, x, k*tasks, &room, &wide)
 			for ; lo < hi; lo += sliceRows {
 				s.margins(dst[lo:min(hi, lo+sliceRows)], m, x, lo, &room)
 			}

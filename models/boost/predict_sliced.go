@@ -183,7 +183,6 @@ type sliceRoom struct {
 	bins   [sliceRows]uint8
 	reach  [2 * slicedLeaves]uint64 // of each node of a tree, the rows that come by
 	margin [sliceRows]float64
-	wide   wideRoom
 }
 
 // margins adds the trees' values to the margins of the rows from lo on; at most 64, as many as margin is long.

@@ -27,11 +27,10 @@ type wideRoom struct {
 
 // marginsWide adds the trees' values to as many of the rows from lo to the end of margin as fill whole vectors, and returns the
 // first of the others.
-func (s *sliced) marginsWide(margin []float64, m *Model, x *features.Matrix, lo int, r *sliceRoom) int {
+func (s *sliced) marginsWide(margin []float64, m *Model, x *features.Matrix, lo int, r *sliceRoom, w *wideRoom) int {
 	if !archsimd.X86.AVX512() {
 		return lo
 	}
-	w := &r.wide
 	if w.pass == nil && len(margin)-lo >= wideRows {
 		w.pass, w.reach, w.margin = make([]uint64, wideWords*(s.tests+1)), new([2 * slicedLeaves][wideWords]uint64), new([wideRows]float64)
 	}

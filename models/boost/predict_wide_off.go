@@ -8,6 +8,6 @@ import "retain/features"
 
 type wideRoom struct{}
 
-func (*sliced) marginsWide(_ []float64, _ *Model, _ *features.Matrix, lo int, _ *sliceRoom) int {
+func (*sliced) marginsWide(_ []float64, _ *Model, _ *features.Matrix, lo int, _ *sliceRoom, _ *wideRoom) int {
 	return lo
 }
