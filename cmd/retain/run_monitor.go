@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"math"
+	"slices"
 
 	"retain/pipelines"
 )
