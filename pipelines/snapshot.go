@@ -171,8 +171,3 @@ func snapshotFingerprint(a *models.Artifact, sources features.Sources) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
-
-// InputDigest is the store's: a hash of everything that can be known at the cutoff.
-func InputDigest(ctx context.Context, store *features.Store, cutoff time.Time) (string, error) {
-	return store.InputDigest(ctx, cutoff)
-}

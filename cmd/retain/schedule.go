@@ -14,7 +14,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "schedule",
-		Short: "Run the jobs at their times: import, train, snapshot, score, monitor",
+		Short: "Run the jobs at their times: import, train, loyalty, snapshot, score, monitor",
 		Long: `Run the jobs of the schedule (schedule: in the configuration) at their times, in the foreground, until it is stopped. What was missed
 while nothing ran is caught up once at the start, a first training included. Other retain commands work beside it.
 

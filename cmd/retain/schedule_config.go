@@ -11,7 +11,7 @@ import (
 // ScheduleConfig says when jobs run by themselves: cron expressions of five fields on the clocks of Timezone, "" for never.
 type ScheduleConfig struct {
 	Score    string        `yaml:"score"`   // import, snapshot, score and monitor
-	Train    string        `yaml:"train"`   // import and train; then snapshot, score and monitor, if the new model is promoted
+	Train    string        `yaml:"train"`   // import, train and loyalty; then snapshot, score and monitor, if the new model is promoted
 	Monitor  string        `yaml:"monitor"` // beside those after each score
 	Import   WatchConfig   `yaml:"import"`
 	Timezone string        `yaml:"timezone"`
