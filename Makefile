@@ -31,7 +31,7 @@ notebooks: build ## runs the notebooks from top to bottom; ARGS=--write keeps th
 	@scripts/notebooks $(ARGS)
 
 race: engine ## the concurrent packages under the race detector
-	go test -race ./internal/chdb ./internal/warehouse ./serving/... ./models/boost/... ./models/linear/... ./training/...
+	go test -race -timeout 20m ./internal/chdb ./internal/warehouse ./serving/... ./models/boost/... ./models/linear/... ./training/...
 	go test -race -short ./pipelines -run 'Ledger|Night|Schedule|Cron|Watch|Simulate|Timeline'
 	go test -race ./features -run 'Snapshot|Lives'
 
