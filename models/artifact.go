@@ -49,10 +49,7 @@ type Artifact struct {
 	Model         []byte              `json:"-"`                   // Model.MarshalBinary
 }
 
-const (
-	artifactMagic = "RETAIN-A"
-	artifactFrame = len(artifactMagic) + 2 + 8 + sha256.Size // magic, version, header length, …, SHA-256 of all before it
-)
+const artifactMagic = "RETAIN-A"
 
 // Encode returns the artifact's bytes: "RETAIN-A", version uint16, header length uint64 (little-endian), the header as JSON, the
 // model, and the SHA-256 of all that. The same artifact gives the same bytes.
@@ -67,31 +64,23 @@ func (a *Artifact) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode artifact: %w", err)
 	}
-	out := make([]byte, 0, artifactFrame+len(header)+len(a.Model))
-	out = append(out, artifactMagic...)
-	out = binary.LittleEndian.AppendUint16(out, ArtifactVersion)
+	out := openFrame(artifactMagic, ArtifactVersion, 8+len(header)+len(a.Model))
 	out = binary.LittleEndian.AppendUint64(out, uint64(len(header)))
 	out = append(out, header...)
-	out = append(out, a.Model...)
-	sum := sha256.Sum256(out)
-	return append(out, sum[:]...), nil
+	return seal(append(out, a.Model...)), nil
 }
 
 // DecodeArtifact reads Encode's bytes. It never panics; whatever is not exactly such bytes is ErrArtifact.
 func DecodeArtifact(b []byte) (*Artifact, error) {
-	if len(b) < artifactFrame || string(b[:len(artifactMagic)]) != artifactMagic {
-		return nil, fmt.Errorf("%w: it does not begin with %q", ErrArtifact, artifactMagic)
+	version, rest, err := unseal(b, artifactMagic, 8)
+	if err != nil {
+		return nil, err
 	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if own := sha256.Sum256(body); !bytes.Equal(own[:], sum) {
-		return nil, fmt.Errorf("%w: its checksum differs", ErrArtifact)
+	if version != ArtifactVersion {
+		return nil, fmt.Errorf("%w: format version %d, this program reads %d; train again", ErrArtifact, version, ArtifactVersion)
 	}
-	rest := body[len(artifactMagic):]
-	if v := binary.LittleEndian.Uint16(rest); v != ArtifactVersion {
-		return nil, fmt.Errorf("%w: format version %d, this program reads %d; train again", ErrArtifact, v, ArtifactVersion)
-	}
-	length := binary.LittleEndian.Uint64(rest[2:])
-	rest = rest[10:]
+	length := binary.LittleEndian.Uint64(rest)
+	rest = rest[8:]
 	if length > uint64(len(rest)) {
 		return nil, fmt.Errorf("%w: header of %d bytes in %d", ErrArtifact, length, len(rest))
 	}

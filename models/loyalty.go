@@ -2,7 +2,6 @@ package models
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -42,8 +41,7 @@ func (l *Loyalty) Family() string { return l.Repeat.Family + " + " + l.Promotes.
 const (
 	loyaltyMagic   = "RETAIN-L"
 	loyaltyVersion = 1
-	loyaltyParts   = 3                                                    // the product's figures, repeat, promotes
-	loyaltyFrame   = len(loyaltyMagic) + 2 + 8*loyaltyParts + sha256.Size // magic, version, a length for each part, …, SHA-256 of all before it
+	loyaltyParts   = 3 // the product's figures, repeat, promotes
 )
 
 // IsLoyalty says whether bytes begin like a loyalty artifact.
@@ -62,32 +60,30 @@ func (l *Loyalty) Encode() ([]byte, error) {
 			return nil, fmt.Errorf("part %s: %w", part, err)
 		}
 	}
-	out := append([]byte(nil), loyaltyMagic...)
-	out = binary.LittleEndian.AppendUint16(out, loyaltyVersion)
+	content := 8 * loyaltyParts
+	for _, p := range parts {
+		content += len(p)
+	}
+	out := openFrame(loyaltyMagic, loyaltyVersion, content)
 	for _, p := range parts {
 		out = binary.LittleEndian.AppendUint64(out, uint64(len(p)))
 	}
 	for _, p := range parts {
 		out = append(out, p...)
 	}
-	sum := sha256.Sum256(out)
-	return append(out, sum[:]...), nil
+	return seal(out), nil
 }
 
 // DecodeLoyalty reads Encode's bytes: both parts or none. It never panics; whatever is not exactly such bytes is ErrArtifact.
 func DecodeLoyalty(b []byte) (*Loyalty, error) {
-	if len(b) < loyaltyFrame || !IsLoyalty(b) {
-		return nil, fmt.Errorf("%w: it does not begin with %q", ErrArtifact, loyaltyMagic)
+	version, rest, err := unseal(b, loyaltyMagic, 8*loyaltyParts)
+	if err != nil {
+		return nil, err
 	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if own := sha256.Sum256(body); !bytes.Equal(own[:], sum) {
-		return nil, fmt.Errorf("%w: its checksum differs", ErrArtifact)
+	if version != loyaltyVersion {
+		return nil, fmt.Errorf("%w: format version %d of loyalty, this program reads %d; train again", ErrArtifact, version, loyaltyVersion)
 	}
-	rest := body[len(loyaltyMagic):]
-	if v := binary.LittleEndian.Uint16(rest); v != loyaltyVersion {
-		return nil, fmt.Errorf("%w: format version %d of loyalty, this program reads %d; train again", ErrArtifact, v, loyaltyVersion)
-	}
-	lengths, rest := rest[2:2+8*loyaltyParts], rest[2+8*loyaltyParts:]
+	lengths, rest := rest[:8*loyaltyParts], rest[8*loyaltyParts:]
 	var parts [loyaltyParts][]byte
 	for k := range parts {
 		n := binary.LittleEndian.Uint64(lengths[8*k:])
@@ -103,7 +99,6 @@ func DecodeLoyalty(b []byte) (*Loyalty, error) {
 	if len(parts[0]) > 0 {
 		l.Product = bytes.Clone(parts[0])
 	}
-	var err error
 	if l.Repeat, err = DecodeArtifact(parts[1]); err != nil {
 		return nil, fmt.Errorf("part %s: %w", features.PartRepeat, err)
 	}
