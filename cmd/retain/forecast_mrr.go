@@ -35,10 +35,7 @@ net retention adds expansion; new and returning customers count in neither.`,
 				name, text string
 				into       *time.Time
 			}{{"from", from, &o.From}, {"to", to, &o.To}, {"as-known", asKnown, &o.AsKnown}} {
-				if flag.text == "" {
-					continue
-				}
-				if *flag.into, err = instant(flag.name, flag.text); err != nil {
+				if *flag.into, err = instantIf(flag.name, flag.text); err != nil {
 					return err
 				}
 			}

@@ -29,6 +29,14 @@ func instant(flag, text string) (time.Time, error) {
 	return time.Time{}, usagef("--%s: %q is no instant; write 2026-03-01 or 2026-03-01T12:00:00Z", flag, text)
 }
 
+// instantIf is instant where the flag was given: "" is the zero instant.
+func instantIf(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	return instant(flag, text)
+}
+
 // instants parses a list of instants.
 func instants(flag string, texts []string) ([]time.Time, error) {
 	out := make([]time.Time, len(texts))

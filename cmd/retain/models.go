@@ -55,11 +55,9 @@ func (a *app) modelsListCommand(kind *modelKind) *cobra.Command {
 		Short: "List the registered models, newest first; the champion scores",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			var at time.Time
-			if atText != "" {
-				if at, err = instant("at", atText); err != nil {
-					return err
-				}
+			at, err := instantIf("at", atText)
+			if err != nil {
+				return err
 			}
 			s, err := a.open(cmd.Context(), "models list", reading)
 			if err != nil {

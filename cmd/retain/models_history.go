@@ -107,11 +107,9 @@ func (a *app) modelsChampionCommand(kind *modelKind) *cobra.Command {
 		Short: "Which model is champion, or was at an instant",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			var at time.Time
-			if atText != "" {
-				if at, err = instant("at", atText); err != nil {
-					return err
-				}
+			at, err := instantIf("at", atText)
+			if err != nil {
+				return err
 			}
 			s, err := a.open(cmd.Context(), "models champion", reading)
 			if err != nil {

@@ -41,15 +41,12 @@ A job that runs elsewhere at this moment is waited for, and taken over if its pr
 			if list {
 				return a.listJobs(cmd.Context(), limit)
 			}
-			var cutoff time.Time
-			if cutoffText != "" {
-				var err error
-				if cutoff, err = instant("cutoff", cutoffText); err != nil {
-					return err
-				}
-				if slices.Contains([]string{pipelines.JobImport, pipelines.JobTrain, pipelines.JobLoyalty}, args[0]) {
-					return usagef("--cutoff: %s has none", args[0])
-				}
+			cutoff, err := instantIf("cutoff", cutoffText)
+			if err != nil {
+				return err
+			}
+			if !cutoff.IsZero() && slices.Contains([]string{pipelines.JobImport, pipelines.JobTrain, pipelines.JobLoyalty}, args[0]) {
+				return usagef("--cutoff: %s has none", args[0])
 			}
 			return a.runJob(cmd.Context(), args[0], cutoff)
 		},

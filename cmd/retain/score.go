@@ -25,11 +25,9 @@ func (a *app) scoreCommand() *cobra.Command {
 		Short: "Score every customer with the champion, as one run",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			var cutoff time.Time
-			if cutoffText != "" {
-				if cutoff, err = instant("cutoff", cutoffText); err != nil {
-					return err
-				}
+			cutoff, err := instantIf("cutoff", cutoffText)
+			if err != nil {
+				return err
 			}
 			s, err := a.open(cmd.Context(), "score", reading)
 			if err != nil {

@@ -38,10 +38,8 @@ probability of leaving of every customer on the first of each month, and what ea
 					return usagef("simulate needs --customers, --days and --seed, such as --customers 3000 --days 540 --seed 1")
 				}
 			}
-			if end != "" {
-				if o.End, err = instant("end", end); err != nil {
-					return err
-				}
+			if o.End, err = instantIf("end", end); err != nil {
+				return err
 			}
 			if strings.EqualFold(filepath.Ext(truth), ".parquet") {
 				return usagef("--truth: %s: the truth is written as CSV; name a file that ends in .csv", truth)

@@ -39,10 +39,8 @@ test tells whether groups differ by more than chance.`,
 			if o.Step < 1 || o.Step > maxTenureStep {
 				return usagef("--step: %d is not between 1 and %d days", o.Step, maxTenureStep)
 			}
-			if since != "" {
-				if o.Since, err = instant("since", since); err != nil {
-					return err
-				}
+			if o.Since, err = instantIf("since", since); err != nil {
+				return err
 			}
 			s, err := a.open(cmd.Context(), "survival", reading)
 			if err != nil {

@@ -29,10 +29,8 @@ func (a *app) trainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if until != "" {
-				if o.Until, err = instant("until", until); err != nil {
-					return err
-				}
+			if o.Until, err = instantIf("until", until); err != nil {
+				return err
 			}
 			write, discard, err := s.reportTo(page)
 			if err != nil {

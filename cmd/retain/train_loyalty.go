@@ -35,10 +35,8 @@ less than in the 180 days before. Who was never asked counts by what else is kno
 			if err != nil {
 				return err
 			}
-			if until != "" {
-				if o.Until, err = instant("until", until); err != nil {
-					return err
-				}
+			if o.Until, err = instantIf("until", until); err != nil {
+				return err
 			}
 			report, err := training.TrainLoyalty(cmd.Context(), o)
 			if err != nil {
