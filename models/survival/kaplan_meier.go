@@ -1,9 +1,7 @@
 package survival
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"sort"
 )
 
@@ -20,7 +18,7 @@ type Step struct {
 	AtRisk   int     // entry < Time ≤ exit
 	Left     int     // of them
 	Survival float64 // in [0, 1]
-	hazard   float64 // Σ left / (at risk (at risk - left)): Greenwood's variance of ln S
+	variance float64 // Σ left / (at risk (at risk - left)): Greenwood's variance of ln S
 }
 
 // Curve is S(t) = P(tenure > t | tenure > From), from From to Until.
@@ -49,7 +47,7 @@ func (k KaplanMeier) Fit(lives []Life) (*Curve, error) {
 		return nil, ErrTooFew
 	}
 	c.Until = c.risk.gap(c.From)
-	survival, hazard := 1.0, 0.0
+	survival, variance := 1.0, 0.0
 	for i := 0; i < len(c.risk.left); {
 		t, d := c.risk.left[i], 0
 		for ; i < len(c.risk.left) && c.risk.left[i] == t; i++ {
@@ -61,8 +59,8 @@ func (k KaplanMeier) Fit(lives []Life) (*Curve, error) {
 		}
 		n := c.risk.at(t)
 		survival *= 1 - float64(d)/float64(n)
-		hazard += float64(d) / (float64(n) * float64(n-d)) // +Inf when all leave
-		c.Steps = append(c.Steps, Step{Time: t, AtRisk: n, Left: d, Survival: survival, hazard: hazard})
+		variance += float64(d) / (float64(n) * float64(n-d)) // +Inf when all leave
+		c.Steps = append(c.Steps, Step{Time: t, AtRisk: n, Left: d, Survival: survival, variance: variance})
 	}
 	return c, nil
 }
@@ -99,7 +97,7 @@ func (s Step) interval() (low, high float64) {
 	if s.Survival <= 0 || s.Survival >= 1 {
 		return math.NaN(), math.NaN()
 	}
-	spread := normal975 * math.Sqrt(s.hazard) / -math.Log(s.Survival)
+	spread := normal975 * math.Sqrt(s.variance) / -math.Log(s.Survival)
 	return math.Pow(s.Survival, math.Exp(spread)), math.Pow(s.Survival, math.Exp(-spread))
 }
 
@@ -142,66 +140,4 @@ func (c *Curve) Mean(until float64) (mean, standardError float64) {
 		end = s.Time
 	}
 	return mean + end - c.From, math.Sqrt(variance)
-}
-
-// riskSets counts who is at risk when.
-type riskSets struct {
-	entries, exits, left []float64 // each sorted; left are the exits of those who left
-}
-
-func newRiskSets(lives []Life) riskSets {
-	r := riskSets{entries: make([]float64, len(lives)), exits: make([]float64, len(lives))}
-	for i, l := range lives {
-		r.entries[i], r.exits[i] = l.Entry, l.Exit
-		if l.Left {
-			r.left = append(r.left, l.Exit)
-		}
-	}
-	slices.Sort(r.entries)
-	slices.Sort(r.exits)
-	slices.Sort(r.left)
-	return r
-}
-
-// below counts the values of a sorted list that lie below t.
-func below(sorted []float64, t float64) int {
-	i, _ := slices.BinarySearchFunc(sorted, t, cmp.Compare)
-	return i
-}
-
-// notAbove counts those that do not lie above t.
-func notAbove(sorted []float64, t float64) int {
-	return sort.Search(len(sorted), func(i int) bool { return sorted[i] > t })
-}
-
-// at counts entry < t ≤ exit.
-func (r riskSets) at(t float64) int { return below(r.entries, t) - below(r.exits, t) }
-
-// after counts entry ≤ t < exit: those at risk just after t.
-func (r riskSets) after(t float64) int { return notAbove(r.entries, t) - notAbove(r.exits, t) }
-
-// first is the least tenure just after which so many are at risk.
-func (r riskSets) first(least int) (from float64, ok bool) {
-	for i, e := range r.entries {
-		if i+1 < len(r.entries) && r.entries[i+1] == e {
-			continue
-		}
-		if r.after(e) >= least {
-			return e, true
-		}
-	}
-	return 0, false
-}
-
-// gap is the first exit after from just after which nobody is at risk.
-func (r riskSets) gap(from float64) float64 {
-	for i := notAbove(r.exits, from); i < len(r.exits); i++ {
-		if i+1 < len(r.exits) && r.exits[i+1] == r.exits[i] {
-			continue
-		}
-		if r.after(r.exits[i]) == 0 {
-			return r.exits[i]
-		}
-	}
-	return from
 }
