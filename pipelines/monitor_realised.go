@@ -118,11 +118,7 @@ func (m *monitor) countdown(ctx context.Context, at int) error {
 	}
 	run := m.runs[at]
 	spec, watermark, err := m.labelsReach(ctx, run.Artifact)
-	var empty *features.EmptySourceError
-	if errors.As(err, &empty) {
-		return nil // without rows there is nothing to count from
-	}
-	if err != nil {
+	if err != nil || watermark.IsZero() { // without rows there is nothing to count from
 		return err
 	}
 	_, _, probability, err := m.o.DB.Scored(ctx, run.RunID)
@@ -137,13 +133,9 @@ func (m *monitor) countdown(ctx context.Context, at int) error {
 	return nil
 }
 
-// labelsOf are the known labels of a run by customer; ok is false while they are not known. They are read once a cutoff.
+// labelsOf are the known labels of a run by customer; ok is false while they are not known. They are read once a run.
 func (m *monitor) labelsOf(ctx context.Context, run warehouse.RunRow) (label map[string]float64, ok bool, err error) {
 	spec, watermark, err := m.labelsReach(ctx, run.Artifact)
-	var empty *features.EmptySourceError
-	if errors.As(err, &empty) {
-		return nil, false, nil
-	}
 	if err != nil || !spec.Known(run.Cutoff, watermark) {
 		return nil, false, err
 	}
@@ -271,13 +263,13 @@ func (m *monitor) trainedOn(ctx context.Context, address string) (map[string]boo
 type reached struct {
 	spec      features.ChurnSpec
 	watermark time.Time
-	err       error
 }
 
-// labelsReach tells the label specification of an artifact and how far the data behind it reach. It reads them once an artifact: dozens of runs have not matured.
+// labelsReach tells the label specification of an artifact and how far the data behind it reach, the zero instant where there are none. It reads them once an
+// artifact: dozens of runs have not matured.
 func (m *monitor) labelsReach(ctx context.Context, address string) (features.ChurnSpec, time.Time, error) {
 	if r, ok := m.reach[address]; ok {
-		return r.spec, r.watermark, r.err
+		return r.spec, r.watermark, nil
 	}
 	artifact, err := m.artifactOf(ctx, address)
 	if err != nil {
@@ -285,7 +277,10 @@ func (m *monitor) labelsReach(ctx context.Context, address string) (features.Chu
 	}
 	r := reached{spec: artifact.Churn}
 	r.spec.DataUntil = nil
-	r.watermark, r.err = m.store.Watermark(ctx, r.spec)
+	var empty *features.EmptySourceError
+	if r.watermark, err = m.store.Watermark(ctx, r.spec); err != nil && !errors.As(err, &empty) {
+		return features.ChurnSpec{}, time.Time{}, err
+	}
 	m.reach[address] = r
-	return r.spec, r.watermark, r.err
+	return r.spec, r.watermark, nil
 }

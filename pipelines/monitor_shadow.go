@@ -76,22 +76,30 @@ func (m *monitor) shadow(ctx context.Context) error {
 		}
 	}
 	if waiting != nil {
-		spec, watermark, err := m.labelsReach(ctx, waiting.Artifact)
-		if err != nil {
+		if err := m.shadowCountdown(ctx, *waiting, v); err != nil {
 			return err
-		}
-		known := spec.Matures(waiting.Cutoff)
-		left := int(math.Ceil(known.Sub(watermark).Hours() / 24))
-		v.KnownAt, v.DaysLeft = &known, &left
-		if v.Shadow == nil {
-			v.Against = int(waiting.ModelVersion)
-			v.Verdict = fmt.Sprintf("%s v%d was scored beside %s: how it compares with v%d is known in %s of data", v.Name, v.Version, spoken.Counted(v.Runs, "run"), v.Against, spoken.Counted(left, "day"))
 		}
 	}
 	if v.Verdict == "" {
 		v.Verdict = fmt.Sprintf("%s v%d: the runs that it was scored beside are gone or have no known label", v.Name, v.Version)
 	}
 	m.check("shadow", false, "%s", v.Verdict)
+	return nil
+}
+
+// shadowCountdown tells when the labels of a run beside which the shadow was scored will be known.
+func (m *monitor) shadowCountdown(ctx context.Context, run warehouse.RunRow, v *ShadowVerdict) error {
+	spec, watermark, err := m.labelsReach(ctx, run.Artifact)
+	if err != nil || watermark.IsZero() {
+		return err
+	}
+	known := spec.Matures(run.Cutoff)
+	left := int(math.Ceil(known.Sub(watermark).Hours() / 24))
+	v.KnownAt, v.DaysLeft = &known, &left
+	if v.Shadow == nil {
+		v.Against = int(run.ModelVersion)
+		v.Verdict = fmt.Sprintf("%s v%d was scored beside %s: how it compares with v%d is known in %s of data", v.Name, v.Version, spoken.Counted(v.Runs, "run"), v.Against, spoken.Counted(left, "day"))
+	}
 	return nil
 }
 

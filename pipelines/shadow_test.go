@@ -167,6 +167,17 @@ func TestShadow(t *testing.T) {
 		t.Errorf("%d rows, %v against %v, gain %v; by hand %d, %v against %v", v.Rows, v.Shadow.LogLoss, v.Champion.LogLoss, v.Gain, len(y), b, a)
 	}
 
+	if err := w.Conn().Exec(ctx, "CREATE TABLE nothing AS purchases"); err != nil {
+		t.Fatal(err)
+	}
+	// Without rows in the label's source nothing is known of any run, and the monitor says so.
+	if o, err = Monitor(ctx, MonitorOptions{DB: w, Sources: features.Sources{features.Purchases: {Table: "nothing"}}, Now: day(215)}); err != nil {
+		t.Fatal(err)
+	}
+	if v := o.Report.(*MonitorReport).Shadow; v == nil || v.Shadow != nil || v.DaysLeft != nil || !strings.Contains(v.Verdict, "no known label") {
+		t.Errorf("without rows: %+v", v)
+	}
+
 	// A run from before the shadow's training ended is no test of it.
 	if _, err := w.SetAlias(ctx, warehouse.AliasRow{Kind: KindChurn, Alias: warehouse.AliasShadow, At: day(216), Action: warehouse.ActionShadowed, Artifact: row.Artifact, Name: row.Name, Version: row.Version}, nil); err != nil {
 		t.Fatal(err)
