@@ -20,8 +20,7 @@ func (w *Warehouse) Runs(ctx context.Context, kind string) (list []RunRow, err e
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var r RunRow
-		if err := rows.Scan(&r.RunID, &r.Kind, &r.Cutoff, &r.Artifact, &r.ModelName, &r.ModelVersion, &r.HorizonDays, &r.Customers, &r.Scored,
-			&r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds, &r.LoyaltyArtifact, &r.LoyaltyVersion); err != nil {
+		if err := rows.Scan(r.fields()...); err != nil {
 			return nil, fmt.Errorf("list runs: %w", err)
 		}
 		r.Cutoff, r.FinishedAt = r.Cutoff.UTC(), r.FinishedAt.UTC()
@@ -42,6 +41,29 @@ func (w *Warehouse) Scored(ctx context.Context, runID string) (customer []string
 		probability = append(probability, b.Float64s("churn_probability")...)
 	}
 	return customer, margin, probability, nil
+}
+
+// ScoredColumns are columns of the stored vectors of the scored customers of a run, by their positions from 0: ids in the order of bytes, and the values by column.
+func (w *Warehouse) ScoredColumns(ctx context.Context, runID string, positions []int) (customer []string, columns [][]float32, err error) {
+	names := make([]string, len(positions))
+	var q strings.Builder
+	q.WriteString("SELECT customer_id")
+	for k, at := range positions {
+		names[k] = "x" + strconv.Itoa(k)
+		fmt.Fprintf(&q, ", vector[%d] AS %s", at+1, names[k])
+	}
+	q.WriteString("\nFROM scores\nWHERE run_id = {run:String} AND status = 'scored'\nORDER BY customer_id")
+	columns = make([][]float32, len(positions))
+	for b, err := range w.Blocks(ctx, q.String(), clickhouse.Parameters{"run": Text(runID)}) {
+		if err != nil {
+			return nil, nil, fmt.Errorf("read vectors: %w", err)
+		}
+		customer = append(customer, b.Strings("customer_id")...)
+		for k, name := range names {
+			columns[k] = append(columns[k], b.Float32s(name)...)
+		}
+	}
+	return customer, columns, nil
 }
 
 // ColumnCounts are the scored customers of a run counted by bins: per encoded feature in the order of its model's schema, and by margin. Bin b of a column holds

@@ -77,8 +77,7 @@ func (w *Warehouse) Run(ctx context.Context, id string) (RunRow, error) {
 
 func (w *Warehouse) scanRun(ctx context.Context, query string, args ...any) (RunRow, error) {
 	var r RunRow
-	err := w.Conn().QueryRow(ctx, query, args...).Scan(&r.RunID, &r.Kind, &r.Cutoff, &r.Artifact, &r.ModelName, &r.ModelVersion,
-		&r.HorizonDays, &r.Customers, &r.Scored, &r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds, &r.LoyaltyArtifact, &r.LoyaltyVersion)
+	err := w.Conn().QueryRow(ctx, query, args...).Scan(r.fields()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNoRun
 	}
@@ -86,6 +85,12 @@ func (w *Warehouse) scanRun(ctx context.Context, query string, args ...any) (Run
 		return r, fmt.Errorf("read run: %w", err)
 	}
 	return r, nil
+}
+
+// fields are the scan targets in the order of selectRun.
+func (r *RunRow) fields() []any {
+	return []any{&r.RunID, &r.Kind, &r.Cutoff, &r.Artifact, &r.ModelName, &r.ModelVersion, &r.HorizonDays, &r.Customers, &r.Scored,
+		&r.ByStatus, &r.Hindsight, &r.StartedAt, &r.FinishedAt, &r.Seconds, &r.LoyaltyArtifact, &r.LoyaltyVersion}
 }
 
 // PruneRuns drops the rows and then the scores, shadows' too, of all runs of a kind but the runsKept of the greatest cutoffs, the last of each of the

@@ -109,12 +109,18 @@ func withToken(ctx context.Context, token string) context.Context {
 	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token}))
 }
 
+const selectSnapshot = `SELECT snapshot_id, cutoff, fingerprint, input, customers, eligible, header, created_at FROM snapshots `
+
+// fields are the scan targets in the order of selectSnapshot.
+func (r *SnapshotRow) fields() []any {
+	return []any{&r.ID, &r.Cutoff, &r.Fingerprint, &r.Input, &r.Customers, &r.Eligible, &r.Header, &r.CreatedAt}
+}
+
 // FindSnapshot is the latest stored snapshot of a cutoff and definitions; ErrNoSnapshot if there is none.
 func (w *Warehouse) FindSnapshot(ctx context.Context, cutoff time.Time, fingerprint string) (r SnapshotRow, err error) {
-	err = w.Conn().QueryRow(ctx, `SELECT snapshot_id, cutoff, fingerprint, input, customers, eligible, header, created_at FROM snapshots
-		WHERE cutoff = fromUnixTimestamp64Milli({cutoff:Int64}) AND fingerprint = {fingerprint:String} ORDER BY created_at DESC, snapshot_id LIMIT 1`,
+	err = w.Conn().QueryRow(ctx, selectSnapshot+`WHERE cutoff = fromUnixTimestamp64Milli({cutoff:Int64}) AND fingerprint = {fingerprint:String} ORDER BY created_at DESC, snapshot_id LIMIT 1`,
 		clickhouse.Named("cutoff", fmt.Sprint(cutoff.UnixMilli())), clickhouse.Named("fingerprint", fingerprint)).
-		Scan(&r.ID, &r.Cutoff, &r.Fingerprint, &r.Input, &r.Customers, &r.Eligible, &r.Header, &r.CreatedAt)
+		Scan(r.fields()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNoSnapshot
 	}
@@ -127,15 +133,14 @@ func (w *Warehouse) FindSnapshot(ctx context.Context, cutoff time.Time, fingerpr
 
 // FindSnapshots are all stored snapshots of the same definitions, newest first.
 func (w *Warehouse) FindSnapshots(ctx context.Context, fingerprint string) (found []SnapshotRow, err error) {
-	rows, err := w.Conn().Query(ctx, `SELECT snapshot_id, cutoff, fingerprint, input, customers, eligible, header, created_at FROM snapshots
-		WHERE fingerprint = {fingerprint:String} ORDER BY created_at DESC, snapshot_id`, clickhouse.Named("fingerprint", fingerprint))
+	rows, err := w.Conn().Query(ctx, selectSnapshot+`WHERE fingerprint = {fingerprint:String} ORDER BY created_at DESC, snapshot_id`, clickhouse.Named("fingerprint", fingerprint))
 	if err != nil {
 		return nil, fmt.Errorf("find snapshots: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var r SnapshotRow
-		if err := rows.Scan(&r.ID, &r.Cutoff, &r.Fingerprint, &r.Input, &r.Customers, &r.Eligible, &r.Header, &r.CreatedAt); err != nil {
+		if err := rows.Scan(r.fields()...); err != nil {
 			return nil, fmt.Errorf("find snapshots: %w", err)
 		}
 		r.Cutoff = r.Cutoff.UTC()
