@@ -7,11 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"retain/features"
 	"retain/internal/warehouse"
@@ -140,7 +136,7 @@ func (s *shadow) matrix(ctx context.Context) (customer []string, x *features.Mat
 		positions = append(positions, at)
 		raw.Schema = append(raw.Schema, c)
 	}
-	if customer, raw.X, err = s.vectors(ctx, positions); err != nil {
+	if customer, raw.X, err = s.o.DB.ScoredColumns(ctx, s.o.Run.ID, positions); err != nil {
 		return nil, nil, err
 	}
 	if len(lacking) > 0 && len(customer) > 0 {
@@ -153,29 +149,6 @@ func (s *shadow) matrix(ctx context.Context) (customer []string, x *features.Mat
 		return nil, nil, fmt.Errorf("encode features: %w", err)
 	}
 	return customer, x, nil
-}
-
-// vectors reads columns of the stored vectors of the run.
-func (s *shadow) vectors(ctx context.Context, positions []int) (customer []string, columns [][]float32, err error) {
-	names := make([]string, len(positions))
-	var q strings.Builder
-	q.WriteString("SELECT customer_id")
-	for k, at := range positions {
-		names[k] = "x" + strconv.Itoa(k)
-		fmt.Fprintf(&q, ", vector[%d] AS %s", at+1, names[k])
-	}
-	q.WriteString("\nFROM scores\nWHERE run_id = {run:String} AND status = 'scored'\nORDER BY customer_id")
-	columns = make([][]float32, len(positions))
-	for b, err := range s.o.DB.Blocks(ctx, q.String(), clickhouse.Parameters{"run": warehouse.Text(s.o.Run.ID)}) {
-		if err != nil {
-			return nil, nil, fmt.Errorf("read vectors: %w", err)
-		}
-		customer = append(customer, b.Strings("customer_id")...)
-		for k, name := range names {
-			columns[k] = append(columns[k], b.Float32s(name)...)
-		}
-	}
-	return customer, columns, nil
 }
 
 // compute adds the columns that the champion has not, computed at the run's cutoff. A customer who is not eligible any more, because rows of before the cutoff came later, has
