@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"retain/features"
 	"retain/training/metrics"
 )
 
@@ -195,32 +194,19 @@ func worseSegments(c challenge, b *metrics.Bootstrap) []string {
 	return out
 }
 
-// segmentsOf are the levels of the categorical columns among the pooled test rows, given the raw rows of each test cutoff.
-func segmentsOf(tests []*features.Dataset) []segment {
-	rows := make(map[string][]int)
-	from := 0
-	for _, d := range tests {
-		for j, c := range d.X.Schema {
-			if c.Kind != features.Categorical {
-				continue
+// segmentsOf are the levels of the categorical columns among the pooled test rows, by name.
+func segmentsOf(held []metrics.Held, categories [][]metrics.Category) []segment {
+	var out []segment
+	for _, s := range metrics.SegmentsOf(held, categories) {
+		one, from := segment{Name: s.Column + "=" + s.Level}, 0
+		for k, rows := range s.Rows {
+			for _, i := range rows {
+				one.Rows = append(one.Rows, from+int(i))
 			}
-			for i, v := range d.X.X[j] {
-				if v == v {
-					name := c.Name + "=" + c.Levels[int(v)]
-					rows[name] = append(rows[name], from+i)
-				}
-			}
+			from += len(held[k].Y)
 		}
-		from += d.Rows()
+		out = append(out, one)
 	}
-	names := make([]string, 0, len(rows))
-	for name := range rows {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	out := make([]segment, len(names))
-	for k, name := range names {
-		out[k] = segment{Name: name, Rows: rows[name]}
-	}
+	slices.SortFunc(out, func(a, b segment) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }

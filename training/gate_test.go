@@ -2,6 +2,7 @@ package training
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -108,5 +109,19 @@ func TestGate(t *testing.T) {
 				t.Errorf("promote %v:\n%s", got.Promote, text)
 			}
 		})
+	}
+}
+
+// Segments pool the rows of the test cutoffs, each of which has its own codes for the levels.
+func TestSegmentsOf(t *testing.T) {
+	nan := float32(math.NaN())
+	held := []metrics.Held{{Y: make([]float64, 3)}, {Y: make([]float64, 2)}}
+	categories := [][]metrics.Category{
+		{{Column: "plan", Levels: []string{"pro", "basic"}, Code: []float32{1, nan, 0}}},
+		{{Column: "plan", Levels: []string{"basic"}, Code: []float32{0, nan}}},
+	}
+	got := fmt.Sprint(segmentsOf(held, categories))
+	if want := "[{plan=basic [0 3]} {plan=pro [2]}]"; got != want {
+		t.Errorf("%s instead of %s", got, want)
 	}
 }

@@ -127,7 +127,7 @@ func (s *loyaltyStanding) part(part features.LoyaltyPart) *standing {
 
 // settleLoyalty registers the model and promotes it if the gate says so of its parts.
 func settleLoyalty(ctx context.Context, o Options, model *models.Loyalty, report *LoyaltyReport, lessons map[features.LoyaltyPart]*lesson, champion *loyaltyStanding) error {
-	j, err := judgeLoyalty(ctx, o, lessons, champion)
+	j, err := judgeLoyalty(o, lessons, champion)
 	if err != nil {
 		return err
 	}
@@ -160,12 +160,12 @@ func settleLoyalty(ctx context.Context, o Options, model *models.Loyalty, report
 }
 
 // judgeLoyalty is the gate's word on both parts: none may speak against the new one, and one must be due by the rules of a model of its own.
-func judgeLoyalty(ctx context.Context, o Options, lessons map[features.LoyaltyPart]*lesson, champion *loyaltyStanding) (judgement, error) {
+func judgeLoyalty(o Options, lessons map[features.LoyaltyPart]*lesson, champion *loyaltyStanding) (judgement, error) {
 	whole := judgement{Sound: true}
 	due, same := false, true
 	for _, part := range features.LoyaltyParts {
 		l := lessons[part]
-		j, unchanged, err := judgePart(ctx, o, l, champion.part(part))
+		j, unchanged, err := judgePart(o, l, champion.part(part))
 		if err != nil {
 			return whole, fmt.Errorf("loyalty, part %s: %w", part, err)
 		}
@@ -195,7 +195,7 @@ func judgeLoyalty(ctx context.Context, o Options, lessons map[features.LoyaltyPa
 
 // judgePart is the gate's word on one part, without the line that says what becomes of it: that is said of both. unchanged: the champion's part
 // is this very one.
-func judgePart(ctx context.Context, o Options, l *lesson, champion *standing) (j judgement, unchanged bool, err error) {
+func judgePart(o Options, l *lesson, champion *standing) (j judgement, unchanged bool, err error) {
 	blob, err := l.artifact.Encode()
 	if err != nil {
 		return j, false, err
@@ -210,9 +210,7 @@ func judgePart(ctx context.Context, o Options, l *lesson, champion *standing) (j
 			return judgement{Sound: true, Verdict: []string{"the same as the champion's"}}, true, nil
 		}
 	}
-	if j, err = verdict(ctx, l, o, champion); err != nil {
-		return j, false, err
-	}
+	j = verdict(l, o, champion)
 	if last := len(j.Verdict) - 1; champion == nil || last > 0 {
 		j.Verdict = j.Verdict[:last]
 	}

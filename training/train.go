@@ -304,10 +304,7 @@ func settle(ctx context.Context, l *lesson, o Options, champion *standing) error
 		return err
 	}
 	l.report.Artifact = models.Address(blob)
-	j, err := verdict(ctx, l, o, champion)
-	if err != nil {
-		return err
-	}
+	j := verdict(l, o, champion)
 	j.Over = champion.address()
 	l.report.Gate = j.gate()
 	l.report.Verdict = append(l.report.Verdict, j.Verdict...)
@@ -330,46 +327,29 @@ func settle(ctx context.Context, l *lesson, o Options, champion *standing) error
 }
 
 // verdict is the gate's word on the new artifact.
-func verdict(ctx context.Context, l *lesson, o Options, champion *standing) (judgement, error) {
+func verdict(l *lesson, o Options, champion *standing) judgement {
 	artifact, t := l.artifact, l.measured
 	challenger := t.find(artifact.Family)
 	b := metrics.NewBootstrap(o.Seed, metrics.Concatenate(challenger.Held).Customer)
 	recency := t.find(familyRecency)
 	if champion == nil {
-		return first(artifact.Family, challenger, recency, b), nil
+		return first(artifact.Family, challenger, recency, b)
 	}
 	if champion.row.Artifact == l.report.Artifact {
-		return judgement{Verdict: []string{"the same model is the champion already"}}, nil
+		return judgement{Verdict: []string{"the same model is the champion already"}}
 	}
 	old := t.find(familyChampion)
 	if old == nil {
-		return judgement{Verdict: []string{"the champion's recipe could not be measured on these folds, so it stays; promote by hand to replace it"}}, nil
-	}
-	segments, err := l.arena.segments(ctx, t.Origins)
-	if err != nil {
-		return judgement{}, err
+		return judgement{Verdict: []string{"the champion's recipe could not be measured on these folds, so it stays; promote by hand to replace it"}}
 	}
 	return judge(challenge{
-		Name: artifact.Family, Challenger: challenger, Champion: old, Recency: recency, Segments: segments,
+		Name: artifact.Family, Challenger: challenger, Champion: old, Recency: recency, Segments: segmentsOf(challenger.Held, t.categories),
 		Age: o.Now().Sub(champion.row.CreatedAt), MaxAge: o.MaxAge, Relabelled: relabelled(o.Churn, champion.artifact.Churn),
-	}, b), nil
+	}, b)
 }
 
 // relabelled says whether two specifications label differently. How far the data go is not part of the label.
 func relabelled(a, b features.ChurnSpec) bool {
 	a.DataUntil, b.DataUntil = nil, nil
 	return !reflect.DeepEqual(a, b)
-}
-
-// segments are the levels of the categorical columns over the test rows.
-func (a *arena) segments(ctx context.Context, origins []origin) ([]segment, error) {
-	var tests []*features.Dataset
-	for _, o := range origins {
-		d, err := stack(ctx, a.panel, []time.Time{o.Test}, a.testKnown)
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, d)
-	}
-	return segmentsOf(tests), nil
 }

@@ -38,51 +38,53 @@ type SegmentTable struct {
 
 // Segments measures a family by segment. categories are those of the rows of each test cutoff, in the order of e.Held.
 func Segments(e Entrant, categories [][]Category, seed uint64) SegmentTable {
-	found := segmentsOf(e.Held, categories)
+	found := SegmentsOf(e.Held, categories)
 	out := SegmentTable{Family: e.Name, Segments: []SegmentFigures{}}
 	whole := len(found)
-	found = slices.DeleteFunc(found, func(s *segment) bool {
+	found = slices.DeleteFunc(found, func(s *Segment) bool {
 		return s.size < segmentRows || min(s.positives, s.size-s.positives) < segmentRarer
 	})
 	out.Small = whole - len(found)
-	slices.SortStableFunc(found, func(a, b *segment) int { return cmp.Compare(b.size, a.size) })
+	slices.SortStableFunc(found, func(a, b *Segment) int { return cmp.Compare(b.size, a.size) })
 	if len(found) > segmentsMost {
 		out.More = len(found) - segmentsMost
 		found = found[:segmentsMost]
 	}
-	slices.SortStableFunc(found, func(a, b *segment) int { return cmp.Compare(a.place, b.place) })
+	slices.SortStableFunc(found, func(a, b *Segment) int { return cmp.Compare(a.place, b.place) })
 	entrants := make([]Entrant, len(found))
 	for k, s := range found {
-		for f, rows := range s.rows {
+		for f, rows := range s.Rows {
 			entrants[k].Held = append(entrants[k].Held, e.Held[f].take(rows))
 		}
 	}
 	for k, m := range PoolAll(entrants, Pooling{Seed: seed}) {
-		out.Segments = append(out.Segments, SegmentFigures{Column: found[k].column, Level: found[k].level, PooledFigures: m.Pooled})
+		out.Segments = append(out.Segments, SegmentFigures{Column: found[k].Column, Level: found[k].Level, PooledFigures: m.Pooled})
 	}
 	return out
 }
 
-// segment is the rows of a level.
-type segment struct {
-	column, level   string
-	place           int       // of its column
-	rows            [][]int32 // by test cutoff
+// Segment is the test rows that share a level of a categorical column.
+type Segment struct {
+	Column, Level string
+	Rows          [][]int32 // of each test cutoff, rising
+
+	place           int // of its column
 	size, positives int
 }
 
-// segmentsOf finds the rows of each level, in the order of their first appearance.
-func segmentsOf(held []Held, categories [][]Category) []*segment {
+// SegmentsOf finds the rows of each level, the levels in the order of their first appearance. categories are those of the rows of each test cutoff, in
+// the order of held.
+func SegmentsOf(held []Held, categories [][]Category) []*Segment {
 	type key struct{ column, level string }
-	var found []*segment
-	of := make(map[key]*segment)
+	var found []*Segment
+	of := make(map[key]*Segment)
 	places := make(map[string]int)
 	for f, columns := range categories {
 		for _, c := range columns {
 			if _, ok := places[c.Column]; !ok {
 				places[c.Column] = len(places)
 			}
-			levels := make([]*segment, len(c.Levels))
+			levels := make([]*Segment, len(c.Levels))
 			for i, code := range c.Code {
 				if code != code {
 					continue
@@ -91,13 +93,13 @@ func segmentsOf(held []Held, categories [][]Category) []*segment {
 				if s == nil {
 					k := key{c.Column, c.Levels[int(code)]}
 					if s = of[k]; s == nil {
-						s = &segment{column: k.column, level: k.level, place: places[c.Column], rows: make([][]int32, len(held))}
+						s = &Segment{Column: k.column, Level: k.level, place: places[c.Column], Rows: make([][]int32, len(held))}
 						of[k] = s
 						found = append(found, s)
 					}
 					levels[int(code)] = s
 				}
-				s.rows[f] = append(s.rows[f], int32(i))
+				s.Rows[f] = append(s.Rows[f], int32(i))
 				s.size++
 				if held[f].Y[i] > .5 {
 					s.positives++
