@@ -27,26 +27,25 @@ func (s *Store) Exits(ctx context.Context, c ChurnSpec, p *Population, until, kn
 	if knownBefore.IsZero() {
 		knownBefore = endOfTime
 	}
-	from := p.Cutoff.UTC().Add(time.Duration(c.GapDays) * day)
-	seen := until.Sub(from)
-	if c.Setting == Contractual {
-		seen -= time.Duration(c.GraceDays) * day
+	w := window{p.Cutoff.UTC().Add(time.Duration(c.GapDays) * day), until.UTC()}
+	if c.Setting == Contractual { // one who has left may still renew within the grace
+		w.until = w.until.Add(-time.Duration(c.GraceDays) * day)
 	}
-	e := &Exits{Days: make([]float64, 0, len(p.eligible)), Seen: seen.Hours() / 24}
+	e := &Exits{Days: make([]float64, 0, len(p.eligible)), Seen: w.until.Sub(w.from).Hours() / 24}
 	if len(p.eligible) == 0 {
 		return e, nil
 	}
-	query, err := s.exitsSQL(ctx, c, p, window{from, until.UTC()}, knownBefore.UTC())
+	query, err := s.exitsSQL(ctx, c, p, w, knownBefore.UTC())
 	if err != nil {
 		return nil, fmt.Errorf("exits after %s: %w", p.Cutoff.Format(time.RFC3339), err)
 	}
-	begin := milliseconds(from)
+	begin := milliseconds(w.from)
 	for b, err := range s.DB.Blocks(ctx, query, nil) {
 		if err != nil {
 			return nil, fmt.Errorf("exits after %s: %w", p.Cutoff.Format(time.RFC3339), err)
 		}
-		exit, fate := b.Int64s("exit_ms"), b.UInt8s("fate")
-		for i, ms := range exit {
+		left, fate := b.Int64s("left_ms"), b.UInt8s("fate")
+		for i, ms := range left {
 			switch days := float64(ms-begin) / float64(day.Milliseconds()); {
 			case fate[i] == fateLeftInGap || fate[i] == fateLeftBefore:
 				e.Days = append(e.Days, math.NaN())
@@ -63,69 +62,24 @@ func (s *Store) Exits(ctx context.Context, c ChurnSpec, p *Population, until, kn
 	return e, nil
 }
 
-// exitsSQL yields one row (fate, exit_ms) for each eligible customer, in their order. w begins at T+L and ends where the data do.
+// exitsSQL yields one row (fate, left_ms) for each eligible customer, in their order: who left in w, which begins at T+L, and when.
 func (s *Store) exitsSQL(ctx context.Context, c ChurnSpec, p *Population, w window, knownBefore time.Time) (string, error) {
-	fill := []string{
-		"{stayed}", fmt.Sprint(fateStayed), "{churned}", fmt.Sprint(fateChurned), "{left_in_gap}", fmt.Sprint(fateLeftInGap),
-		"{left_before}", fmt.Sprint(fateLeftBefore), "{involuntary}", fmt.Sprint(fateInvoluntary), "{eligible}", quoteName(p.Table),
-		"{cutoff}", fmt.Sprint(milliseconds(p.Cutoff)), "{from}", fmt.Sprint(milliseconds(w.from)), "{until}", fmt.Sprint(milliseconds(w.until)),
-		"{grace}", fmt.Sprint(int64(c.GraceDays) * day.Milliseconds()), "{silence}", fmt.Sprint(int64(c.HorizonDays) * day.Milliseconds()),
-	}
-	const whose = "WHERE customer_id IN (SELECT customer_id FROM {eligible})"
 	switch c.Setting {
 	case Contractual:
-		periods, err := s.periodsSQL(ctx, w.until, knownBefore)
-		if err != nil {
-			return "", err
-		}
-		return strings.NewReplacer(append(fill, "{periods}", periods)...).Replace(`SELECT toUInt8(multiIf(
-l.paid_ms < {cutoff}, {left_before},
-l.paid_ms < {from}, {left_in_gap},
-has(l.chosen, l.paid_ms), {churned},
-{involuntary})) AS fate,
-l.paid_ms AS exit_ms
-FROM {eligible} AS p
-LEFT JOIN (
-SELECT
-customer_id,
-maxIf(end_ms, started_ms < {cutoff}) AS held_ms,
-arraySort(groupArrayIf((started_ms, end_ms), started_ms >= {cutoff})) AS later,
-arrayFold((paid, x) -> if(x.1 <= paid + {grace}, greatest(paid, x.2), paid), later, held_ms) AS paid_ms,
-groupArrayIf(end_ms, NOT involuntary) AS chosen
-FROM {periods}
-` + whose + ` AND end_ms > started_ms
-GROUP BY customer_id
-) AS l ON l.customer_id = p.customer_id
-ORDER BY p.customer_id
-SETTINGS join_use_nulls = 0`), nil
+		return s.contractualSQL(ctx, c, p, w, knownBefore)
 	case EventSetting:
-		rows, err := s.rows(ctx, read{Source: c.Event.Source, Columns: append([]string{"at"}, sortedKeys(c.Event.Match)...), From: p.Cutoff, Cutoff: knownBefore})
-		if err != nil {
-			return "", err
-		}
-		return strings.NewReplacer(append(fill, "{rows}", rows, "{match}", matchSQL(c.Event.Match), "{window}", window{p.Cutoff, w.until}.sql())...).Replace(`SELECT toUInt8(multiIf(
-l.leavings = 0, {stayed},
-l.left_ms < {from}, {left_in_gap},
-{churned})) AS fate,
-l.left_ms AS exit_ms
-FROM {eligible} AS p
-LEFT JOIN (
-SELECT customer_id, count() AS leavings, toUnixTimestamp64Milli(min(at)) AS left_ms
-FROM {rows}
-` + whose + ` AND {window} AND {match}
-GROUP BY customer_id
-) AS l ON l.customer_id = p.customer_id
-ORDER BY p.customer_id
-SETTINGS join_use_nulls = 0`), nil
+		return s.eventSQL(ctx, c, p, w, knownBefore)
 	}
 	days, err := s.activeDaysSQL(ctx, c, w, knownBefore)
 	if err != nil {
 		return "", err
 	}
 	// The silence that follows an activity begins a millisecond after it, the one that follows T+L with that instant itself.
-	return strings.NewReplacer(append(fill, "{days}", days)...).Replace(`SELECT
+	fill := strings.NewReplacer("{stayed}", fmt.Sprint(fateStayed), "{churned}", fmt.Sprint(fateChurned), "{eligible}", quoteName(p.Table), "{days}", days,
+		"{from}", fmt.Sprint(milliseconds(w.from)), "{until}", fmt.Sprint(milliseconds(w.until)), "{silence}", fmt.Sprint(int64(c.HorizonDays)*day.Milliseconds()))
+	return fill.Replace(`SELECT
 toUInt8(if(p.gap > 0, {churned}, {stayed})) AS fate,
-if(p.gap > 0, p.points[p.gap] + {silence}, 0) AS exit_ms
+if(p.gap > 0, p.points[p.gap] + {silence}, 0) AS left_ms
 FROM (
 SELECT
 e.customer_id AS customer_id,
@@ -135,7 +89,7 @@ FROM {eligible} AS e
 LEFT JOIN (
 SELECT customer_id, arraySort(arrayConcat(groupArray(first_ms), groupArray(last_ms))) AS active
 FROM {days}
-` + whose + `
+WHERE customer_id IN (SELECT customer_id FROM {eligible})
 GROUP BY customer_id
 ) AS l ON l.customer_id = e.customer_id
 ) AS p

@@ -105,13 +105,15 @@ func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBef
 // fates are what became of the eligible customers of p, in their order, whatever the outages.
 func (s *Store) fates(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (fates []uint8, err error) {
 	var query string
+	from, until := c.labelWindow(p.Cutoff)
+	w := window{from, until}
 	switch c.Setting {
 	case Contractual:
-		query, err = s.contractualSQL(ctx, c, p, knownBefore)
+		query, err = s.contractualSQL(ctx, c, p, w, knownBefore)
 	case EventSetting:
-		query, err = s.eventSQL(ctx, c, p, knownBefore)
+		query, err = s.eventSQL(ctx, c, p, w, knownBefore)
 	default:
-		query, err = s.activitySQL(ctx, c, p, knownBefore)
+		query, err = s.activitySQL(ctx, c, p, w, knownBefore)
 	}
 	if err != nil {
 		return nil, err

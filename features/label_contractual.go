@@ -53,33 +53,40 @@ FROM %s
 WHERE started_at < %s)`, openMs, quoteTexts(involuntaryReasons), rows, quoteInstant(startedBefore)), nil
 }
 
-// contractualSQL labels by the end of the paid period that covers T, joined with those that start at most G after its end. One row
-// (fate) for each eligible customer, in their order. An end of which every period ended for an involuntary reason is one.
-func (s *Store) contractualSQL(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time) (string, error) {
-	periods, err := s.periodsSQL(ctx, c.Matures(p.Cutoff), knownBefore)
+// joinedPaidSQL is the end, in ms, of paid time that ends with held at first: each later span (started_ms, end_ms), sorted, that starts at most G after its
+// end carries it on.
+func (c ChurnSpec) joinedPaidSQL(spans, held string) string {
+	grace := int64(c.GraceDays) * day.Milliseconds()
+	return fmt.Sprintf("arrayFold((paid, x) -> if(x.1 <= paid + %d, greatest(paid, x.2), paid), %s, %s)", grace, spans, held)
+}
+
+// contractualSQL tells by the end of the paid time that covers T who left in w, which begins at T+L. One row (fate, left_ms) for each eligible
+// customer, in their order; left_ms is the end of the paid time whatever the fate. An end of which every period ended for an involuntary reason is one.
+func (s *Store) contractualSQL(ctx context.Context, c ChurnSpec, p *Population, w window, knownBefore time.Time) (string, error) {
+	// Those that start up to G after the window may still carry on what ends in it.
+	periods, err := s.periodsSQL(ctx, w.until.Add(time.Duration(c.GraceDays)*day), knownBefore)
 	if err != nil {
 		return "", err
 	}
-	from, until := c.labelWindow(p.Cutoff)
 	fill := strings.NewReplacer(
 		"{stayed}", fmt.Sprint(fateStayed), "{churned}", fmt.Sprint(fateChurned), "{left_in_gap}", fmt.Sprint(fateLeftInGap),
 		"{left_before}", fmt.Sprint(fateLeftBefore), "{involuntary}", fmt.Sprint(fateInvoluntary),
-		"{cutoff}", fmt.Sprint(milliseconds(p.Cutoff)), "{from}", fmt.Sprint(milliseconds(from)), "{until}", fmt.Sprint(milliseconds(until)),
-		"{grace}", fmt.Sprint(int64(c.GraceDays)*day.Milliseconds()),
-		"{eligible}", quoteName(p.Table), "{periods}", periods)
+		"{cutoff}", fmt.Sprint(milliseconds(p.Cutoff)), "{from}", fmt.Sprint(milliseconds(w.from)), "{until}", fmt.Sprint(milliseconds(w.until)),
+		"{joined}", c.joinedPaidSQL("later", "held_ms"), "{eligible}", quoteName(p.Table), "{periods}", periods)
 	return fill.Replace(`SELECT toUInt8(multiIf(
 l.paid_ms < {cutoff}, {left_before},
 l.paid_ms < {from}, {left_in_gap},
 l.paid_ms >= {until}, {stayed},
 has(l.chosen, l.paid_ms), {churned},
-{involuntary})) AS fate
+{involuntary})) AS fate,
+l.paid_ms AS left_ms
 FROM {eligible} AS p
 LEFT JOIN (
 SELECT
 customer_id,
 maxIf(end_ms, started_ms < {cutoff}) AS held_ms,
 arraySort(groupArrayIf((started_ms, end_ms), started_ms >= {cutoff})) AS later,
-arrayFold((paid, x) -> if(x.1 <= paid + {grace}, greatest(paid, x.2), paid), later, held_ms) AS paid_ms,
+{joined} AS paid_ms,
 groupArrayIf(end_ms, end_ms >= {from} AND end_ms < {until} AND NOT involuntary) AS chosen
 FROM {periods}
 WHERE end_ms > started_ms AND customer_id IN (SELECT customer_id FROM {eligible})

@@ -100,7 +100,7 @@ SETTINGS join_use_nulls = 0, ` + spill), nil
 
 // livesSQL yields the FROM-expression of customer_id, first_ms, left_ms (StillThere where nobody knows of an end) and plan.
 func (s *Store) livesSQL(ctx context.Context, c ChurnSpec, watermark time.Time) (string, error) {
-	fill := []string{"{grace}", fmt.Sprint(int64(c.GraceDays) * day.Milliseconds()), "{silence}", fmt.Sprint(int64(c.HorizonDays) * day.Milliseconds()),
+	fill := []string{"{silence}", fmt.Sprint(int64(c.HorizonDays) * day.Milliseconds()),
 		"{until}", fmt.Sprint(milliseconds(watermark)), "{still}", fmt.Sprint(StillThere)}
 	switch c.Setting {
 	case Contractual:
@@ -108,12 +108,12 @@ func (s *Store) livesSQL(ctx context.Context, c ChurnSpec, watermark time.Time) 
 		if err != nil {
 			return "", err
 		}
-		return strings.NewReplacer(append(fill, "{periods}", periods)...).Replace(`(
+		return strings.NewReplacer(append(fill, "{periods}", periods, "{joined}", c.joinedPaidSQL("spans", "spans[1].2"))...).Replace(`(
 SELECT
 customer_id,
 min(started_ms) AS first_ms,
 arraySort(groupArray((started_ms, end_ms))) AS spans,
-arrayFold((paid, x) -> if(x.1 <= paid + {grace}, greatest(paid, x.2), paid), spans, spans[1].2) AS left_ms,
+{joined} AS left_ms,
 argMin(plan, (started_ms, end_ms)) AS plan
 FROM {periods}
 WHERE end_ms > started_ms
