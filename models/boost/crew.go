@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// crew is the goroutines of one fit. A tree is hundreds of short phases, one after another; to start goroutines for each, or to wake
+// crew is the goroutines of one fit (for other work see parallel). A tree is hundreds of short phases, one after another; to start goroutines for each, or to wake
 // them, takes longer than many phases do. So the crew stays: after a phase its members look out for the next one for a moment,
 // giving way to any other goroutine, and only then sleep. Nobody waits for a member that comes late.
 type crew struct {
@@ -108,32 +108,24 @@ func (c *crew) await(m *member, last uint64) uint64 {
 	}
 }
 
-// parallel is the function of this name, by the crew.
+// parallel calls f for 0..tasks-1 on the caller and those members who are there in time, and returns when all are done. As with the function
+// of this name, f must write only to places of its own task. One goroutine at a time may call it.
 func (c *crew) parallel(tasks int, f func(task int)) {
 	if len(c.members) == 0 || tasks <= 1 {
-		for k := range tasks {
-			f(k)
-		}
+		inTurn(tasks, f)
 		return
 	}
-	var next atomic.Int64
-	work := func() {
-		for k := int(next.Add(1)) - 1; k < tasks; k = int(next.Add(1)) - 1 {
-			f(k)
-		}
-	}
+	work := shared(tasks, f)
 	c.begin(work)
 	work()
 	c.end()
 }
 
-// parallelIf is parallel where the work is worth it, else a plain loop.
+// parallelIf is parallel where the work is worth a phase, else a plain loop.
 func (c *crew) parallelIf(worth bool, tasks int, f func(task int)) {
 	if worth {
 		c.parallel(tasks, f)
-		return
-	}
-	for k := range tasks {
-		f(k)
+	} else {
+		inTurn(tasks, f)
 	}
 }
