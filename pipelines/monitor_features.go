@@ -98,8 +98,8 @@ func (m *monitor) featureDrift(name string, reference models.Histogram, counts [
 	}
 	missing := fmt.Sprintf("%.0f %% have no value, %.0f %% at training", 100*float64(d.Missing), 100*float64(d.ReferenceMissing))
 	switch {
-	case d.Missing == 1 && d.ReferenceMissing < 1:
-		d.Verdict = "vanished: nobody has a value, " + fmt.Sprintf("%.0f %% had one at training", 100*(1-float64(d.ReferenceMissing)))
+	case d.vanished():
+		d.Verdict = fmt.Sprintf("vanished: nobody has a value, %.0f %% had one at training", 100*(1-float64(d.ReferenceMissing)))
 	case d.Drifted && math.Abs(float64(d.Missing-d.ReferenceMissing)) > missingShift:
 		d.Verdict = fmt.Sprintf("drifted, PSI %.2f: %s", psi, missing)
 	case d.Drifted:
@@ -109,6 +109,9 @@ func (m *monitor) featureDrift(name string, reference models.Histogram, counts [
 	}
 	return d
 }
+
+// vanished says that nobody has a value any more, and somebody had one at training.
+func (d FeatureDrift) vanished() bool { return d.Missing == 1 && d.ReferenceMissing < 1 }
 
 // lastShare is the share of the last bin.
 func lastShare(counts []uint64) metrics.Figure {
@@ -130,11 +133,10 @@ func (m *monitor) checkDrift(reference *models.Reference) {
 				sources = append(sources, d.Source)
 			}
 		}
-		if d.Missing == 1 && d.ReferenceMissing < 1 {
+		if d.vanished() {
 			gone[d.Source]++
 		}
 	}
-	m.report.Vanished = []string{}
 	var words []string
 	slices.Sort(sources)
 	for _, source := range sources {
