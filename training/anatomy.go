@@ -3,14 +3,10 @@ package training
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"retain/features"
 	"retain/models"
@@ -122,14 +118,7 @@ func newestRows(d *features.Dataset) *features.Dataset {
 	if len(d.Cutoff) == 0 {
 		return d
 	}
-	newest := slices.MaxFunc(d.Cutoff, time.Time.Compare)
-	var rows []int
-	for i, t := range d.Cutoff {
-		if t.Equal(newest) {
-			rows = append(rows, i)
-		}
-	}
-	return d.Take(rows)
+	return d.Take(rowsAt(d.Cutoff, slices.MaxFunc(d.Cutoff, time.Time.Compare)))
 }
 
 // sampleRows are the rows of at most so many customers, those of the lowest keyed hash, in rising order. Rows of one cutoff have a customer each.
@@ -147,14 +136,8 @@ func sampleRows(customer []string, most int, seed uint64) []int {
 
 // probabilities are those of the rows of an encoded matrix.
 func (s *specimen) probabilities(x *features.Matrix) ([]float64, error) {
-	p := make([]float64, x.Rows())
-	if err := s.model.Margin(p, x); err != nil {
-		return nil, fmt.Errorf("margins of %s: %w", s.model.Family(), err)
-	}
-	for i, m := range p {
-		p[i] = s.calibration.Probability(m)
-	}
-	return p, nil
+	_, p, err := probabilities(s.model, s.calibration, x)
+	return p, err
 }
 
 // replaced is x with another column j; the others share its memory.
@@ -162,21 +145,6 @@ func replaced(x *features.Matrix, j int, column []float32) *features.Matrix {
 	out := x.Slice(0, x.Rows())
 	out.X[j] = column
 	return out
-}
-
-// spread runs n tasks on all cores; each writes a place of its own.
-func spread(ctx context.Context, n int, task func(k int) error) error {
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for k := range n {
-		group.Go(func() error {
-			if err := inner.Err(); err != nil {
-				return err
-			}
-			return task(k)
-		})
-	}
-	return errors.Join(group.Wait(), ctx.Err())
 }
 
 // undefined is the figure that JSON shows as null.

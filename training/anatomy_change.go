@@ -97,12 +97,9 @@ func (c *Change) score(old, own *version, told []int) error {
 	n := old.x.Rows()
 	var margins, p [2][]float64
 	for k, v := range []*version{old, own} {
-		margins[k], p[k] = make([]float64, n), make([]float64, n)
-		if err := v.model.Margin(margins[k], v.x); err != nil {
-			return fmt.Errorf("compare with the champion: margins of %s: %w", v.model.Family(), err)
-		}
-		for i, m := range margins[k] {
-			p[k][i] = v.calibration.Probability(m)
+		var err error
+		if margins[k], p[k], err = probabilities(v.model, v.calibration, v.x); err != nil {
+			return fmt.Errorf("compare with the champion: %w", err)
 		}
 	}
 	c.Rows = n

@@ -2,15 +2,11 @@ package training
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"retain/features"
 	"retain/models"
@@ -31,12 +27,16 @@ type Fitted struct {
 
 // Probabilities returns margins and calibrated probabilities of the rows of an encoded matrix.
 func (f *Fitted) Probabilities(x *features.Matrix) (margin, p []float64, err error) {
+	return probabilities(f.Model, f.Calibration, x)
+}
+
+func probabilities(model models.Model, c models.Calibration, x *features.Matrix) (margin, p []float64, err error) {
 	margin, p = make([]float64, x.Rows()), make([]float64, x.Rows())
-	if err := f.Model.Margin(margin, x); err != nil {
-		return nil, nil, fmt.Errorf("margins of %s: %w", f.Family, err)
+	if err := model.Margin(margin, x); err != nil {
+		return nil, nil, fmt.Errorf("margins of %s: %w", model.Family(), err)
 	}
 	for i, m := range margin {
-		p[i] = f.Calibration.Probability(m)
+		p[i] = c.Probability(m)
 	}
 	return margin, p, nil
 }
@@ -206,28 +206,6 @@ func (f *fitter) fitAll(ctx context.Context, own []*candidate) error {
 			c.err = fmt.Errorf("fit %s: %w", c.family.Name, c.err)
 		}
 	}, func(k int, seconds float64) { own[k].seconds += seconds })
-}
-
-// each runs n tasks on all cores, the last first since the slow families stand last in the table, then tells the wall time of each in order.
-func each(ctx context.Context, n int, run func(ctx context.Context, task int), done func(task int, seconds float64)) error {
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	seconds := make([]float64, n)
-	for task := n - 1; task >= 0; task-- {
-		group.Go(func() error {
-			begin := time.Now()
-			run(inner, task)
-			seconds[task] = time.Since(begin).Seconds()
-			return inner.Err()
-		})
-	}
-	if err := errors.Join(group.Wait(), ctx.Err()); err != nil {
-		return err
-	}
-	for task, s := range seconds {
-		done(task, s)
-	}
-	return nil
 }
 
 // rng is the stream of one fit: each family and fold has its own, so that none depends on what ran before.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"retain/features"
 	"retain/training/metrics"
@@ -41,19 +38,12 @@ func Separations(ctx context.Context, d *features.Dataset, seed uint64) ([]Separ
 // separations measures the columns, as many at once as there are threads.
 func separations(ctx context.Context, d *features.Dataset, fold []int) ([]Separation, error) {
 	out, cutoffs := make([]Separation, d.X.Cols()), rowsByCutoff(d)
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for j, c := range d.X.Schema {
-		group.Go(func() error {
-			out[j].Feature = c.Name
-			out[j].AUC, out[j].Missing = separation(d, cutoffs, fold, j)
-			return inner.Err()
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return out, nil
+	err := spread(ctx, len(out), func(j int) error {
+		out[j].Feature = d.X.Schema[j].Name
+		out[j].AUC, out[j].Missing = separation(d, cutoffs, fold, j)
+		return nil
+	})
+	return out, err
 }
 
 // RecencyAUC is the AUC of the recency rule's column among the separations; false if there is none.
