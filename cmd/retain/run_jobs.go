@@ -20,8 +20,8 @@ func (a *app) jobs(k *keeper) []pipelines.Job {
 	s := k.s
 	return []pipelines.Job{
 		{Name: pipelines.JobImport, Plan: a.planImport(k)},
-		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTrain(s, k.who), Follow: followTraining},
-		{Name: pipelines.JobLoyalty, Needs: []string{pipelines.JobImport}, Plan: a.planLoyalty(s, k.who), Follow: followPromotion},
+		{Name: pipelines.JobTrain, Needs: []string{pipelines.JobImport}, Plan: a.planTraining(s, k.who, trainChurn), Follow: followTraining},
+		{Name: pipelines.JobLoyalty, Needs: []string{pipelines.JobImport}, Plan: a.planTraining(s, k.who, trainLoyalty), Follow: followPromotion},
 		{Name: pipelines.JobSnapshot, Needs: []string{pipelines.JobImport}, Plan: a.planSnapshot(s)},
 		{Name: pipelines.JobScore, Needs: []string{pipelines.JobSnapshot}, Plan: a.planScore(s)},
 		{Name: pipelines.JobMonitor, Needs: []string{pipelines.JobScore}, Plan: a.planMonitor(s)},
@@ -50,54 +50,37 @@ func (a *app) planImport(k *keeper) plan {
 	}
 }
 
-// planTrain trains on everything that is known.
-func (a *app) planTrain(s *session, who string) plan {
+// planTraining trains on everything that is known.
+func (a *app) planTraining(s *session, who string, train func(context.Context, training.Options) (pipelines.Outcome, error)) plan {
 	return func(context.Context, pipelines.Call) (pipelines.Work, error) {
 		o, err := a.trainingOptions(s, 1)
 		if err != nil {
 			return pipelines.Work{}, err
 		}
 		o.Progress, o.Who = nil, who
-		return pipelines.Work{Do: func(ctx context.Context) (pipelines.Outcome, error) {
-			report, err := training.Train(ctx, o)
-			if err != nil {
-				return pipelines.Outcome{}, err
-			}
-			state := "registered, not promoted"
-			if report.Promoted {
-				state = "promoted"
-			}
-			return pipelines.Outcome{Rows: int64(report.Rows), Report: report,
-				Message: fmt.Sprintf("%s v%d (%s): %s", report.Model.Name, report.Model.Version, report.Model.Family, state)}, nil
-		}}, nil
+		return pipelines.Work{Do: func(ctx context.Context) (pipelines.Outcome, error) { return train(ctx, o) }}, nil
 	}
 }
 
-// planLoyalty trains the loyalty model on everything that is known. Where the rows cannot teach it, that is told and no failure.
-func (a *app) planLoyalty(s *session, who string) plan {
-	return func(context.Context, pipelines.Call) (pipelines.Work, error) {
-		o, err := a.trainingOptions(s, 1)
-		if err != nil {
-			return pipelines.Work{}, err
-		}
-		o.Progress, o.Who = nil, who
-		return pipelines.Work{Do: func(ctx context.Context) (pipelines.Outcome, error) {
-			report, err := training.TrainLoyalty(ctx, o)
-			var untaught *training.DataError
-			if errors.As(err, &untaught) {
-				return pipelines.Outcome{Message: "not trained: " + err.Error()}, nil
-			}
-			if err != nil {
-				return pipelines.Outcome{}, err
-			}
-			state := "registered, not promoted"
-			if report.Promoted {
-				state = "promoted"
-			}
-			return pipelines.Outcome{Rows: int64(report.Parts.Repeat.Rows), Report: report,
-				Message: fmt.Sprintf("%s v%d (%s): %s", report.Model.Name, report.Model.Version, report.Model.Family, state)}, nil
-		}}, nil
+func trainChurn(ctx context.Context, o training.Options) (pipelines.Outcome, error) {
+	report, err := training.Train(ctx, o)
+	if err != nil {
+		return pipelines.Outcome{}, err
 	}
+	return pipelines.Outcome{Rows: int64(report.Rows), Report: report, Message: trainedWords(report.Model, report.Promoted)}, nil
+}
+
+// trainLoyalty trains the loyalty model. Where the rows cannot teach it, that is told and no failure.
+func trainLoyalty(ctx context.Context, o training.Options) (pipelines.Outcome, error) {
+	report, err := training.TrainLoyalty(ctx, o)
+	var untaught *training.DataError
+	if errors.As(err, &untaught) {
+		return pipelines.Outcome{Message: "not trained: " + err.Error()}, nil
+	}
+	if err != nil {
+		return pipelines.Outcome{}, err
+	}
+	return pipelines.Outcome{Rows: int64(report.Parts.Repeat.Rows), Report: report, Message: trainedWords(report.Model, report.Promoted)}, nil
 }
 
 // followTraining trains loyalty after churn, and lets a new churn champion score at once.

@@ -116,11 +116,25 @@ func printTraining(w io.Writer, r *training.TrainReport) {
 	for _, line := range r.Verdict {
 		fmt.Fprintln(w, line)
 	}
+	printTrained(w, r.Model, r.Promoted, r.Seconds)
+}
+
+// trainedWords tells which model a training registered, and whether it became champion.
+func trainedWords(m training.ModelName, promoted bool) string {
 	state := "registered, not promoted"
-	if r.Promoted {
-		state = "promoted: it scores from now on"
+	if promoted {
+		state = "promoted"
 	}
-	fmt.Fprintf(w, "%s v%d (%s): %s, in %.1f s\n", r.Model.Name, r.Model.Version, r.Model.Family, state, r.Seconds)
+	return fmt.Sprintf("%s v%d (%s): %s", m.Name, m.Version, m.Family, state)
+}
+
+// printTrained ends what is told of a training.
+func printTrained(w io.Writer, m training.ModelName, promoted bool, seconds float64) {
+	words := trainedWords(m, promoted)
+	if promoted {
+		words += ": it scores from now on"
+	}
+	fmt.Fprintf(w, "%s, in %.1f s\n", words, seconds)
 }
 
 func metricCells(m metrics.Figures) string {

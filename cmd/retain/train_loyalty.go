@@ -70,11 +70,7 @@ func printLoyalty(w io.Writer, r *training.LoyaltyReport) {
 	for _, line := range r.Verdict {
 		fmt.Fprintln(w, line)
 	}
-	state := "registered, not promoted"
-	if r.Promoted {
-		state = "promoted: it scores from now on"
-	}
-	fmt.Fprintf(w, "%s v%d (%s): %s, in %.1f s\n", r.Model.Name, r.Model.Version, r.Model.Family, state, r.Seconds)
+	printTrained(w, r.Model, r.Promoted, r.Seconds)
 }
 
 // printPart is the tournament of one part; yes says what its positives did.
