@@ -162,6 +162,14 @@ func (b *Bootstrap) Means(x ...[]float64) []Interval {
 // Mean is the interval of the mean of x, given per row.
 func (b *Bootstrap) Mean(x []float64) Interval { return b.Means(x)[0] }
 
+// Ratio is the interval of Σ above / Σ below, both given per row.
+func (b *Bootstrap) Ratio(above, below []float64) Interval {
+	a, c := b.total(above), b.total(below)
+	return b.intervals(statistic{size: 1, fill: func(w []uint8, _ *scratch, out []Figure) {
+		out[0] = Figure(weigh(w, a) / weigh(w, c))
+	}})[0]
+}
+
 // weigh is Σ w·x.
 func weigh(w []uint8, x []float64) float64 {
 	s := 0.
