@@ -36,6 +36,10 @@ func verdicts(rows []metrics.ModelFigures, entrants []metrics.Entrant, chosen st
 		}
 	}
 	out := make([]string, len(rows))
+	var b *metrics.Bootstrap
+	if rule >= 0 {
+		b = metrics.NewBootstrap(seed, metrics.Concatenate(entrants[rule].Held).Customer)
+	}
 	for k, r := range rows {
 		var words []string
 		family, _ := familyOf(r.Name)
@@ -50,17 +54,17 @@ func verdicts(rows []metrics.ModelFigures, entrants []metrics.Entrant, chosen st
 			words = append(words, "lowest log loss")
 		}
 		if rule >= 0 && k != rule && r.Name != familyBaseRate {
-			words = append(words, against(rows[rule].Name, entrants[rule].Held, entrants[k].Held, seed))
+			words = append(words, against(rows[rule].Name, entrants[rule].Held, entrants[k].Held, b))
 		}
 		out[k] = strings.Join(append(words, calibrated(r.Pooled.Calibration)), "; ")
 	}
 	return out
 }
 
-// against says whether a family beats the rule.
-func against(rule string, old, new []metrics.Held, seed uint64) string {
+// against says whether a family beats the rule on the rows of b.
+func against(rule string, old, new []metrics.Held, b *metrics.Bootstrap) string {
 	name := strings.ReplaceAll(rule, "_", " ")
-	_, interval := lossGain(old, new, metrics.NewBootstrap(seed, metrics.Concatenate(old).Customer))
+	_, interval := lossGain(old, new, b)
 	switch {
 	case interval[0] > 0:
 		return "beats the " + name
