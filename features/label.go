@@ -51,14 +51,12 @@ func (s *Store) Labels(ctx context.Context, c ChurnSpec, p *Population, knownBef
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if knownBefore.IsZero() {
-		knownBefore = endOfTime
+	knownBefore, err := c.mature(p.Cutoff, knownBefore)
+	if err != nil {
+		return nil, err
 	}
-	if knownBefore.Before(c.Matures(p.Cutoff)) {
-		return nil, immature(c, p.Cutoff, knownBefore)
-	}
-	l, err := s.labels(ctx, c, p, knownBefore.UTC(), func(w window) (float64, error) {
-		return s.outageShare(ctx, c, w, knownBefore.UTC())
+	l, err := s.labels(ctx, c, p, knownBefore, func(w window) (float64, error) {
+		return s.outageShare(ctx, c.LabelSources(), w, knownBefore)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("labels of %s: %w", p.Cutoff.Format(time.RFC3339), err)
@@ -66,9 +64,16 @@ func (s *Store) Labels(ctx context.Context, c ChurnSpec, p *Population, knownBef
 	return l, nil
 }
 
-func immature(c ChurnSpec, cutoff, knownBefore time.Time) error {
-	return fmt.Errorf("labels of %s, complete at %s, as known at %s: %w", cutoff.Format(time.RFC3339),
-		c.Matures(cutoff).Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
+// mature is the knowledge time that labels are read at: all that is held for the zero time. Errors: ErrLabelsUnknown.
+func (c ChurnSpec) mature(cutoff, knownBefore time.Time) (time.Time, error) {
+	if knownBefore.IsZero() {
+		return endOfTime, nil
+	}
+	if matures := c.Matures(cutoff); knownBefore.Before(matures) {
+		return knownBefore, fmt.Errorf("labels of %s, complete at %s, as known at %s: %w", cutoff.Format(time.RFC3339),
+			matures.Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
+	}
+	return knownBefore.UTC(), nil
 }
 
 // endOfTime is the last instant of ClickHouse's DateTime64 in whole years.

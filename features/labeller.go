@@ -39,13 +39,9 @@ func (l *Labeller) Labels(ctx context.Context, p *Population, knownBefore time.T
 	if err := l.spec.Validate(); err != nil {
 		return nil, err
 	}
-	if knownBefore.IsZero() {
-		knownBefore = endOfTime
-	}
-	knownBefore = knownBefore.UTC()
-	matures := l.spec.Matures(p.Cutoff)
-	if knownBefore.Before(matures) {
-		return nil, immature(l.spec, p.Cutoff, knownBefore)
+	knownBefore, err := l.spec.mature(p.Cutoff, knownBefore)
+	if err != nil {
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,14 +53,14 @@ func (l *Labeller) Labels(ctx context.Context, p *Population, knownBefore time.T
 			if err != nil {
 				return nil, err
 			}
-			same = !late.between(k.known, knownBefore, matures)
+			same = !late.between(k.known, knownBefore, l.spec.Matures(p.Cutoff))
 		}
 		if same && slices.Equal(k.eligible, p.eligible) {
 			return k.labels, nil
 		}
 	}
 	out, err := l.store.labels(ctx, l.spec, p, knownBefore, func(w window) (float64, error) {
-		return shareOfOutage(l.spec, w, func(source string) (dayCounts, error) { return l.rowsPerDay(ctx, source, knownBefore) })
+		return shareOfOutage(l.spec.LabelSources(), w, func(source string) (dayCounts, error) { return l.rowsPerDay(ctx, source, knownBefore) })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("labels of %s: %w", p.Cutoff.Format(time.RFC3339), err)

@@ -62,17 +62,13 @@ func (s *Store) LoyaltyLabels(ctx context.Context, c ChurnSpec, p *Population, k
 		return nil, err
 	}
 	c = c.Loyalty()
-	if knownBefore.IsZero() {
-		knownBefore = endOfTime
-	}
-	if knownBefore.Before(c.Matures(p.Cutoff)) {
-		return nil, fmt.Errorf("loyalty labels of %s, complete at %s, as known at %s: %w", p.Cutoff.Format(time.RFC3339),
-			c.Matures(p.Cutoff).Format(time.RFC3339), knownBefore.UTC().Format(time.RFC3339), ErrLabelsUnknown)
+	knownBefore, err := c.mature(p.Cutoff, knownBefore)
+	if err != nil {
+		return nil, fmt.Errorf("loyalty %w", err)
 	}
 	l := &LoyaltyLabels{Repeat: make([]float64, len(p.eligible)), Promotes: make([]float64, len(p.eligible)), Sure: make([]bool, len(p.eligible))}
-	err := s.repeats(ctx, c, p, knownBefore.UTC(), l)
-	if err == nil {
-		err = s.promotes(ctx, c, p, knownBefore.UTC(), l)
+	if err = s.repeats(ctx, c, p, knownBefore, l); err == nil {
+		err = s.promotes(ctx, c, p, knownBefore, l)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loyalty labels of %s: %w", p.Cutoff.Format(time.RFC3339), err)
@@ -89,7 +85,7 @@ func (s *Store) repeats(ctx context.Context, c ChurnSpec, p *Population, knownBe
 		return nil
 	}
 	from, until := c.labelWindow(p.Cutoff)
-	if l.OutageShare, err = s.outageShare(ctx, c, window{from, until}, knownBefore); err != nil || l.OutageShare > maxOutageShare {
+	if l.OutageShare, err = s.outageShare(ctx, c.LabelSources(), window{from, until}, knownBefore); err != nil || l.OutageShare > maxOutageShare {
 		return err
 	}
 	held := make([]uint8, len(p.eligible))
@@ -218,7 +214,7 @@ func (s *Store) promotingSQL(ctx context.Context, c ChurnSpec, p *Population, kn
 		if promoting.source == Purchases {
 			w.from = before
 		}
-		switch share, err := s.outageShareOf(ctx, promoting.source, w, knownBefore); {
+		switch share, err := s.outageShare(ctx, []string{promoting.source}, w, knownBefore); {
 		case err != nil:
 			return nil, false, err
 		case share > maxOutageShare:
@@ -238,19 +234,6 @@ func (s *Store) promotingSQL(ctx context.Context, c ChurnSpec, p *Population, kn
 		}
 	}
 	return out, false, nil
-}
-
-// outageShareOf is the share of the window that outage days of one source cover.
-func (s *Store) outageShareOf(ctx context.Context, source string, w window, knownBefore time.Time) (float64, error) {
-	days, err := s.outageDays(ctx, source, w, knownBefore)
-	if err != nil {
-		return 0, fmt.Errorf("outages of %s: %w", source, err)
-	}
-	var covered time.Duration
-	for _, d := range days {
-		covered += overlap(w, window{d, d.Add(day)})
-	}
-	return float64(covered) / float64(w.until.Sub(w.from)), nil
 }
 
 // saysSQL asks the rows of a source in the window: of a customer with a row that tells, and of one without.

@@ -17,17 +17,17 @@ const (
 // dayCounts are the rows of a source by UTC day at 00:00, over all customers; a day without rows has no key.
 type dayCounts map[time.Time]float64
 
-// outageShare is the share of the window that lies in outage days of any source of the label, from rows with ingested_at < knownBefore.
-func (s *Store) outageShare(ctx context.Context, c ChurnSpec, w window, knownBefore time.Time) (float64, error) {
-	return shareOfOutage(c, w, func(source string) (dayCounts, error) {
+// outageShare is the share of the window that lies in outage days of any of the sources, from rows with ingested_at < knownBefore.
+func (s *Store) outageShare(ctx context.Context, sources []string, w window, knownBefore time.Time) (float64, error) {
+	return shareOfOutage(sources, w, func(source string) (dayCounts, error) {
 		return s.rowsPerDay(ctx, source, outageReach(w), knownBefore)
 	})
 }
 
 // shareOfOutage is outageShare where count tells the rows a day of a source, at least on the days of outageReach.
-func shareOfOutage(c ChurnSpec, w window, count func(source string) (dayCounts, error)) (float64, error) {
+func shareOfOutage(sources []string, w window, count func(source string) (dayCounts, error)) (float64, error) {
 	out := make(map[time.Time]bool)
-	for _, source := range c.LabelSources() {
+	for _, source := range sources {
 		counts, err := count(source)
 		if err != nil {
 			return 0, fmt.Errorf("outages of %s: %w", source, err)
