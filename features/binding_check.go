@@ -90,6 +90,28 @@ func (s *Store) bind(ctx context.Context, src source) (bound, error) {
 	return b.match(src, names, types)
 }
 
+// missingTableError is the BindingError of a table that does not exist.
+type missingTableError struct{ *BindingError }
+
+func (e *missingTableError) Unwrap() error { return e.BindingError }
+
+// describeOwn describes the table of a binding; a table that cannot be read is a *BindingError.
+func (s *Store) describeOwn(ctx context.Context, table string, src source) (names []string, types map[string]string, err error) {
+	names, types, err = s.describe(ctx, table)
+	var ex *clickhouse.Exception
+	if errors.As(err, &ex) && (ex.Code == unknownTable || ex.Code == unknownDatabase || ex.Code == accessDenied) {
+		wrong := &BindingError{src.Name, []string{fmt.Sprintf("sources.%s.table: %s cannot be read: %s", src.Name, table, firstSentence(ex.Message))}}
+		if ex.Code == accessDenied {
+			return nil, nil, wrong
+		}
+		return nil, nil, &missingTableError{wrong}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("describe %s, the table of %s: %w", table, src.Name, err)
+	}
+	return names, types, nil
+}
+
 // Unfit finds in an error what a row of an own table that does not fit its mapping made ClickHouse say, without the statement around it:
 // the key of the mapping, the column, the fault and the mend. "" = err is no such error.
 func Unfit(err error) string {

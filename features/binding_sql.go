@@ -41,14 +41,19 @@ func tableSQL(src source, b bound) string {
 	}
 	exprs = append(exprs, ingested+" AS ingested_at", isMapped+" AS ingested_mapped", ingested+" AS imported_at",
 		identity+" AS event_hash", content+" AS row_hash", "rowNumberInAllBlocks() AS row_number")
-	// As on import, a row needs a customer_id and its time. A given ingested_at that is missing would let the row be known since ever.
+	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(b.Table) + " AS o WHERE " + b.complete(src) + ")"
+}
+
+// complete is the condition that a row, named o, serves: as on import, it needs a customer_id and its time. A given ingested_at that is missing would let
+// the row be known since ever.
+func (b bound) complete(src source) string {
 	where := []string{b.expr(src, customerColumn) + " != ''"}
 	for _, clock := range []string{src.Time, "ingested_at"} {
 		if b.columns[clock].nullable() && (clock == "ingested_at" || src.Name != Customers) {
 			where = append(where, "isNotNull("+b.instantExpr(src, clock)+")")
 		}
 	}
-	return "(SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(b.Table) + " AS o WHERE " + strings.Join(where, " AND ") + ")"
+	return strings.Join(where, " AND ")
 }
 
 // identified tells whether the own table names its events.

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // OwnFeatures names the binding of your own feature table: one row per customer and snapshot time, whose other columns are features as they
@@ -178,28 +176,6 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// missingTableError is the BindingError of a table that does not exist.
-type missingTableError struct{ *BindingError }
-
-func (e *missingTableError) Unwrap() error { return e.BindingError }
-
-// describeOwn describes the table of a binding; a table that cannot be read is a *BindingError.
-func (s *Store) describeOwn(ctx context.Context, table string, src source) (names []string, types map[string]string, err error) {
-	names, types, err = s.describe(ctx, table)
-	var ex *clickhouse.Exception
-	if errors.As(err, &ex) && (ex.Code == unknownTable || ex.Code == unknownDatabase || ex.Code == accessDenied) {
-		wrong := &BindingError{src.Name, []string{fmt.Sprintf("sources.%s.table: %s cannot be read: %s", src.Name, table, firstSentence(ex.Message))}}
-		if ex.Code == accessDenied {
-			return nil, nil, wrong
-		}
-		return nil, nil, &missingTableError{wrong}
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("describe %s, the table of %s: %w", table, src.Name, err)
-	}
-	return names, types, nil
-}
-
 // rowsSQL is the FROM-expression, in parentheses, of the rows known at a cutoff: customer_id, at, ingested_at, row_hash and the columns as
 // features, named o0, o1, …
 func (o ownBound) rowsSQL(columns []string, r read) string {
@@ -225,17 +201,11 @@ func (o ownBound) rowsSQL(columns []string, r read) string {
 		exprs = append(exprs, fmt.Sprintf("%s AS o%d", ownValue(name, o.units[name]), i))
 	}
 	t := quoteInstant(r.Cutoff)
-	where := []string{o.expr(ownSource, customerColumn) + " != ''"}
-	for _, clock := range []string{"at", "ingested_at"} {
-		if o.columns[clock].nullable() {
-			where = append(where, "isNotNull("+o.instantExpr(ownSource, clock)+")")
-		}
-	}
 	known := "r.at < " + t + " AND r.ingested_at < " + t
 	if !r.From.IsZero() {
 		known += " AND r.at >= " + quoteInstant(r.From)
 	}
-	return "(SELECT * FROM (SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(o.Table) + " AS o WHERE " + strings.Join(where, " AND ") +
+	return "(SELECT * FROM (SELECT " + strings.Join(exprs, ", ") + " FROM " + QuoteTable(o.Table) + " AS o WHERE " + o.complete(ownSource) +
 		") AS r WHERE " + known + r.Keys.where("r.customer_id") + ")"
 }
 
