@@ -32,7 +32,7 @@ type Change struct {
 	Bands        [3][3]int           `json:"bands"`                  // rows by the champion's band (low, medium, high) and the new model's, each by its own thresholds
 	Pairs        [][2]metrics.Figure `json:"pairs"`                  // probabilities by both of at most 300 of the rows
 	Gain         metrics.Figure      `json:"log_loss_gain"`          // champion's less the new model's, its recipe refitted on the same folds; null: not measured
-	GainInterval [2]metrics.Figure   `json:"log_loss_gain_interval"` // 95 %, bootstrap by customer
+	GainInterval metrics.Interval    `json:"log_loss_gain_interval"` // 95 %, bootstrap by customer
 	Note         string              `json:"note,omitempty"`         // what could not be compared, and why
 }
 
@@ -53,7 +53,7 @@ func (a *arena) compare(artifact *models.Artifact, worths []Worth, champion *sta
 	out := &Change{
 		Champion: ModelName{Name: champion.row.Name, Version: int(champion.row.Version), Family: champion.row.Family},
 		Added:    listed(lackingIn(artifact.Schema, old.Schema)), Removed: listed(lackingIn(old.Schema, artifact.Schema)),
-		Moves: []Move{}, Pairs: [][2]metrics.Figure{}, Gain: undefined, GainInterval: [2]metrics.Figure{undefined, undefined},
+		Moves: []Move{}, Pairs: [][2]metrics.Figure{}, Gain: undefined, GainInterval: metrics.Interval{undefined, undefined},
 		Correlation: undefined, TopTenth: undefined, MeanChampion: undefined, MeanNew: undefined,
 	}
 	if own, challenger := t.find(familyChampion), t.find(artifact.Family); own != nil && challenger != nil {

@@ -24,10 +24,10 @@ type Worth struct {
 	Share        metrics.Figure `json:"share"`                 // of the sum of all features' mean contributions; null where no feature contributes
 	// Trend is Spearman's rank correlation of the feature's value with its contribution: 1, more of it always speaks for leaving; -1, for
 	// staying; near 0, it depends. Null for categories, and where either is constant.
-	Trend        metrics.Figure    `json:"trend"`
-	Missing      metrics.Figure    `json:"missing"`           // share of the explained rows without a value
-	Rise         metrics.Figure    `json:"log_loss_rise"`     // by which the log loss of the permuted rows rises when the column is dealt anew among them, in nats; null: not permuted
-	RiseInterval [2]metrics.Figure `json:"log_loss_interval"` // 95 %, bootstrap by customer
+	Trend        metrics.Figure   `json:"trend"`
+	Missing      metrics.Figure   `json:"missing"`           // share of the explained rows without a value
+	Rise         metrics.Figure   `json:"log_loss_rise"`     // by which the log loss of the permuted rows rises when the column is dealt anew among them, in nats; null: not permuted
+	RiseInterval metrics.Interval `json:"log_loss_interval"` // 95 %, bootstrap by customer
 }
 
 // sitting is a family's fit at the newest test cutoff with the rows it was tested on.
@@ -58,7 +58,7 @@ func weigh(model models.Explainer, x *features.Matrix) ([]Worth, error) {
 		}
 		out[j] = Worth{
 			Feature: c.Name, Contribution: metrics.Figure(size / float64(n)), Missing: metrics.Figure(missing / float64(n)), Trend: undefined,
-			Rise: undefined, RiseInterval: [2]metrics.Figure{undefined, undefined},
+			Rise: undefined, RiseInterval: metrics.Interval{undefined, undefined},
 		}
 		if c.Kind == features.Numeric {
 			out[j].Trend = metrics.Figure(rankCorrelation(x.X[j], own))
@@ -153,7 +153,7 @@ func (a *arena) permute(ctx context.Context, s *specimen, x *features.Matrix, d 
 // permutationRises is by how much the mean log loss of the rows rises when a column is dealt anew among them, with its 95 % interval by customer.
 // A column that moves no margin has exactly 0. A column whose content others share looks less worth than it is, since the model finds it there.
 // (Breiman, Machine Learning 2001, §10; Fisher, Rudin & Dominici, JMLR 2019.)
-func permutationRises(ctx context.Context, s *specimen, x *features.Matrix, y []float64, b *metrics.Bootstrap) (rises []float64, intervals [][2]metrics.Figure, err error) {
+func permutationRises(ctx context.Context, s *specimen, x *features.Matrix, y []float64, b *metrics.Bootstrap) (rises []float64, intervals []metrics.Interval, err error) {
 	before, err := s.probabilities(x)
 	if err != nil {
 		return nil, nil, err

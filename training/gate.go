@@ -59,7 +59,7 @@ func (j *judgement) compareRule(name string, challenger, recency *contender, b *
 }
 
 // lossGain is the mean of (old - new) log loss over the same rows, with its 95 % interval by customer. Its ends are the bounds of the gate.
-func lossGain(old, new []metrics.Held, b *metrics.Bootstrap) (float64, [2]metrics.Figure) {
+func lossGain(old, new []metrics.Held, b *metrics.Bootstrap) (float64, metrics.Interval) {
 	d := lossDifferences(old, new)
 	return metrics.Sum(d) / float64(len(d)), b.Mean(d)
 }

@@ -16,16 +16,16 @@ import (
 // only answers tell who promotes, all are counted whose outcome is known, and each who repeated and answered stands for as many as repeated:
 // that takes those who answer for a fair sample of those who do not.
 type LoyaltyProduct struct {
-	Cutoffs          []time.Time       `json:"cutoffs"`
-	Rows             int               `json:"rows"`
-	Positives        int               `json:"positives"` // repeated and promoted
-	Share            metrics.Figure    `json:"share"`     // rows, of all at these cutoffs of whom it is known whether they repeated
-	Weighted         bool              `json:"weighted"`  // at some cutoff only answers told who promotes
-	AUC              metrics.Figure    `json:"auc"`       // mean of the cutoffs, weighted by positives
-	LogLoss          metrics.Figure    `json:"log_loss"`
-	Brier            metrics.Figure    `json:"brier"`
-	ObservedExpected metrics.Figure    `json:"observed_expected"`          // Σ w·y / Σ w·p
-	OEInterval       [2]metrics.Figure `json:"observed_expected_interval"` // 95 %, bootstrap by customer
+	Cutoffs          []time.Time      `json:"cutoffs"`
+	Rows             int              `json:"rows"`
+	Positives        int              `json:"positives"` // repeated and promoted
+	Share            metrics.Figure   `json:"share"`     // rows, of all at these cutoffs of whom it is known whether they repeated
+	Weighted         bool             `json:"weighted"`  // at some cutoff only answers told who promotes
+	AUC              metrics.Figure   `json:"auc"`       // mean of the cutoffs, weighted by positives
+	LogLoss          metrics.Figure   `json:"log_loss"`
+	Brier            metrics.Figure   `json:"brier"`
+	ObservedExpected metrics.Figure   `json:"observed_expected"`          // Σ w·y / Σ w·p
+	OEInterval       metrics.Interval `json:"observed_expected_interval"` // 95 %, bootstrap by customer
 }
 
 // productMeasure gathers what the second part says of everyone at its test cutoffs, those who do not repeat among them.

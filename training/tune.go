@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -129,7 +128,7 @@ func (f *fitter) take(c *candidate, alive []int) {
 	if f.d.Cutoff != nil {
 		c.tuning.Newest = slices.MaxFunc(f.d.Cutoff, time.Time.Compare).UTC()
 	}
-	c.tuning.Gain, c.tuning.Error = metrics.Figure(math.NaN()), metrics.Figure(math.NaN())
+	c.tuning.Gain, c.tuning.Error = undefined, undefined
 	if len(alive) < 2 {
 		return
 	}
