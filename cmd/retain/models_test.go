@@ -26,6 +26,8 @@ func TestModelsUsage(t *testing.T) {
 		{[]string{"models", "shadow", "1", "2"}, exitUsage, "unexpected argument"},
 		{[]string{"models", "shadow", "1", "--stop"}, exitUsage, "--stop takes no VERSION"},
 		{[]string{"models", "rollback", "1"}, exitUsage, "unexpected argument"},
+		{[]string{"train", "churn", "--until", "soon"}, exitUsage, "is no instant"}, // a slip is told before a warehouse is opened
+		{[]string{"train", "loyalty", "--until", "soon"}, exitUsage, "is no instant"},
 		{[]string{"models", "champion"}, exitFailed, "retain demo"}, // there is no warehouse, and none is made
 		{[]string{"models", "rollback"}, exitFailed, "retain demo"},
 		{[]string{"models", "promote", "2", "--reason", "x"}, exitFailed, "retain demo"},

@@ -13,13 +13,17 @@ import (
 )
 
 func (a *app) trainCommand() *cobra.Command {
-	var until, page string
+	var untilText, page string
 	var seed uint64
 	churn := &cobra.Command{
 		Use:   "churn",
 		Short: "Compare the model families out of time, register the best and promote it if it passes the gate",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			until, err := instantIf("until", untilText)
+			if err != nil {
+				return err
+			}
 			s, err := a.open(cmd.Context(), "train churn", reading)
 			if err != nil {
 				return err
@@ -29,9 +33,7 @@ func (a *app) trainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.Until, err = instantIf("until", until); err != nil {
-				return err
-			}
+			o.Until = until
 			write, discard, err := s.reportTo(page)
 			if err != nil {
 				return err
@@ -47,7 +49,7 @@ func (a *app) trainCommand() *cobra.Command {
 			return a.print(report, func(w io.Writer) { printTraining(w, report) })
 		},
 	}
-	churn.Flags().StringVar(&until, "until", "", "train as if it were this instant: only labels known by then")
+	churn.Flags().StringVar(&untilText, "until", "", "train as if it were this instant: only labels known by then")
 	churn.Flags().StringVar(&page, "report", "", "the HTML file to write the report of the training to")
 	churn.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
 	return group("train", "Train a model", churn, a.trainLoyaltyCommand())

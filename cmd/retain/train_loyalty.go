@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) trainLoyaltyCommand() *cobra.Command {
-	var until string
+	var untilText string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "loyalty",
@@ -26,6 +26,10 @@ due (contractual). Who repeats promotes with an NPS answer of 9 or 10, with a re
 less than in the 180 days before. Who was never asked counts by what else is known, and not at all where nothing is.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			until, err := instantIf("until", untilText)
+			if err != nil {
+				return err
+			}
 			s, err := a.open(cmd.Context(), "train loyalty", reading)
 			if err != nil {
 				return err
@@ -35,9 +39,7 @@ less than in the 180 days before. Who was never asked counts by what else is kno
 			if err != nil {
 				return err
 			}
-			if o.Until, err = instantIf("until", until); err != nil {
-				return err
-			}
+			o.Until = until
 			report, err := training.TrainLoyalty(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -45,7 +47,7 @@ less than in the 180 days before. Who was never asked counts by what else is kno
 			return a.print(report, func(w io.Writer) { printLoyalty(w, report) })
 		},
 	}
-	cmd.Flags().StringVar(&until, "until", "", "train as if it were this instant: only labels known by then")
+	cmd.Flags().StringVar(&untilText, "until", "", "train as if it were this instant: only labels known by then")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
 	return cmd
 }
