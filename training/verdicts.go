@@ -2,7 +2,6 @@ package training
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"retain/training/metrics"
@@ -81,13 +80,10 @@ func calibrated(r metrics.Reliability) string {
 		return "calibrated"
 	}
 	var wrong []string
-	off := func(v metrics.Figure, interval metrics.Interval, low, high metrics.Figure) bool {
-		return !(v >= low && v <= high) && !(interval[0] <= 1 && interval[1] >= 1) && !math.IsNaN(float64(v))
-	}
-	if off(r.ObservedExpected, r.OEInterval, .9, 1.1) {
+	if !r.LevelHolds() {
 		wrong = append(wrong, fmt.Sprintf("observed/expected %.2f", float64(r.ObservedExpected)))
 	}
-	if off(r.Slope, r.SlopeInterval, .8, 1.25) {
+	if !r.SlopeHolds() {
 		wrong = append(wrong, fmt.Sprintf("slope %.2f", float64(r.Slope)))
 	}
 	if len(wrong) == 0 {

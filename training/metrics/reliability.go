@@ -16,8 +16,7 @@ type Reliability struct {
 }
 
 // Prove computes the Reliability of n probabilities p with labels y, grouped as in b, whose rows they are.
-// Pass: ECE ≤ max(noise band, .1 · base rate), and observed/expected in [.9, 1.1] or its interval holds 1, and the slope in
-// [.8, 1.25] or its interval holds 1.
+// Pass: ECE ≤ max(noise band, .1 · base rate), and [Reliability.LevelHolds], and [Reliability.SlopeHolds].
 func Prove(p, y []float64, b *Bootstrap) Reliability {
 	t := newTrial(p, y, massBins(p), b)
 	intervals := b.intervals(t.statistic())
@@ -104,9 +103,16 @@ func (t *trial) reliability(intervals []Interval) Reliability {
 	out := t.proof
 	out.OEInterval, out.SlopeInterval = intervals[ofObservedExpected], intervals[ofSlope]
 	out.Pass = float64(out.ECE) <= max(float64(out.NoiseBand), .1*t.base) &&
-		within(out.ObservedExpected, .9, 1.1, out.OEInterval) &&
-		(math.IsNaN(float64(out.Slope)) || within(out.Slope, .8, 1.25, out.SlopeInterval)) // a constant probability has no slope to fail by
+		out.LevelHolds() && out.SlopeHolds()
 	return out
+}
+
+// LevelHolds says whether as many were observed as expected: their ratio lies in [.9, 1.1], or its interval holds 1.
+func (r Reliability) LevelHolds() bool { return within(r.ObservedExpected, .9, 1.1, r.OEInterval) }
+
+// SlopeHolds says whether the slope lies in [.8, 1.25], or its interval holds 1. A constant probability has none to fail by.
+func (r Reliability) SlopeHolds() bool {
+	return math.IsNaN(float64(r.Slope)) || within(r.Slope, .8, 1.25, r.SlopeInterval)
 }
 
 // within says whether v lies in [lo, hi] or its interval holds 1.
