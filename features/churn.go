@@ -97,6 +97,11 @@ func (c ChurnSpec) Known(cutoff, watermark time.Time) bool {
 	return !c.Matures(cutoff).After(watermark)
 }
 
+// knownOf are the cutoffs whose labels are known when the data are complete until the watermark.
+func (c ChurnSpec) knownOf(cutoffs []time.Time, watermark time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(cutoffs), func(t time.Time) bool { return !c.Known(t, watermark) })
+}
+
 // labelWindow is [T+L, T+L+H).
 func (c ChurnSpec) labelWindow(cutoff time.Time) (from, until time.Time) {
 	from = cutoff.UTC().Add(time.Duration(c.GapDays) * day)

@@ -89,13 +89,7 @@ func (s *Store) Cutoffs(ctx context.Context, c ChurnSpec, g Grid) ([]time.Time, 
 	if err != nil {
 		return nil, err
 	}
-	known := points[:0]
-	for _, t := range points {
-		if c.Known(t, reach.watermark) {
-			known = append(known, t)
-		}
-	}
-	return known, nil
+	return c.knownOf(points, reach.watermark), nil
 }
 
 // between are the grid points from From (or its default) to Until, and no later than last.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -79,39 +80,22 @@ func (s *Store) firstPromoting(ctx context.Context, p promoting, knownBefore tim
 	return time.UnixMilli(ms).UTC(), n > 0, nil
 }
 
-// LoyaltySources are the sources that a part's labels are read from: those of the churn label and, of the second part, beside them those
-// of surveys, touchpoints and purchases that hold an NPS answer, a referral or an amount. Errors: ErrNothingPromotes.
-func (s *Store) LoyaltySources(ctx context.Context, c ChurnSpec, part LoyaltyPart) ([]string, error) {
-	sources := c.LabelSources()
-	if part == PartRepeat {
-		return sources, nil
-	}
-	told := false
+// promotingSources are those of surveys, touchpoints and purchases that hold an NPS answer, a referral or an amount: the second part's labels are read from them
+// and from those of the churn label. Errors: ErrNothingPromotes.
+func (s *Store) promotingSources(ctx context.Context) (sources []string, err error) {
 	for _, p := range promotings {
 		_, ok, err := s.firstPromoting(ctx, p, endOfTime)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			sources, told = append(sources, p.source), true
+			sources = append(sources, p.source)
 		}
 	}
-	if !told {
+	if sources == nil {
 		return nil, ErrNothingPromotes
 	}
-	return distinct(sources), nil
-}
-
-// distinct are the names in their order, each once.
-func distinct(names []string) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, n := range names {
-		if !seen[n] {
-			out, seen[n] = append(out, n), true
-		}
-	}
-	return out
+	return sources, nil
 }
 
 // LoyaltyReach is how far the labels of a part go.
@@ -126,29 +110,30 @@ func (s *Store) LoyaltyReach(ctx context.Context, c ChurnSpec, part LoyaltyPart)
 	if err := c.Validate(); err != nil {
 		return LoyaltyReach{}, err
 	}
-	churn, err := s.reach(ctx, c)
+	labels := c.LabelSources()
+	least, err := s.reachOfAll(ctx, labels)
 	if err != nil {
 		return LoyaltyReach{}, err
 	}
-	out := LoyaltyReach{first: churn.first}
-	sources, err := s.LoyaltySources(ctx, c, part)
-	if err != nil {
-		return LoyaltyReach{}, err
-	}
-	if c.DataUntil != nil {
-		out.Watermark = c.DataUntil.UTC()
-		return out, nil
-	}
-	for _, source := range sources {
-		r, err := s.reachOf(ctx, source)
+	first := least.first
+	if part == PartPromotes {
+		promoting, err := s.promotingSources(ctx)
 		if err != nil {
-			return LoyaltyReach{}, fmt.Errorf("watermark of %s: %w", source, err)
+			return LoyaltyReach{}, err
 		}
-		if out.Source == "" || r.watermark.Before(out.Watermark) {
-			out.Watermark, out.Source = r.watermark, source
+		if c.DataUntil != nil {
+			promoting = nil // it does not matter how far they go
+		}
+		more, err := s.reachOfAll(ctx, slices.DeleteFunc(promoting, func(source string) bool { return slices.Contains(labels, source) }))
+		if err != nil {
+			return LoyaltyReach{}, err
+		}
+		if more.source != "" && more.watermark.Before(least.watermark) {
+			least = more
 		}
 	}
-	return out, nil
+	least = least.under(c)
+	return LoyaltyReach{Watermark: least.watermark, Source: least.source, first: first}, nil
 }
 
 // LoyaltyCutoffs are the grid points at which the labels of a part are known, oldest first; none is no error.
@@ -157,15 +142,9 @@ func (s *Store) LoyaltyCutoffs(ctx context.Context, c ChurnSpec, g Grid, part Lo
 	if err != nil {
 		return nil, err
 	}
-	points, err := g.between(reach{first: r.first, watermark: r.Watermark}, r.Watermark)
+	points, err := g.between(reach{first: r.first}, r.Watermark)
 	if err != nil {
 		return nil, err
 	}
-	known := points[:0]
-	for _, t := range points {
-		if c.Loyalty().Known(t, r.Watermark) {
-			known = append(known, t)
-		}
-	}
-	return known, nil
+	return c.Loyalty().knownOf(points, r.Watermark), nil
 }

@@ -100,12 +100,7 @@ func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, err
 		out.ActiveDays = c.ActiveDays
 	}
 	v := &previewer{store: s.Remembering(), labeller: s.Labeller(c), spec: c, grid: g, segments: segmentCounts{}, numbers: map[string]int32{}}
-	var known []time.Time
-	for _, t := range points {
-		if c.Known(t, r.watermark) {
-			known = append(known, t)
-		}
-	}
+	known := c.knownOf(points, r.watermark)
 	segmented := known[max(0, len(known)-segmentCutoffs):]
 	for _, t := range points {
 		row, err := v.cutoff(ctx, t, c.Known(t, r.watermark), len(segmented) > 0 && !t.Before(segmented[0]))
@@ -133,7 +128,7 @@ func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, err
 		return nil, fmt.Errorf("compare definitions: %w", err)
 	}
 	for _, o := range others {
-		d, err := s.compare(ctx, c, o, known)
+		d, err := s.compare(ctx, v.labeller, o, known)
 		if err != nil {
 			return nil, fmt.Errorf("compare definitions: %w", err)
 		}

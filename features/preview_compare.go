@@ -68,8 +68,8 @@ func (s *Store) otherDefinitions(ctx context.Context, c ChurnSpec) ([]ChurnSpec,
 	return out, nil
 }
 
-// compare labels the cutoffs under both definitions.
-func (s *Store) compare(ctx context.Context, c, other ChurnSpec, cutoffs []time.Time) (*DefinitionComparison, error) {
+// compare labels the cutoffs under the definition of mine and under the other.
+func (s *Store) compare(ctx context.Context, mine *Labeller, other ChurnSpec, cutoffs []time.Time) (*DefinitionComparison, error) {
 	r, err := s.reach(ctx, other)
 	if err != nil {
 		if empty := new(EmptySourceError); errors.As(err, &empty) {
@@ -77,10 +77,10 @@ func (s *Store) compare(ctx context.Context, c, other ChurnSpec, cutoffs []time.
 		}
 		return nil, err
 	}
-	cutoffs = slices.DeleteFunc(slices.Clone(cutoffs), func(t time.Time) bool { return !other.Known(t, r.watermark) })
+	cutoffs = other.knownOf(cutoffs, r.watermark)
 	cutoffs = cutoffs[max(0, len(cutoffs)-comparedCutoffs):]
 	out := &DefinitionComparison{Setting: other.Setting, Activity: other.Activity, Cutoffs: len(cutoffs)}
-	mine, theirs := s.Labeller(c), s.Labeller(other)
+	theirs := s.Labeller(other)
 	for _, t := range cutoffs {
 		a, err := labelsByCustomer(ctx, mine, t)
 		if err != nil {
@@ -117,7 +117,7 @@ func (s *Store) compare(ctx context.Context, c, other ChurnSpec, cutoffs []time.
 		kappa := (agreed - chance) / (1 - chance)
 		out.Kappa = &kappa
 	}
-	out.Meaning = out.meaning(c)
+	out.Meaning = out.meaning(mine.spec)
 	return out, nil
 }
 

@@ -13,10 +13,11 @@ func (e *EmptySourceError) Error() string {
 	return fmt.Sprintf("the labels are read from %s, which has no rows; fill it with: retain import %s FILE", e.Source, e.Source)
 }
 
-// reach is how far the sources of the label go.
+// reach is how far sources go.
 type reach struct {
 	first     time.Time // their oldest event
-	watermark time.Time // D
+	watermark time.Time // D: the least of theirs, or data_until
+	source    string    // the one that ends first; "" under data_until
 }
 
 // Watermark is D, the instant until which the data behind the labels are complete: data_until if it is set, else the least over the label's
@@ -38,8 +39,25 @@ func (s *Store) reach(ctx context.Context, c ChurnSpec) (reach, error) {
 	if err := c.Validate(); err != nil {
 		return reach{}, err
 	}
+	least, err := s.reachOfAll(ctx, c.LabelSources())
+	if err != nil {
+		return reach{}, err
+	}
+	return least.under(c), nil
+}
+
+// under is the reach with data_until in place of the watermark, if it is set.
+func (r reach) under(c ChurnSpec) reach {
+	if c.DataUntil != nil {
+		r.watermark, r.source = c.DataUntil.UTC(), ""
+	}
+	return r
+}
+
+// reachOfAll is the reach of several sources together.
+func (s *Store) reachOfAll(ctx context.Context, sources []string) (reach, error) {
 	var least reach
-	for _, source := range c.LabelSources() {
+	for _, source := range sources {
 		r, err := s.reachOf(ctx, source)
 		if err != nil {
 			return reach{}, fmt.Errorf("watermark of %s: %w", source, err)
@@ -48,11 +66,8 @@ func (s *Store) reach(ctx context.Context, c ChurnSpec) (reach, error) {
 			least.first = r.first
 		}
 		if least.watermark.IsZero() || r.watermark.Before(least.watermark) {
-			least.watermark = r.watermark
+			least.watermark, least.source = r.watermark, source
 		}
-	}
-	if c.DataUntil != nil {
-		least.watermark = c.DataUntil.UTC()
 	}
 	return least, nil
 }
