@@ -106,7 +106,7 @@ func (p *Population) load(ctx context.Context, query string) (err error) {
 	if err := s.DropLeftovers(ctx, time.Now().Add(-leftoverAge)); err != nil {
 		return err
 	}
-	names, types := strings.Join(lifeColumns(), ", "), strings.Join(lifeColumns(), " Nullable(Int64), ")+" Nullable(Int64)"
+	names, types := strings.Join(lifeColumns(), ", "), lifeTypes()
 	everyone, err := s.createScratch(ctx, "everyone", "customer_id String, standing UInt8, "+types)
 	if err != nil {
 		return err
@@ -187,6 +187,11 @@ func lifeColumns() []string {
 		columns = append(columns, lastColumn(source))
 	}
 	return columns
+}
+
+// lifeTypes are lifeColumns as a table declares them.
+func lifeTypes() string {
+	return strings.Join(lifeColumns(), " Nullable(Int64), ") + " Nullable(Int64)"
 }
 
 // lastSources are those whose last row the catalogue asks for and that are otherwise read by windows, so that it saves reading them whole.

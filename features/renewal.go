@@ -62,11 +62,7 @@ func (p *Population) keepDue(ctx context.Context) (err error) {
 		"\nGROUP BY customer_id)\nWHERE NOT open AND paid_ms >= " + strconv.FormatInt(milliseconds(from), 10) +
 		" AND paid_ms < " + strconv.FormatInt(milliseconds(from.Add(renewalSpanDays*day)), 10)
 	eligible := p.Table
-	columns := "customer_id String"
-	for _, c := range lifeColumns() {
-		columns += ", " + c + " Nullable(Int64)"
-	}
-	if p.Table, err = s.createScratch(ctx, "due", columns); err != nil {
+	if p.Table, err = s.createScratch(ctx, "due", "customer_id String, "+lifeTypes()); err != nil {
 		p.Table = eligible
 		return err
 	}
