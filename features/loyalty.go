@@ -138,6 +138,9 @@ func (s *Store) LoyaltyReach(ctx context.Context, c ChurnSpec, part LoyaltyPart)
 
 // LoyaltyCutoffs are the grid points at which the labels of a part are known, oldest first; none is no error.
 func (s *Store) LoyaltyCutoffs(ctx context.Context, c ChurnSpec, g Grid, part LoyaltyPart) ([]time.Time, error) {
+	if err := g.fits(c.Loyalty()); err != nil {
+		return nil, err
+	}
 	r, err := s.LoyaltyReach(ctx, c, part)
 	if err != nil {
 		return nil, err

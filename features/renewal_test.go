@@ -131,6 +131,9 @@ func TestRenewalNeedsAFittingLabel(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", k.churn, err, k.want)
 		}
 	}
+	if _, err := s.LoyaltyCutoffs(t.Context(), DefaultChurn(), Grid{Every: "renewal"}, PartRepeat); err == nil || !strings.Contains(err.Error(), "needs churn.setting: contractual") {
+		t.Errorf("loyalty of customers who renew nothing: %v", err)
+	}
 	if got := (Grid{Every: "renewal"}).firstFrom(utc(t, "2024-05-07")); !got.Equal(utc(t, "2024-05-13")) {
 		t.Errorf("the first point is %v, no Monday", got)
 	}
