@@ -142,7 +142,7 @@ func Forecast(ctx context.Context, o ForecastOptions) (_ *ForecastReport, err er
 	if f.cutoffs, err = f.store.Cutoffs(ctx, f.spec, o.Grid); err != nil {
 		return nil, err
 	}
-	table, err := f.table(ctx, f.report.Cutoff)
+	table, _, err := f.table(ctx, f.report.Cutoff)
 	if err != nil {
 		return nil, err
 	}
@@ -163,15 +163,15 @@ func Forecast(ctx context.Context, o ForecastOptions) (_ *ForecastReport, err er
 	return f.report, nil
 }
 
-// table is the life table of one who stands at an instant.
-func (f *forecaster) table(ctx context.Context, at time.Time) (*survival.Table, error) {
+// table is the life table of one who stands at an instant, and the customers at cutoffs that it counts.
+func (f *forecaster) table(ctx context.Context, at time.Time) (*survival.Table, *survival.Landmarks, error) {
 	cutoffs := f.known(at)
 	if len(cutoffs) == 0 {
-		return nil, ErrNoForecast
+		return nil, nil, ErrNoForecast
 	}
 	rows, err := f.marks.read(ctx, cutoffs, standing(at))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	reach := 0.
 	for _, seen := range rows.Seen {
@@ -179,13 +179,13 @@ func (f *forecaster) table(ctx context.Context, at time.Time) (*survival.Table, 
 	}
 	table, err := survival.NewTable(survival.NewPeriods(reach, silentDays(f.spec)), rows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The horizon must lie within the periods: where it is no multiple of them, somebody must have been seen through the one that holds it.
 	if n := len(table.Periods.Ends); n == 0 || table.Periods.Ends[n-1] < float64(f.spec.HorizonDays) {
-		return nil, ErrNoForecast
+		return nil, nil, ErrNoForecast
 	}
-	return table, nil
+	return table, rows, nil
 }
 
 // known are the newest cutoffs whose labels are known to one who stands at an instant.

@@ -23,7 +23,7 @@ func (f *forecaster) backtest(ctx context.Context) error {
 	}
 	for _, o := range origins {
 		f.o.Progress("backtest " + o.cutoff.Format(time.DateOnly))
-		table, err := f.table(ctx, o.cutoff)
+		table, _, err := f.table(ctx, o.cutoff)
 		if errors.Is(err, ErrNoForecast) {
 			continue
 		}
@@ -35,7 +35,8 @@ func (f *forecaster) backtest(ctx context.Context) error {
 			return err
 		}
 		b := ForecastBacktest{Cutoff: o.cutoff, Method: "life_table", Customers: rows.Rows(), Months: []ForecastRatio{}}
-		told := func(int) (float64, bool) { return survived(table, float64(f.spec.HorizonDays)), true }
+		everyone := table.Churn(float64(f.spec.HorizonDays))
+		told := func(int) (float64, bool) { return everyone, true }
 		if o.run != "" {
 			b.Method = "run"
 			customer, _, probability, err := f.o.DB.Scored(ctx, o.run)
@@ -59,37 +60,19 @@ func (f *forecaster) backtest(ctx context.Context) error {
 	return nil
 }
 
-// survived is the churn probability of everyone in a life table at a horizon within its periods.
-func survived(t *survival.Table, horizon float64) float64 {
-	log := 0.
-	begin := 0.
-	for j, h := range t.Hazards() {
-		end := t.Periods.Ends[j]
-		part := min(1, (horizon-begin)/(end-begin))
-		log += part * math.Log1p(-min(h, 1-1e-9))
-		if horizon <= end {
-			break
-		}
-		begin = end
-	}
-	return -math.Expm1(log)
-}
-
 // compare counts month by month, as far as what came is known and the table reaches.
 func (f *forecaster) compare(table *survival.Table, rows *survival.Landmarks, told func(i int) (float64, bool), most int) ([]ForecastRatio, error) {
 	out := []ForecastRatio{}
-	hazards := table.Hazards()
-	survivors, of := []survival.Survivor{}, []int{}
+	var probability []float64
+	var of []int // row of each
 	for i := range rows.Exit {
-		p, ok := told(i)
-		if !ok {
-			continue
+		if p, ok := told(i); ok {
+			probability, of = append(probability, p), append(of, i)
 		}
-		s, err := survival.NewSurvivor(table.Periods, hazards, float64(f.spec.HorizonDays), p)
-		if err != nil {
-			return nil, err
-		}
-		survivors, of = append(survivors, s), append(of, i)
+	}
+	survivors, err := f.survivors(table, probability)
+	if err != nil {
+		return nil, err
 	}
 	for month := 1; month <= most && len(of) > 0; month++ {
 		from, to := f.span(rows.Cutoff[0], month)
@@ -220,11 +203,7 @@ func (f *forecaster) refit(ctx context.Context) error {
 	for _, b := range f.report.Backtest {
 		t := b.Cutoff
 		f.o.Progress("refit hazards at " + t.Format(time.DateOnly))
-		train, err := f.marks.read(ctx, f.known(t), standing(t))
-		if err != nil {
-			return err
-		}
-		table, err := f.table(ctx, t)
+		table, train, err := f.table(ctx, t)
 		if err != nil {
 			return err
 		}

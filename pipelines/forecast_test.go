@@ -11,7 +11,6 @@ import (
 	"retain/features"
 	"retain/internal/warehouse"
 	"retain/internal/warehouse/warehousetest"
-	"retain/models/survival"
 )
 
 // bought are the instants of each customer's purchases in a warehouse.
@@ -220,20 +219,6 @@ func checkObserved(t *testing.T, b ForecastBacktest, purchases map[string][]time
 		}
 		if first := b.Months[0].Expected; first < sum || first > 1.3*sum {
 			t.Errorf("%v expected in a month of 31 days, and %v within 30", first, sum)
-		}
-	}
-}
-
-func TestSurvivedIsTheSurvivor(t *testing.T) {
-	table := &survival.Table{Periods: survival.Periods{Ends: []float64{30, 60, 90}}, AtRisk: []int{100, 80, 60}, Left: []int{10, 10, 10}}
-	for _, horizon := range []float64{10, 30, 45, 90} {
-		p := survived(table, horizon)
-		s, err := survival.NewSurvivor(table.Periods, table.Hazards(), horizon, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if math.Abs(s.At(30)-.9) > 1e-9 || math.Abs(s.At(90)-.9*70/80*50/60) > 1e-9 {
-			t.Errorf("horizon %v: S(30) %v, S(90) %v", horizon, s.At(30), s.At(90))
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package survival
 
+import "math"
+
 // Table is a life table: the same hazards for everyone.
 type Table struct {
 	Periods Periods
@@ -39,4 +41,12 @@ func (t *Table) Hazards() []float64 {
 		h[j] = float64(t.Left[j]) / float64(t.AtRisk[j])
 	}
 	return h
+}
+
+// Churn is everyone's probability, in [0, 1), to leave within a horizon of so many days; NaN unless it lies within the periods.
+func (t *Table) Churn(horizon float64) float64 {
+	if !(horizon > 0) {
+		return math.NaN()
+	}
+	return -math.Expm1(baseline(t.Periods, t.Hazards()).logAt(horizon))
 }

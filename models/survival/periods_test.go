@@ -113,3 +113,29 @@ func TestSurvivorProperties(t *testing.T) {
 		}
 	})
 }
+
+// One of ten leaves, then three of nine, then all: by hand. Half a period counts half in logarithms.
+func TestChurnOfALifeTable(t *testing.T) {
+	table := &Table{Periods: Periods{Ends: []float64{30, 60, 90}}, AtRisk: []int{10, 9, 8}, Left: []int{1, 3, 8}}
+	for _, c := range []struct{ horizon, want float64 }{
+		{15, 1 - math.Sqrt(.9)}, {30, .1}, {60, 1 - .9*6/9}, {90, 1 - .9*6/9*1e-9}, {0, math.NaN()}, {91, math.NaN()},
+	} {
+		if got := table.Churn(c.horizon); math.Abs(got-c.want) > 1e-15 || math.IsNaN(got) != math.IsNaN(c.want) {
+			t.Errorf("within %v days: %v, by hand %v", c.horizon, got, c.want)
+		}
+	}
+}
+
+// Whoever leaves with the probability of everyone has the curve of everyone, whatever the horizon.
+func TestChurnOfALifeTableIsTheSurvivors(t *testing.T) {
+	table := &Table{Periods: Periods{Ends: []float64{30, 60, 90}}, AtRisk: []int{100, 80, 60}, Left: []int{10, 10, 10}}
+	for _, horizon := range []float64{10, 30, 45, 90} {
+		s, err := NewSurvivor(table.Periods, table.Hazards(), horizon, table.Churn(horizon))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(s.At(30)-.9) > 1e-9 || math.Abs(s.At(90)-.9*70/80*50/60) > 1e-9 {
+			t.Errorf("horizon %v: S(30) %v, S(90) %v", horizon, s.At(30), s.At(90))
+		}
+	}
+}

@@ -24,15 +24,12 @@ func NewSurvivor(p Periods, hazards []float64, horizon, churn float64) (Survivor
 	if !(churn >= 0 && churn < 1) {
 		return Survivor{}, fmt.Errorf("survival: a churn probability of %v does not lie in [0, 1)", churn)
 	}
-	s := Survivor{periods: p, log: make([]float64, len(hazards))}
-	sum := 0.
 	for j, h := range hazards {
 		if !(h >= 0 && h <= 1) {
 			return Survivor{}, fmt.Errorf("survival: hazard %v of period %d does not lie in [0, 1]", h, j+1)
 		}
-		sum += math.Log1p(-math.Min(h, maxHazard))
-		s.log[j] = sum
 	}
+	s := baseline(p, hazards)
 	level := math.Log1p(-churn)
 	if at := s.logAt(horizon); at < 0 {
 		for j := range s.log {
@@ -44,6 +41,17 @@ func NewSurvivor(p Periods, hazards []float64, horizon, churn float64) (Survivor
 		s.log[j] = level * end / horizon
 	}
 	return s, nil
+}
+
+// baseline is one whose probability is that of the hazards alone.
+func baseline(p Periods, hazards []float64) Survivor {
+	s := Survivor{periods: p, log: make([]float64, len(hazards))}
+	sum := 0.
+	for j, h := range hazards {
+		sum += math.Log1p(-math.Min(h, maxHazard))
+		s.log[j] = sum
+	}
+	return s
 }
 
 // maxHazard keeps ln(1 - h) finite: a life table where all of a few leave.
