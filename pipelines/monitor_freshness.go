@@ -11,18 +11,18 @@ import (
 	"retain/internal/warehouse"
 )
 
-// SourceFreshness is how new the rows of a source are.
+// SourceFreshness is how new the rows of a source, or of your own feature table, are.
 type SourceFreshness struct {
 	Source     string     `json:"source"`
 	Rows       uint64     `json:"rows"`
 	NewestAt   *time.Time `json:"newest_at"`   // null without rows
 	BehindDays *float64   `json:"behind_days"` // how far the newest row lies before the cutoff of the run; at least 0
-	UsualGap   *int       `json:"usual_gap"`   // longest stretch between two days with rows in the 28 days up to the newest, in days
+	UsualGap   *int       `json:"usual_gap"`   // longest stretch between two days with rows in the 28 days up to the newest, in days; null without rows, and for a feature table that was written once
 	Stale      bool       `json:"stale"`       // behind by more than two days and by more than three usual gaps
 	MedianLag  *float64   `json:"lag_hours"`   // from happening to knowledge, median of the rows, in hours
 }
 
-// freshness looks at the newest rows of every source that has any.
+// freshness looks at the newest rows of every source that has any, your own feature table too.
 func (m *monitor) freshness(ctx context.Context) error {
 	age := m.o.Now.Sub(m.run.Cutoff)
 	if age < 0 {
@@ -30,14 +30,17 @@ func (m *monitor) freshness(ctx context.Context) error {
 	} else {
 		m.check("cutoff", age > staleRun+24*time.Hour, "the run stands at %s, %.1f days ago", m.run.Cutoff.Format(time.RFC3339), age.Hours()/24)
 	}
-	var stale []string
+	names := []string{}
 	for _, source := range warehouse.ImportSources {
-		if source.Name == features.Customers {
-			continue // a row a customer, not one a happening
+		if source.Name != features.Customers { // a row a customer, not one a happening
+			names = append(names, source.Name)
 		}
-		f, err := m.freshnessOf(ctx, source.Name)
+	}
+	var stale []string
+	for _, name := range append(names, features.OwnFeatures) {
+		f, err := m.freshnessOf(ctx, name)
 		if err != nil {
-			return fmt.Errorf("freshness of %s: %w", source.Name, err)
+			return fmt.Errorf("freshness of %s: %w", name, err)
 		}
 		if f.Rows == 0 {
 			continue
@@ -53,8 +56,8 @@ func (m *monitor) freshness(ctx context.Context) error {
 
 func (m *monitor) freshnessOf(ctx context.Context, source string) (SourceFreshness, error) {
 	f := SourceFreshness{Source: source}
-	rows, err := m.store.Versions(ctx, source, []string{"at", "ingested_at"}, m.o.Now)
-	if err != nil {
+	rows, err := m.rowsOf(ctx, source)
+	if err != nil || rows == "" {
 		return f, err
 	}
 	var newest int64
@@ -75,6 +78,18 @@ func (m *monitor) freshnessOf(ctx context.Context, source string) (SourceFreshne
 	behind := max(0, m.run.Cutoff.Sub(at).Hours()/24)
 	hours := lag / float64(time.Hour.Milliseconds())
 	f.NewestAt, f.BehindDays, f.UsualGap, f.MedianLag = &at, &behind, &gap, &hours
+	if source == features.OwnFeatures && len(days) == 1 { // written once: there is no rhythm that it could be behind
+		f.UsualGap = nil
+		return f, nil
+	}
 	f.Stale = behind > staleDays && behind > staleGaps*float64(gap)
 	return f, nil
+}
+
+// rowsOf is the FROM-expression of the clocks of a source; "" where there is none.
+func (m *monitor) rowsOf(ctx context.Context, source string) (string, error) {
+	if source == features.OwnFeatures {
+		return m.store.OwnRows(ctx, m.o.Now)
+	}
+	return m.store.Versions(ctx, source, []string{"at", "ingested_at"}, m.o.Now)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,5 +128,73 @@ func TestMonitorTellsAStaleSource(t *testing.T) {
 		if stale := f.Source == features.Usage; f.Stale != stale || stale && (*f.UsualGap != 1 || *f.BehindDays != 51) {
 			t.Errorf("%s: %+v (%v days, gap %v)", f.Source, f, *f.BehindDays, *f.UsualGap)
 		}
+	}
+}
+
+// A feature table is late by its own rhythm; one that was written once has none.
+func TestMonitorTellsAStoppedFeatureTable(t *testing.T) {
+	w := warehousetest.Open(t)
+	m := openShop(t, w, 150)
+	cutoff := worldStart.AddDate(0, 0, 150)
+	if _, err := Score(t.Context(), scoreShop(w, m, cutoff, cutoff)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		days  []int // of the rows; nil: the table is not there
+		gap   int   // 0: not known
+		stale bool
+	}{
+		{"weekly", []int{130, 137, 144}, 7, false},
+		{"weekly, one late", []int{116, 123, 130}, 7, false},
+		{"weekly, stopped", []int{114, 121, 128}, 7, true},
+		{"monthly", []int{28, 59, 89}, 30, false},
+		{"once", []int{10}, 0, false},
+		{"empty", []int{}, 0, false},
+		{"gone", nil, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := w.Conn().Exec(t.Context(), "DROP TABLE IF EXISTS own"); err != nil {
+				t.Fatal(err)
+			}
+			if c.days != nil {
+				queries := []string{"CREATE TABLE own (customer_id String, at DateTime('UTC'), spend Float64) ENGINE = Memory"}
+				for _, d := range c.days {
+					queries = append(queries, "INSERT INTO own VALUES ('c001', '"+worldStart.AddDate(0, 0, d).Format(time.DateTime)+"', 1), ('c002', '"+worldStart.AddDate(0, 0, d).Format(time.DateTime)+"', 2)")
+				}
+				for _, q := range queries {
+					if err := w.Conn().Exec(t.Context(), q); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			o, err := Monitor(t.Context(), MonitorOptions{DB: w, Sources: features.Sources{features.OwnFeatures: {Table: "own"}}, Now: cutoff})
+			if err != nil {
+				t.Fatal(err)
+			}
+			report := o.Report.(*MonitorReport)
+			at := slices.IndexFunc(report.Sources, func(f SourceFreshness) bool { return f.Source == features.OwnFeatures })
+			if len(c.days) == 0 {
+				if at >= 0 {
+					t.Errorf("told of no rows: %+v", report.Sources[at])
+				}
+				return
+			}
+			if at < 0 {
+				t.Fatalf("not told: %+v", report.Sources)
+			}
+			f, gap := report.Sources[at], 0
+			if f.UsualGap != nil {
+				gap = *f.UsualGap
+			}
+			if f.Rows != uint64(2*len(c.days)) || gap != c.gap || f.Stale != c.stale || *f.BehindDays != float64(150-c.days[len(c.days)-1]) {
+				t.Errorf("%+v (%v days, gap %d)", f, *f.BehindDays, gap)
+			}
+			for _, check := range report.Checks {
+				if check.Name == "freshness" && ((check.Status == checkWarning) != c.stale || strings.Contains(check.Message, "features ends 22.0 days before the cutoff") != c.stale) {
+					t.Errorf("%+v", check)
+				}
+			}
+		})
 	}
 }
