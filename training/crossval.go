@@ -18,6 +18,7 @@ type CrossvalReport struct {
 	Features  int             `json:"features"`
 	Folds     int             `json:"folds"`
 	Models    []CrossvalModel `json:"models"`
+	Intervals string          `json:"intervals"` // what the intervals are, in words
 	Tuning    []Tuning        `json:"tuning"`
 	BudgetHit bool            `json:"budget_hit"` // the clock stopped the tuning: another run may give other figures
 	Leaks     []Leak          `json:"leaks"`
@@ -73,7 +74,7 @@ func crossValidate(ctx context.Context, d *features.Dataset, warnings []string, 
 	for _, l := range leaks {
 		warnings = append(warnings, l.String())
 	}
-	report := &CrossvalReport{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Leaks: listed(leaks), Warnings: listed(warnings)}
+	report := &CrossvalReport{Rows: d.Rows(), Positives: metrics.Positives(d.Y), Features: d.X.Cols(), Folds: o.Folds, Intervals: drawWords + leftOutWords, Leaks: listed(leaks), Warnings: listed(warnings)}
 	_, dropped := features.FitEncoding(d.X)
 	report.Dropped = listed(dropped)
 	folds := groupedFolds(d, o.Folds, o.Seed)

@@ -60,15 +60,21 @@ func lowestLoss(rows []metrics.ModelFigures) int {
 	return lowest
 }
 
-// intervalWords say what the intervals of a table are, and what they leave out.
+// drawWords say what the intervals of any table are.
+var drawWords = fmt.Sprintf("intervals: 95 %%, from %d draws of customers with weights Poisson(1), the same draws for every family", metrics.Draws)
+
+// leftOutWords say what they leave out whether label windows overlap or not.
+const leftOutWords = "; shocks that hit all customers at once are not in them"
+
+// intervalWords say what the intervals of a tournament's table are, and what they leave out.
 func intervalWords(t *tournament, churn features.ChurnSpec) string {
-	words := fmt.Sprintf("intervals: 95 %%, from %d draws of customers with weights Poisson(1), the same draws for every family, cutoff and segment", metrics.Draws)
+	words := drawWords + ", cutoff and segment"
 	for k := 1; k < len(t.Origins); k++ {
 		if t.Origins[k].Test.Before(t.Origins[k-1].Test.AddDate(0, 0, churn.HorizonDays)) {
 			return words + "; the label windows of the test cutoffs overlap, so a shock that hits all customers at once counts more than once and makes the truth less sure than they say"
 		}
 	}
-	return words + "; shocks that hit all customers at once are not in them"
+	return words + leftOutWords
 }
 
 // valuer knows what customers are worth.

@@ -43,13 +43,15 @@ func (a *app) crossvalCommand() *cobra.Command {
 }
 
 func printCrossval(w io.Writer, r *training.CrossvalReport) {
-	fmt.Fprintf(w, "%s rows, %d features, %d folds; figures are means over the folds\n\n", spoken.Count(r.Rows), r.Features, r.Folds)
+	fmt.Fprintf(w, "%s rows, %d features, %d folds; figures are means over the folds, the ECE is that of all rows\n\n", spoken.Count(r.Rows), r.Features, r.Folds)
 	rows := make([]standing, len(r.Models))
 	for k, m := range r.Models {
+		ece := m.Pooled.ECE          // of all rows, as the band of chance is: on the fewer rows of a fold chance alone makes it greater
 		m.Pooled.Figures = m.Figures // the contract's means over folds, a hair from the figures of all rows that the intervals belong to
+		m.Pooled.ECE = ece
 		rows[k] = standing{name: m.Name, pooled: m.Pooled, fit: m.FitSeconds, predict: m.PredictSeconds, verdict: m.Verdict}
 	}
-	printStandings(w, rows)
+	printStandings(w, rows, r.Intervals)
 	printTuning(w, r.Tuning)
 	for _, d := range r.Dropped {
 		fmt.Fprintf(w, "%s is no feature: %s\n", d.Name, d.Why)

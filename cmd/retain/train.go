@@ -89,7 +89,7 @@ func (a *app) backtestCommand() *cobra.Command {
 				return err
 			}
 			return a.print(report, func(w io.Writer) {
-				printTournament(w, report.Models)
+				printTournament(w, report.Models, report.Intervals)
 				printProof(w, report.Segments.Family, report.Models, report.Curves, report.Segments)
 				printTuning(w, report.Tuning)
 				for _, line := range report.Warnings {
@@ -106,7 +106,7 @@ func (a *app) backtestCommand() *cobra.Command {
 
 func printTraining(w io.Writer, r *training.TrainReport) {
 	fmt.Fprintf(w, "trained on %d cutoffs, %s rows, %s of them churned\n\n", len(r.Cutoffs), spoken.Count(r.Rows), spoken.Count(r.Positives))
-	printTournament(w, r.Models)
+	printTournament(w, r.Models, r.Intervals)
 	if r.Anatomy != nil {
 		printProof(w, r.Model.Family, r.Models, r.Anatomy.Curves, r.Segments)
 	}

@@ -11,8 +11,9 @@ import (
 	"retain/training/metrics"
 )
 
-// printTournament shows how the model families compare: each test cutoff where there are several, then the one table of the pooled figures.
-func printTournament(w io.Writer, families []metrics.ModelFigures) {
+// printTournament shows how the model families compare: each test cutoff where there are several, then the one table of the pooled figures. intervals are
+// the report's words on its intervals.
+func printTournament(w io.Writer, families []metrics.ModelFigures, intervals string) {
 	if slices.ContainsFunc(families, func(m metrics.ModelFigures) bool { return len(m.Folds) > 1 }) {
 		table(w, func(line func(string, ...any)) {
 			line("model\ttest cutoff\trows\tchurned\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%")
@@ -28,7 +29,7 @@ func printTournament(w io.Writer, families []metrics.ModelFigures) {
 	for k, m := range families {
 		rows[k] = standing{name: m.Name, pooled: m.Pooled, fit: m.FitSeconds, predict: m.PredictSeconds, verdict: m.Verdict}
 	}
-	printStandings(w, rows)
+	printStandings(w, rows, intervals)
 }
 
 // standing is a family's line of the table at the end.
@@ -39,8 +40,9 @@ type standing struct {
 	verdict      string
 }
 
-// printStandings writes the one table: every metric over its 95 % interval, ECE over the band that chance explains, the seconds and the verdict.
-func printStandings(w io.Writer, rows []standing) {
+// printStandings writes the one table: every metric over its 95 % interval, ECE over the band that chance explains, the seconds and the verdict, and below what the
+// intervals are.
+func printStandings(w io.Writer, rows []standing, intervals string) {
 	if len(rows) == 0 {
 		return
 	}
@@ -56,7 +58,7 @@ func printStandings(w io.Writer, rows []standing) {
 				metric(p.Calibration.NoiseBand, 3), between(p.TopDecileLiftInterval, 2))
 		}
 	})
-	fmt.Fprintln(w, "intervals omit shocks common to all customers, which count where the label windows of the cutoffs overlap")
+	fmt.Fprintln(w, intervals)
 }
 
 // between writes an interval, nothing where it is undefined.
