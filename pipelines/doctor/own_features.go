@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"retain/features"
 	"retain/internal/spoken"
@@ -80,9 +79,9 @@ func checkOwnStamps(ctx context.Context, x *examination) (finding, error) {
 	if rows == "" {
 		return skip("the table is not there"), nil
 	}
-	grid := "toDayOfMonth(at) = 1"
-	if strings.EqualFold(x.Grid.Every, "week") {
-		grid = "toDayOfWeek(at) = 1"
+	grid, step := "toDayOfMonth(at) = 1", "month"
+	if x.Grid.Every == "week" || x.Grid.Renewal() { // both stand on Mondays
+		grid, step = "toDayOfWeek(at) = 1", "week"
 	}
 	got, err := x.one(ctx, "SELECT toInt64(count()) AS n, toInt64(countIf(toUnixTimestamp64Milli(at) % 86400000 = 0 AND "+grid+")) AS stamped FROM "+rows)
 	if err != nil {
@@ -93,5 +92,5 @@ func checkOwnStamps(ctx context.Context, x *examination) (finding, error) {
 		return fine("rows are not stamped at the very cutoffs").with(figures), nil
 	}
 	return warn("if such a row holds only what was known before it, give a view with at - INTERVAL 1 SECOND", "%s of the rows are stamped at the very cutoffs, where they are the future: each serves one %s late",
-		percent(share(got["stamped"], got["n"])), map[bool]string{true: "week", false: "month"}[strings.EqualFold(x.Grid.Every, "week")]).with(figures), nil
+		percent(share(got["stamped"], got["n"])), step).with(figures), nil
 }

@@ -47,3 +47,23 @@ func TestOwnFeatureTable(t *testing.T) {
 		}
 	}
 }
+
+// Weekly cutoffs, and those of renewals, are Mondays; monthly ones the first.
+func TestOwnStampsKnowTheGrid(t *testing.T) {
+	db := openWorld(t)
+	for _, q := range []string{"CREATE TABLE mondays (customer_id String, at DateTime('UTC'), spend Float64) ENGINE = Memory",
+		"INSERT INTO mondays VALUES ('a', '2025-11-03 00:00:00', 1), ('a', '2025-11-10 00:00:00', 2)"} {
+		if err := db.Conn().Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for every, late := range map[string]bool{"": false, "month": false, "week": true, "renewal": true} {
+		o := optionsOf(db)
+		o.Store.Sources = features.Sources{features.OwnFeatures: {Table: "mondays"}}
+		o.Grid.Every = every
+		got, err := checkOwnStamps(t.Context(), newExamination(o))
+		if err != nil || (got.Status == Warning) != late || strings.Contains(got.Message, "one week late") != late {
+			t.Errorf("cutoffs every %q: %+v, %v", every, got, err)
+		}
+	}
+}
