@@ -241,13 +241,7 @@ func (w world) firstLife(c ChurnSpec, id string, until time.Time) (first, left t
 
 // knownSpansAll are the begins of all of a customer's rows of subscriptions known and started before until.
 func (w world) knownSpansAll(id string, until time.Time) (starts []time.Time) {
-	newest := map[int]periodRow{}
-	for _, p := range w.periods {
-		if held, ok := newest[p.id]; p.customer == id && p.known().Before(until) && (!ok || p.known().After(held.known())) {
-			newest[p.id] = p
-		}
-	}
-	for _, p := range newest {
+	for _, p := range w.knownPeriods(id, until) {
 		if p.started.Before(until) {
 			starts = append(starts, p.started)
 		}

@@ -40,17 +40,22 @@ type span struct {
 
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// knownSpans are the periods of a customer that started before until, as known at known.
-func (w world) knownSpans(customer string, until, known time.Time) []span {
+// knownPeriods are the rows of subscriptions of a customer, each in the version known at known, by id.
+func (w world) knownPeriods(customer string, known time.Time) map[int]periodRow {
 	newest := make(map[int]periodRow)
 	for _, p := range w.periods {
 		if held, ok := newest[p.id]; p.customer == customer && p.known().Before(known) && (!ok || p.known().After(held.known())) {
 			newest[p.id] = p
 		}
 	}
+	return newest
+}
+
+// knownSpans are the periods of a customer that started before until, as known at known.
+func (w world) knownSpans(customer string, until, known time.Time) []span {
 	visible := func(t *time.Time) bool { return t != nil && t.Before(known) }
 	var out []span
-	for _, p := range newest {
+	for _, p := range w.knownPeriods(customer, known) {
 		if !p.started.Before(until) {
 			continue
 		}
