@@ -57,11 +57,11 @@ func (w *Warehouse) PutShadow(ctx context.Context, r ShadowRun, customer []strin
 	return nil
 }
 
-// ShadowRuns lists the runs of a kind that a shadow was scored beside, greatest cutoff first; artifact "" means every shadow.
+// ShadowRuns lists the runs of a kind that a shadow was scored beside, greatest cutoff first.
 func (w *Warehouse) ShadowRuns(ctx context.Context, kind, artifact string) (list []ShadowRun, err error) {
 	rows, err := w.Conn().Query(ctx, `SELECT run_id, kind, cutoff, artifact, name, version, rows, finished_at, seconds FROM shadow_runs
-		WHERE kind = {kind:String} AND ({artifact:String} = '' OR artifact = {artifact:String})
-		ORDER BY cutoff DESC, run_id, artifact, finished_at LIMIT 1 BY run_id, artifact`,
+		WHERE kind = {kind:String} AND artifact = {artifact:String}
+		ORDER BY cutoff DESC, run_id, finished_at LIMIT 1 BY run_id`,
 		clickhouse.Named("kind", kind), clickhouse.Named("artifact", artifact))
 	if err != nil {
 		return nil, fmt.Errorf("list shadow runs: %w", err)
