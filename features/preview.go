@@ -66,13 +66,6 @@ type TotalPreview struct {
 	AllCauseRate    *float64 `json:"all_cause_rate"`
 }
 
-// ReturnGaps are quantiles of the silences, in days, that an activity ended; each customer weighs 1.
-type ReturnGaps struct {
-	Median int `json:"median_days"`
-	P90    int `json:"p90_days"`
-	P99    int `json:"p99_days"`
-}
-
 // segmentCutoffs bounds the cutoffs that segments are counted over: the newest.
 const segmentCutoffs = 12
 
@@ -204,25 +197,4 @@ func causes(n, churned, involuntary int) (failed, all *float64) {
 	}
 	f, a := float64(involuntary)/float64(n), float64(churned+involuntary)/float64(n)
 	return &f, &a
-}
-
-// gaps are the quantiles of the silences that ended; nil without any.
-func (s silences) gaps() *ReturnGaps {
-	total := 0.
-	for _, w := range s.returned {
-		total += w
-	}
-	if total == 0 {
-		return nil
-	}
-	at := func(q float64) int {
-		held := 0.
-		for d, w := range s.returned {
-			if held += w; held >= q*total {
-				return d
-			}
-		}
-		return len(s.returned) - 1
-	}
-	return &ReturnGaps{Median: at(.5), P90: at(.9), P99: at(.99)}
 }

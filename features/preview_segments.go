@@ -25,64 +25,11 @@ const (
 	segmentLevels   = 8  // of a column; more are pooled, the rarest first
 	segmentLabels   = 30 // fewer labels say nothing about a level by itself
 	segmentPooled   = "other"
-	normalQuantile  = 1.959963984540054 // of 97.5 %
-	segmentMaxNames = 10_000            // different levels that are counted; an identifier is no segment
+	segmentMaxNames = 10_000 // different levels that are counted; an identifier is no segment
 )
 
 // segmentColumns are the columns of customers by which the preview is divided.
 var segmentColumns = []string{"segment", "plan", "region", "lead_source"}
-
-// rateCount counts labels, customers kept apart: rows of one customer are alike.
-type rateCount struct{ customers map[int32][2]int32 }
-
-func (r *rateCount) add(customer int32, y float64) {
-	if r.customers == nil {
-		r.customers = map[int32][2]int32{}
-	}
-	n := r.customers[customer]
-	n[0]++
-	if y == 1 {
-		n[1]++
-	}
-	r.customers[customer] = n
-}
-
-// figures are the labels, how many of them are 1, the rate and its 95 % interval: that of a ratio whose units are the customers, by linearisation;
-// Wilson's where every customer has one label. Cochran, Sampling Techniques, 3rd ed., §6.4 and §11.
-func (r *rateCount) figures() (n, churned int, rate, low, high *float64) {
-	single := true
-	for _, c := range r.customers {
-		n, churned = n+int(c[0]), churned+int(c[1])
-		single = single && c[0] == 1
-	}
-	if n == 0 {
-		return 0, 0, nil, nil, nil
-	}
-	// Whole sums: Σ (y - p m)² = Σ y² - 2 p Σ y m + p² Σ m², so that the order of the map does not matter.
-	var yy, ym, mm int
-	for _, c := range r.customers {
-		m, y := int(c[0]), int(c[1])
-		yy, ym, mm = yy+y*y, ym+y*m, mm+m*m
-	}
-	p, m := float64(churned)/float64(n), float64(n)
-	lo, hi := wilson(p, m)
-	if !single {
-		// The design effect turns the labels into as many independent ones.
-		variance := max(float64(yy)-2*p*float64(ym)+p*p*float64(mm), 0) / (m * m)
-		if plain := p * (1 - p) / m; plain > 0 && variance > plain {
-			lo, hi = wilson(p, m*plain/variance)
-		}
-	}
-	return n, churned, &p, &lo, &hi
-}
-
-// wilson is the 95 % score interval of a rate of n. Wilson (1927), JASA 22.
-func wilson(p, n float64) (low, high float64) {
-	z := normalQuantile
-	centre := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(centre-half, 0), min(centre+half, 1)
-}
 
 // segmentCounts are the counts by column and level.
 type segmentCounts map[string]map[string]*rateCount
@@ -153,20 +100,14 @@ func (s segmentCounts) previews() []SegmentPreview {
 		var rows []SegmentPreview
 		rest := &rateCount{}
 		levels := sortedKeys(s[column])
-		size := func(level string) int {
-			n, _, _, _, _ := s[column][level].figures()
-			return n
-		}
-		slices.SortStableFunc(levels, func(a, b string) int { return cmp.Compare(size(b), size(a)) })
+		size := map[string]int{} // labels
 		for _, level := range levels {
-			if n := size(level); level != "" && (len(rows) >= segmentLevels || n < segmentLabels) {
-				for id, c := range s[column][level].customers {
-					if rest.customers == nil {
-						rest.customers = map[int32][2]int32{}
-					}
-					held := rest.customers[id]
-					rest.customers[id] = [2]int32{held[0] + c[0], held[1] + c[1]}
-				}
+			size[level], _, _, _, _ = s[column][level].figures()
+		}
+		slices.SortStableFunc(levels, func(a, b string) int { return cmp.Compare(size[b], size[a]) })
+		for _, level := range levels {
+			if level != "" && (len(rows) >= segmentLevels || size[level] < segmentLabels) {
+				rest.join(s[column][level])
 				continue
 			}
 			row := SegmentPreview{Column: column, Level: level}

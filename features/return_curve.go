@@ -14,6 +14,13 @@ type ReturnPoint struct {
 	Customers         int      `json:"customers"`          // with a silence that reached H days and was seen to go on
 }
 
+// ReturnGaps are quantiles of the silences, in days, that an activity ended; each customer weighs 1.
+type ReturnGaps struct {
+	Median int `json:"median_days"`
+	P90    int `json:"p90_days"`
+	P99    int `json:"p99_days"`
+}
+
 // horizonChoices are the horizons that are tried, in days (metrics.md §4).
 var horizonChoices = []int{7, 14, 30, 60, 90, 180, 365}
 
@@ -141,6 +148,27 @@ func (s silences) curve() []ReturnPoint {
 		}
 	}
 	return out
+}
+
+// gaps are the quantiles of the silences that ended; nil without any.
+func (s silences) gaps() *ReturnGaps {
+	total := 0.
+	for _, w := range s.returned {
+		total += w
+	}
+	if total == 0 {
+		return nil
+	}
+	at := func(q float64) int {
+		held := 0.
+		for d, w := range s.returned {
+			if held += w; held >= q*total {
+				return d
+			}
+		}
+		return len(s.returned) - 1
+	}
+	return &ReturnGaps{Median: at(.5), P90: at(.9), P99: at(.99)}
 }
 
 func padded[T int | float64](s []T, n int) []T {

@@ -190,6 +190,32 @@ func TestCustomerPage(t *testing.T) {
 	}
 }
 
+// Loyalty is told by its score and both parts, and not at all where no loyalty model scored.
+func TestCustomerPageTellsLoyalty(t *testing.T) {
+	s := start(t, nil)
+	scores := hamlet()
+	for k := range scores {
+		if scores[k].CustomerID == "a" {
+			scores[k].LoyaltyScore, scores[k].PRepeat, scores[k].PPromotes = new(30), new(.75), new(.4)
+		}
+	}
+	s.runs.set("r1", cutoff, scores)
+	s.refresh()
+	if body := s.get("/v1/customers/a/score").Body.String(); !strings.Contains(body, `"loyalty_score":30,"p_repeat":0.75,"p_promotes":0.4`) {
+		t.Errorf("the score lacks loyalty: %s", body)
+	}
+	cookie := s.session()
+	body := html.UnescapeString(s.page("/customers/a", cookie).Body.String())
+	for _, part := range []string{"30 of 100", "75% to repeat or renew within 180 days, and 40% of such customers recommend"} {
+		if !strings.Contains(body, part) {
+			t.Errorf("the page lacks %q", part)
+		}
+	}
+	if body := s.page("/customers/b", cookie).Body.String(); strings.Contains(body, "Loyalty") {
+		t.Error("loyalty of one whom no loyalty model scored")
+	}
+}
+
 func TestSearch(t *testing.T) {
 	s := start(t, nil)
 	s.runs.set("r1", cutoff, []models.Score{scored("a/1", .5, 1), scored("a/2", .5, 1), unscored("a/3", models.StatusErased, ""), scored("b", .5, 1)})

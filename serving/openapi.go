@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"retain/features"
 )
 
 // fieldDocs says what the fields of the score object are. The type lives in models, which knows nothing of OpenAPI.
@@ -47,7 +49,7 @@ var scoreDocs = map[string]string{
 	"scored_at":         "When the run was made.",
 	"stage":             "Stage of the customer's lifecycle; null where stages are not built.",
 	"loyalty_score":     "0 to 100, higher is more loyal: round(100 · p_repeat · p_promotes). Null where no loyalty model scored.",
-	"p_repeat":          "Calibrated probability that the customer repeats or renews within 180 days of the cutoff; null where no loyalty model scored.",
+	"p_repeat":          "Calibrated probability that the customer repeats or renews within " + strconv.Itoa(features.LoyaltyDays) + " days of the cutoff; null where no loyalty model scored.",
 	"p_promotes":        "Calibrated probability that the customer promotes in that time if he repeats: an NPS answer of 9 or 10, a referral, or no less spent than before; null where no loyalty model scored.",
 	"expected_value":    "What the customer is expected to bring, in the currency of the sources; null when unknown.",
 	"expected_loss":     "churn_probability × expected_value.",

@@ -32,7 +32,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "retain",
 		Short: "Churn prediction and retention scoring on ClickHouse",
-		Long: `retain reads what customers do from ClickHouse (embedded by default), trains churn models,
+		Long: `retain reads what customers do from ClickHouse (embedded by default), trains churn and loyalty models,
 scores every customer with reasons, and serves the answers.
 
 Start with:  retain demo`,
@@ -56,7 +56,9 @@ Start with:  retain demo`,
 	root.AddCommand(
 		a.initCommand(), a.demoCommand(), a.simulateCommand(), a.migrateCommand(), a.importCommand(), a.labelCommand(), a.featuresCommand(),
 		a.trainCommand(), a.backtestCommand(), a.crossvalCommand(), a.modelsCommand(), a.scoreCommand(), a.atRiskCommand(),
-		a.customerCommand(), a.explainCommand(), a.actionsCommand(), a.lifetimeCommand(), a.survivalCommand(), a.retentionCommand(), a.mrrCommand(), a.forecastCommand(), a.serveCommand(), a.scheduleCommand(), a.runCommand(), a.warehouseCommand(), a.doctorCommand(), a.keysCommand(), a.configCommand(),
+		a.customerCommand(), a.explainCommand(), a.actionsCommand(), a.lifetimeCommand(), a.survivalCommand(), a.retentionCommand(),
+		a.mrrCommand(), a.forecastCommand(), a.serveCommand(), a.scheduleCommand(), a.runCommand(), a.warehouseCommand(), a.doctorCommand(),
+		a.keysCommand(), a.configCommand(),
 	)
 	return root
 }
@@ -88,6 +90,14 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// atMostOne is cobra.MaximumNArgs(1) as a usage error that names the argument too many.
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
+	}
+	return nil
 }
 
 // session is an open warehouse with the configuration it came from.

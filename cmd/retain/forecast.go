@@ -49,9 +49,7 @@ interval holds chance and that error.
 			if err != nil {
 				return err
 			}
-			for _, warning := range report.Warnings {
-				a.say("warning: " + warning)
-			}
+			printWarnings(a.stderr, report.Warnings)
 			return a.print(report, func(w io.Writer) { printForecast(w, report, s.config.currency()) })
 		},
 	}

@@ -49,9 +49,7 @@ net retention adds expansion; new and returning customers count in neither.`,
 			if err != nil {
 				return explainHistory(err)
 			}
-			for _, warning := range report.Warnings {
-				a.say("warning: " + warning)
-			}
+			printWarnings(a.stderr, report.Warnings)
 			return a.print(mrrDocument{s.config.Currency, report}, func(w io.Writer) { printMRR(w, report, s.config.currency()) })
 		},
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +47,8 @@ func definition(p *features.Preview, c features.ChurnSpec) string {
 		return fmt.Sprintf("a customer with %s in the last %d days has churned who has none in %s", strings.Join(c.Activity, " or "), p.ActiveDays, when)
 	default:
 		var match []string
-		for k, v := range c.Event.Match {
-			match = append(match, k+" = "+v)
+		for _, column := range slices.Sorted(maps.Keys(c.Event.Match)) {
+			match = append(match, column+" = "+c.Event.Match[column])
 		}
 		return fmt.Sprintf("a customer has churned for whom %s tells of %s in %s", c.Event.Source, strings.Join(match, ", "), when)
 	}
@@ -71,9 +73,7 @@ func printPreview(w io.Writer, p *features.Preview, c features.ChurnSpec) {
 	if len(p.Warnings) > 0 {
 		fmt.Fprintln(w)
 	}
-	for _, line := range p.Warnings {
-		fmt.Fprintln(w, "warning: "+line)
-	}
+	printWarnings(w, p.Warnings)
 }
 
 func printPreviewCutoffs(w io.Writer, p *features.Preview) {

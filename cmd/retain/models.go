@@ -21,7 +21,10 @@ import (
 )
 
 // modelKinds are what models of the registry tell.
-var modelKinds = []string{training.KindChurn, "loyalty"}
+var modelKinds = []string{training.KindChurn, training.KindLoyalty}
+
+// modelAliases are what a model can be, in the order in which they are told.
+var modelAliases = []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow}
 
 func (a *app) modelsCommand() *cobra.Command {
 	kind := modelKind(training.KindChurn)
@@ -100,7 +103,7 @@ type listedModel struct {
 
 func listedOf(m warehouse.ModelRow, meant map[string]string) listedModel {
 	l := listedModel{Name: m.Name, Version: int(m.Version), Family: m.Family, CreatedAt: m.CreatedAt.UTC(), Rows: int(m.Rows), Positives: int(m.Positives), Artifact: m.Artifact, Aliases: []string{}}
-	for _, alias := range []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow} {
+	for _, alias := range modelAliases {
 		if meant[alias] == m.Artifact {
 			l.Aliases = append(l.Aliases, alias)
 		}
@@ -113,7 +116,7 @@ func listedOf(m warehouse.ModelRow, meant map[string]string) listedModel {
 // none.
 func (s *session) meanings(ctx context.Context, kind string, at time.Time) (map[string]string, error) {
 	meant := map[string]string{}
-	for _, alias := range []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow} {
+	for _, alias := range modelAliases {
 		r, err := s.db.Alias(ctx, kind, alias, at)
 		switch {
 		case errors.Is(err, warehouse.ErrNoAlias):
@@ -158,7 +161,7 @@ func shortArtifact(address string) string {
 func versionArgument(cmd *cobra.Command, text string) (uint32, error) {
 	version, err := strconv.ParseUint(strings.TrimPrefix(text, "v"), 10, 32)
 	if err != nil || version < 1 {
-		return 0, usagef("%s: %q is no version; `retain models list` has them", cmd.CommandPath(), text)
+		return 0, usagef("%s: %q is no version; `retain models list --kind %s` has them", cmd.CommandPath(), text, cmd.Flag("kind").Value)
 	}
 	return uint32(version), nil
 }

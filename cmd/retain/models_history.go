@@ -42,15 +42,14 @@ func movesOf(rows []warehouse.AliasRow, keep func(aliasMove) bool) []aliasMove {
 }
 
 func (a *app) modelsHistoryCommand(kind *modelKind) *cobra.Command {
-	aliases := []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow}
 	var alias string
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Who was champion, challenger and shadow when, by whom and why, latest first",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if alias != "" && !slices.Contains(aliases, alias) {
-				return usagef("--alias: %q is none of %s", alias, strings.Join(aliases, ", "))
+			if alias != "" && !slices.Contains(modelAliases, alias) {
+				return usagef("--alias: %q is none of %s", alias, strings.Join(modelAliases, ", "))
 			}
 			s, err := a.open(cmd.Context(), "models history", reading)
 			if err != nil {
@@ -71,7 +70,7 @@ func (a *app) modelsHistoryCommand(kind *modelKind) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&alias, "alias", "", "only "+strings.Join(aliases, ", "))
+	cmd.Flags().StringVar(&alias, "alias", "", "only "+strings.Join(modelAliases, ", "))
 	return cmd
 }
 
@@ -141,5 +140,5 @@ func noChampionAt(kind string, at time.Time) error {
 	if at.IsZero() {
 		return fmt.Errorf("no %s model has been promoted yet: `retain train %s` trains one", kind, kind)
 	}
-	return fmt.Errorf("no %s model was champion at %s; `retain models history` tells since when there is one", kind, at.Format(time.RFC3339))
+	return fmt.Errorf("no %s model was champion at %s; `retain models history --kind %s` tells since when there is one", kind, at.Format(time.RFC3339), kind)
 }

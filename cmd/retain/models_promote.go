@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/internal/warehouse"
-	"retain/training"
 )
 
 // maxReason bounds --reason: it is a sentence, not a file.
@@ -71,7 +70,7 @@ today, needs --force, and the history tells that it was forced, by whom and why.
 				p.Action = warehouse.ActionForced
 			}
 			if err := s.db.PromoteModel(cmd.Context(), p); err != nil {
-				return explainMoved(err)
+				return explainMoved(*kind, err)
 			}
 			return a.tellChampion(cmd, s, string(*kind), champion)
 		},
@@ -83,23 +82,15 @@ today, needs --force, and the history tells that it was forced, by whom and why.
 
 // scoring is a registered model that is fit to score.
 func (s *session) scoring(ctx context.Context, kind string, version uint32) (warehouse.ModelRow, error) {
-	if kind == training.KindLoyalty {
-		row, err := s.db.ModelByVersion(ctx, kind, version)
-		if errors.Is(err, warehouse.ErrNoModel) {
-			return row, noVersion(kind, version)
-		}
-		model, err := decodedLoyalty(row, err)
-		if err != nil {
-			return row, err
-		}
-		_, err = model.serving()
-		return row, err
-	}
 	entry, err := s.versionOf(ctx, kind, version)
 	if err != nil {
 		return entry.row, err
 	}
-	_, err = entry.serving()
+	if entry.loyalty != nil {
+		_, err = (&registeredLoyalty{entry.row, entry.loyalty}).serving()
+	} else {
+		_, err = entry.serving()
+	}
 	return entry.row, err
 }
 
@@ -132,9 +123,9 @@ func againstGate(m warehouse.ModelRow, champion warehouse.AliasRow) string {
 }
 
 // explainMoved words the errors of a change that came too late.
-func explainMoved(err error) error {
+func explainMoved(kind modelKind, err error) error {
 	if errors.Is(err, warehouse.ErrAliasMoved) {
-		return &explainedError{message: "somebody else changed the champion at this moment: look at `retain models history`, and try again", cause: err}
+		return &explainedError{message: fmt.Sprintf("somebody else changed the champion at this moment: look at `retain models history --kind %s`, and try again", kind), cause: err}
 	}
 	return err
 }
@@ -160,10 +151,10 @@ it again by itself.`,
 			defer s.close(&err)
 			from, _, err := s.db.RollBack(cmd.Context(), string(*kind), operator(), reason, time.Now())
 			if errors.Is(err, warehouse.ErrNoAlias) {
-				return fmt.Errorf("there is no %s champion to go back to: no promotion replaced one, or all are undone; see `retain models history`", *kind)
+				return fmt.Errorf("there is no %s champion to go back to: no promotion replaced one, or all are undone; see `retain models history --kind %s`", *kind, *kind)
 			}
 			if err != nil {
-				return explainMoved(err)
+				return explainMoved(*kind, err)
 			}
 			return a.tellChampion(cmd, s, string(*kind), from)
 		},

@@ -24,12 +24,7 @@ func (a *app) modelsReportCommand() *cobra.Command {
 		Use:     "report [VERSION]",
 		Short:   "Write the report of a training, of the champion by default: one HTML page that needs nothing else",
 		Example: "  retain models report --out report.html\n  retain models report 3 --json",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
-			}
-			return nil
-		},
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if out == "-" && a.asJSON {
 				return usagef("%s: --out - and --json both want the standard output; name a file", cmd.CommandPath())
@@ -54,7 +49,7 @@ func (a *app) modelsReportCommand() *cobra.Command {
 				out = fmt.Sprintf("%s-v%d.html", d.Model.Name, d.Model.Version)
 			}
 			if out != "" {
-				if err := atomicfile.WriteFunc(out, reportMode, func(w io.Writer) error { return report.Write(w, d) }); err != nil {
+				if err := writeReport(out, d); err != nil {
 					return err
 				}
 			}
@@ -121,6 +116,10 @@ func (s *session) writeChampionReport(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	return writeReport(path, d)
+}
+
+func writeReport(path string, d *report.Document) error {
 	return atomicfile.WriteFunc(path, reportMode, func(w io.Writer) error { return report.Write(w, d) })
 }
 

@@ -34,13 +34,10 @@ never served. When the labels are known, ` + "`retain run monitor`" + ` compares
 
 A trained model that is not promoted becomes the shadow by itself, unless another one is under way.`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
-			}
-			if stop && len(args) > 0 {
+			if stop && len(args) == 1 {
 				return usagef("%s: --stop takes no VERSION", cmd.CommandPath())
 			}
-			return nil
+			return atMostOne(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := checkReason(reason, false); err != nil {

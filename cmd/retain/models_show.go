@@ -21,12 +21,7 @@ func (a *app) modelsShowCommand(kind *modelKind) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [VERSION]",
 		Short: "Show a model, the champion by default, with its aliases and what the gate said; --out exports its artifact",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s: unexpected argument %q", cmd.CommandPath(), args[1])
-			}
-			return nil
-		},
+		Args:  atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			s, err := a.open(cmd.Context(), "models show", reading)
 			if err != nil {

@@ -16,6 +16,7 @@ func TestModelsUsage(t *testing.T) {
 	}{
 		{[]string{"models", "promote"}, exitUsage, "needs a VERSION"},
 		{[]string{"models", "promote", "two", "--reason", "x"}, exitUsage, "is no version"},
+		{[]string{"models", "promote", "two", "--reason", "x", "--kind", "loyalty"}, exitUsage, "models list --kind loyalty"},
 		{[]string{"models", "promote", "0", "--reason", "x"}, exitUsage, "is no version"},
 		{[]string{"models", "promote", "2"}, exitUsage, "--reason: say why"},
 		{[]string{"models", "promote", "2", "--reason", " "}, exitUsage, "--reason: say why"},

@@ -24,6 +24,13 @@ func table(w io.Writer, rows func(line func(format string, args ...any))) {
 	_ = tw.Flush() // w is the terminal or a buffer: its own errors come up there
 }
 
+// printWarnings writes what a report warns of, a line each.
+func printWarnings(w io.Writer, warnings []string) {
+	for _, line := range warnings {
+		fmt.Fprintln(w, "warning: "+line)
+	}
+}
+
 // keptError keeps the first error of a writer, so that those who write lines need not look at each.
 type keptError struct {
 	w   io.Writer

@@ -70,11 +70,11 @@ func decoded(row warehouse.ModelRow, err error) (registered, error) {
 		return registered{}, fmt.Errorf("model %s v%d: its bytes are not those of %s; train again", row.Name, row.Version, row.Artifact)
 	}
 	if models.IsLoyalty(row.Blob) {
-		l, err := decodedLoyalty(row, nil)
+		l, err := models.DecodeLoyalty(row.Blob)
 		if err != nil {
-			return registered{}, err
+			return registered{}, fmt.Errorf("model %s v%d: %w", row.Name, row.Version, err)
 		}
-		return registered{row: row, artifact: l.model.Repeat, loyalty: l.model}, nil
+		return registered{row: row, artifact: l.Repeat, loyalty: l}, nil
 	}
 	artifact, err := models.DecodeArtifact(row.Blob)
 	if err != nil {

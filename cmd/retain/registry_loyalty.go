@@ -31,17 +31,14 @@ func (s *session) loyaltyChampion(ctx context.Context) (*registeredLoyalty, erro
 }
 
 func decodedLoyalty(row warehouse.ModelRow, err error) (*registeredLoyalty, error) {
+	r, err := decoded(row, err)
 	if err != nil {
 		return nil, err
 	}
-	if models.Address(row.Blob) != row.Artifact {
-		return nil, fmt.Errorf("model %s v%d: its bytes are not those of %s; train again", row.Name, row.Version, row.Artifact)
+	if r.loyalty == nil {
+		return nil, fmt.Errorf("model %s v%d: its bytes are not those of a loyalty model; train again", row.Name, row.Version)
 	}
-	model, err := models.DecodeLoyalty(row.Blob)
-	if err != nil {
-		return nil, fmt.Errorf("model %s v%d: %w", row.Name, row.Version, err)
-	}
-	return &registeredLoyalty{row, model}, nil
+	return &registeredLoyalty{row, r.loyalty}, nil
 }
 
 // partCard is a part of loyalty in the JSON of `retain models show`.
@@ -79,11 +76,13 @@ func printParts(w io.Writer, parts []partCard) {
 // serving decodes the models of both parts.
 func (r *registeredLoyalty) serving() (*pipelines.LoyaltyModel, error) {
 	out := &pipelines.LoyaltyModel{Artifact: r.model, Address: r.row.Artifact, Version: int(r.row.Version)}
-	for part, model := range map[features.LoyaltyPart]*models.Model{features.PartRepeat: &out.Repeat, features.PartPromotes: &out.Promotes} {
-		var err error
-		if *model, err = r.model.Part(part).LoadModel(training.Decoders()); err != nil {
+	into := map[features.LoyaltyPart]*models.Model{features.PartRepeat: &out.Repeat, features.PartPromotes: &out.Promotes}
+	for _, part := range features.LoyaltyParts {
+		model, err := r.model.Part(part).LoadModel(training.Decoders())
+		if err != nil {
 			return nil, fmt.Errorf("model %s v%d, part %s: %w", r.row.Name, r.row.Version, part, err)
 		}
+		*into[part] = model
 	}
 	return out, nil
 }

@@ -21,8 +21,9 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run JOB",
 		Short: "Run one job of the night now: import, train, loyalty, snapshot, score or monitor",
-		Long: `Run one job now, by hand. The jobs are those of the schedule: import (files of the watched folder), snapshot (the features of a
-cutoff, kept), score, train, loyalty (its training, after that of churn) and monitor. The ledger keeps who did what, when and how it ended, for 400 days; --list shows it.
+		Long: `Run one job now, by hand. The jobs are those of the schedule: import (files of the watched folder), train, loyalty (its training,
+after that of churn), snapshot (the features of a cutoff, kept), score and monitor. The ledger keeps who did what, when and how it ended,
+for 400 days; --list shows it.
 
 A job that runs elsewhere at this moment is waited for, and taken over if its process has died.`,
 		Example: "  retain run score --cutoff 2026-03-01\n  retain run --list",

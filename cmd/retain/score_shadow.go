@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
@@ -22,7 +21,7 @@ func (a *app) scoreShadow(ctx context.Context, s *session, run models.Run, champ
 	case out.Version > 0 && !out.Done:
 		until := "for one horizon from this cutoff on"
 		if !out.Ends.IsZero() {
-			until = "until cutoff " + out.Ends.Format(time.DateOnly)
+			until = "until cutoff " + day(out.Ends)
 		}
 		a.say(fmt.Sprintf("%s v%d scored %s in the champion's shadow, %s; nothing of it is served", training.KindChurn, out.Version, spoken.Counted(out.Rows, "customer"), until))
 	}

@@ -58,9 +58,7 @@ test tells whether groups differ by more than chance.`,
 			if report.Customers == 0 {
 				return fmt.Errorf("nobody was under observation between %s and %s: import more history, or take an earlier --since", day(report.Since), day(report.Until))
 			}
-			for _, warning := range report.Warnings {
-				a.say("warning: " + warning)
-			}
+			printWarnings(a.stderr, report.Warnings)
 			if out != "" {
 				chart, err := tenureChart(report)
 				if err != nil {

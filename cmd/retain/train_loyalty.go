@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,9 +63,7 @@ func printLoyalty(w io.Writer, r *training.LoyaltyReport) {
 			spoken.Counted(part.report.Rows, "row"), spoken.Count(part.report.Positives), part.yes)
 		printPart(w, part.report.Models, part.yes)
 		fmt.Fprintln(w)
-		for _, line := range part.report.Warnings {
-			fmt.Fprintln(w, "warning: "+line)
-		}
+		printWarnings(w, part.report.Warnings)
 	}
 	printProduct(w, r.Product)
 	for _, line := range r.Verdict {
@@ -81,7 +78,7 @@ func printPart(w io.Writer, families []metrics.ModelFigures, yes string) {
 		line("model\ttest cutoff\trows\t%s\tAUC\tPR AUC\tlog loss\tBrier\tECE\tlift 10 %%\tO/E", yes)
 		for _, m := range families {
 			for _, f := range m.Folds {
-				line("%s\t%s\t%s\t%s\t%s\t", m.Name, f.Cutoff.Format(time.DateOnly), spoken.Count(f.Rows), spoken.Count(f.Positives), metricCells(f.Figures))
+				line("%s\t%s\t%s\t%s\t%s\t", m.Name, day(f.Cutoff), spoken.Count(f.Rows), spoken.Count(f.Positives), metricCells(f.Figures))
 			}
 			line("%s\tpooled\t%s\t%s\t%s\t%s", m.Name, spoken.Count(m.Pooled.Rows), spoken.Count(m.Pooled.Positives), metricCells(m.Pooled.Figures), metric(m.Pooled.Calibration.ObservedExpected, 3))
 		}

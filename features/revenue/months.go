@@ -1,6 +1,9 @@
 package revenue
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // maxMonths bounds a table to two hundred years; more means a wrong year in the rows.
 const maxMonths = 2400
@@ -18,16 +21,8 @@ func Months(from, until time.Time) []time.Time {
 
 // place is the number of bounds, in milliseconds, that do not lie after ms.
 func place(bounds []int64, ms int64) int {
-	low, high := 0, len(bounds)
-	for low < high {
-		middle := (low + high) / 2
-		if bounds[middle] <= ms {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low
+	n, _ := slices.BinarySearch(bounds, ms+1)
+	return n
 }
 
 func inMilliseconds(bounds []time.Time) []int64 {

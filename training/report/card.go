@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/training/metrics"
 )
@@ -22,8 +23,8 @@ func newCard(d *Document) card {
 		c.Tiles = tiles(d, f)
 	}
 	c.Facts = []fact{
-		{Name: "Model", Figure: fmt.Sprintf("%s (%s), %s", d.Model.Family, strings.ToLower(familyWords(d.Model.Family)), plural(len(d.Features), "feature"))},
-		{Name: "Trained on", Figure: fmt.Sprintf("%s of %s, %s of which left", plural(t.Rows, "row"), plural(len(t.Cutoffs), "cutoff"), decimal(float64(t.Positives), 0))},
+		{Name: "Model", Figure: fmt.Sprintf("%s (%s), %s", d.Model.Family, strings.ToLower(familyWords(d.Model.Family)), spoken.Counted(len(d.Features), "feature"))},
+		{Name: "Trained on", Figure: fmt.Sprintf("%s of %s, %s of which left", spoken.Counted(t.Rows, "row"), spoken.Counted(len(t.Cutoffs), "cutoff"), spoken.Count(t.Positives))},
 	}
 	if n := len(t.Cutoffs); n > 0 {
 		c.Facts = append(c.Facts, fact{Name: "Cutoffs", Figure: shortDay(t.Cutoffs[0]) + " to " + shortDay(t.Cutoffs[n-1])})
@@ -61,15 +62,15 @@ func purpose(d *Document) string {
 
 // question is the label in words.
 func question(c features.ChurnSpec) string {
-	after := fmt.Sprintf("within the %s after the cutoff", plural(c.HorizonDays, "day"))
+	after := fmt.Sprintf("within the %s after the cutoff", spoken.Counted(c.HorizonDays, "day"))
 	if c.GapDays > 0 {
-		after = fmt.Sprintf("in the %s that begin %s after the cutoff", plural(c.HorizonDays, "day"), plural(c.GapDays, "day"))
+		after = fmt.Sprintf("in the %s that begin %s after the cutoff", spoken.Counted(c.HorizonDays, "day"), spoken.Counted(c.GapDays, "day"))
 	}
 	var who, left string
 	switch c.Setting {
 	case features.Contractual:
 		who = "customers whose paid period covers the cutoff and who have not cancelled it"
-		left = fmt.Sprintf("the paid period ends %s and none follows within %s", after, plural(c.GraceDays, "day"))
+		left = fmt.Sprintf("the paid period ends %s and none follows within %s", after, spoken.Counted(c.GraceDays, "day"))
 	case features.EventSetting:
 		who, left = "customers who have joined and not left", "the leaving event comes "+after
 		if c.Event != nil {
@@ -77,11 +78,11 @@ func question(c features.ChurnSpec) string {
 		}
 	default:
 		activity := joined(c.Activity, 4)
-		who = fmt.Sprintf("customers with activity (%s) in the %s before the cutoff", activity, plural(c.ActiveDays, "day"))
+		who = fmt.Sprintf("customers with activity (%s) in the %s before the cutoff", activity, spoken.Counted(c.ActiveDays, "day"))
 		left = fmt.Sprintf("no activity (%s) %s", activity, after)
 	}
 	if c.MinTenureDays > 0 {
-		who += fmt.Sprintf(" and known for at least %s", plural(c.MinTenureDays, "day"))
+		who += fmt.Sprintf(" and known for at least %s", spoken.Counted(c.MinTenureDays, "day"))
 	}
 	return "It is asked about " + who + "; leaving means: " + left + "."
 }
@@ -169,17 +170,17 @@ func against(d *Document, f *metrics.ModelFigures) toned {
 func cautions(d *Document, f *metrics.ModelFigures) []toned {
 	var out []toned
 	if len(f.Folds) < 4 {
-		words := fmt.Sprintf("It was measured on %s only; more history would make the figures surer.", plural(len(f.Folds), "later cutoff"))
+		words := fmt.Sprintf("It was measured on %s only; more history would make the figures surer.", spoken.Counted(len(f.Folds), "later cutoff"))
 		if !outOfTime(d) {
 			words = "No cutoff was late enough for a test, so it was measured on other customers of the cutoffs it learned from: take the figures as optimistic."
 		}
 		out = append(out, toned{words, "fair"})
 	}
 	if n := min(f.Pooled.Positives, f.Pooled.Rows-f.Pooled.Positives); n < 100 {
-		out = append(out, toned{fmt.Sprintf("Only %s of the rarer kind stand behind the figures.", plural(n, "row")), "fair"})
+		out = append(out, toned{fmt.Sprintf("Only %s of the rarer kind stand behind the figures.", spoken.Counted(n, "row")), "fair"})
 	}
 	if n := len(d.Training.Leaks); n > 0 {
-		out = append(out, toned{fmt.Sprintf("%s may know the outcome: see Leak alarms.", plural(n, "column")), "fair"})
+		out = append(out, toned{fmt.Sprintf("%s may know the outcome: see Leak alarms.", spoken.Counted(n, "column")), "fair"})
 	}
 	return out
 }
@@ -200,7 +201,7 @@ func limits(d *Document) []string {
 		out = append(out, "Ends that the customer did not want, such as a failed payment, count as staying.")
 	}
 	if n := len(d.Training.Dropped); n > 0 {
-		out = append(out, fmt.Sprintf("%s of the catalogue could not be used here; the list at the end says why.", plural(n, "feature")))
+		out = append(out, fmt.Sprintf("%s of the catalogue could not be used here; the list at the end says why.", spoken.Counted(n, "feature")))
 	}
 	return out
 }
@@ -213,9 +214,9 @@ func tiles(d *Document, f *metrics.ModelFigures) []fact {
 	if b := d.family("base_rate"); b != nil && d.Model.Family != "base_rate" {
 		loss.Note += "base rate alone " + four(float64(b.Pooled.LogLoss))
 	}
-	tests := plural(len(f.Folds), "later cutoff")
+	tests := spoken.Counted(len(f.Folds), "later cutoff")
 	if !outOfTime(d) {
-		tests = plural(len(f.Folds), "cutoff") + ", other customers"
+		tests = spoken.Counted(len(f.Folds), "cutoff") + ", other customers"
 	}
 	return []fact{
 		{Name: "AUC", Figure: three(float64(p.AUC)), Note: ninetyFive(p.AUCInterval, three) + "0.5 is chance, 1 perfect"},
@@ -223,7 +224,7 @@ func tiles(d *Document, f *metrics.ModelFigures) []fact {
 		loss,
 		{Name: "Observed / expected", Figure: decimal(float64(p.Calibration.ObservedExpected), 3), Note: ninetyFive(p.Calibration.OEInterval, three) + "1 is perfect"},
 		{Name: "Calibration error", Figure: decimal(float64(p.ECE), 4), Note: "chance alone makes up to " + decimal(float64(p.Calibration.NoiseBand), 4)},
-		{Name: "Left within the horizon", Figure: percent(base), Note: fmt.Sprintf("of %s at %s", plural(p.Rows, "test row"), tests)},
+		{Name: "Left within the horizon", Figure: percent(base), Note: fmt.Sprintf("of %s at %s", spoken.Counted(p.Rows, "test row"), tests)},
 	}
 }
 

@@ -77,9 +77,7 @@ type place struct {
 
 type point struct{ X, Y float64 }
 
-func (p point) defined() bool {
-	return !math.IsNaN(p.X) && !math.IsNaN(p.Y) && !math.IsInf(p.X, 0) && !math.IsInf(p.Y, 0)
-}
+func (p point) defined() bool { return finite(p.X) && finite(p.Y) }
 
 func (at *place) on(p point) vg.Point { return vg.Point{X: at.x(p.X), Y: at.y(p.Y)} }
 

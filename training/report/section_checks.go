@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"retain/internal/spoken"
 	"retain/training"
 )
 
@@ -18,7 +19,7 @@ func segmentsSection(d *Document) (section, error) {
 	if len(t.Segments) == 0 {
 		s.Empty = "There is no category with levels of enough rows to measure by."
 		if t.Small > 0 {
-			s.Empty += fmt.Sprintf(" %s have too few rows, or too few who left.", plural(t.Small, "level"))
+			s.Empty += fmt.Sprintf(" %s have too few rows, or too few who left.", spoken.Counted(t.Small, "level"))
 		}
 		return s, nil
 	}
@@ -31,17 +32,17 @@ func segmentsSection(d *Document) (section, error) {
 			tone = "fair"
 		}
 		out.Rows = append(out.Rows, row{Cells: []cell{
-			{Text: g.Level, Of: g.Column}, number(decimal(float64(g.Rows), 0)), number(percent(share(g.Positives, g.Rows))),
+			{Text: g.Level, Of: g.Column}, number(spoken.Count(g.Rows)), number(percent(share(g.Positives, g.Rows))),
 			{Text: three(float64(g.AUC)), Of: interval(g.AUCInterval, three), Number: true}, {Text: decimal(float64(g.LogLoss), 4), Of: interval(g.LogLossInterval, three), Number: true},
 			{Text: three(float64(c.ObservedExpected)), Of: interval(c.OEInterval, three), Number: true, Tone: tone},
 		}})
 	}
 	s.Tables = []table{out}
 	if t.Small > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s have too few rows, or too few who left or stayed, to be measured.", plural(t.Small, "more segment")))
+		s.Notes = append(s.Notes, fmt.Sprintf("%s have too few rows, or too few who left or stayed, to be measured.", spoken.Counted(t.Small, "more segment")))
 	}
 	if t.More > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s are not shown; these are the largest.", plural(t.More, "more segment")))
+		s.Notes = append(s.Notes, fmt.Sprintf("%s are not shown; these are the largest.", spoken.Counted(t.More, "more segment")))
 	}
 	return s, nil
 }
@@ -96,7 +97,7 @@ func changeSection(d *Document) (section, error) {
 		if err != nil {
 			return s, err
 		}
-		s.Figures = []drawn{{Title: "The same customers under both", Of: fmt.Sprintf("%s of the newest cutoff", plural(len(pairs), "customer")), SVG: drawing,
+		s.Figures = []drawn{{Title: "The same customers under both", Of: fmt.Sprintf("%s of the newest cutoff", spoken.Counted(len(pairs), "customer")), SVG: drawing,
 			Read: "How to read it: a dot is a customer; on the dashed line both models say the same. A cloud about the line is new noise or new knowledge; a cloud beside it, another level of risk."}}
 	}
 	s.Tables = append(s.Tables, changeFigures(c))
@@ -159,10 +160,10 @@ func bandTable(c *training.Change) table {
 			if now == k {
 				stay += n
 			}
-			line.Cells = append(line.Cells, number(decimal(float64(n), 0)))
+			line.Cells = append(line.Cells, number(spoken.Count(n)))
 		}
 		out.Rows = append(out.Rows, line)
 	}
-	out.Read = fmt.Sprintf("How to read it: rows are where the champion put %s of the newest cutoff, columns where the new model puts them; %s keep their band.", plural(c.Rows, "customer"), percent(share(stay, c.Rows)))
+	out.Read = fmt.Sprintf("How to read it: rows are where the champion put %s of the newest cutoff, columns where the new model puts them; %s keep their band.", spoken.Counted(c.Rows, "customer"), percent(share(stay, c.Rows)))
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/training"
 )
 
@@ -29,9 +30,9 @@ func importanceSection(d *Document) (section, error) {
 		s.Empty = "The model reads no feature: it gives every customer the same probability."
 		return s, nil
 	}
-	where := fmt.Sprintf("on %s of the newest cutoff learned from", plural(a.Permuted, "row"))
+	where := fmt.Sprintf("on %s of the newest cutoff learned from", spoken.Counted(a.Permuted, "row"))
 	if a.PermutedAt != nil {
-		where = fmt.Sprintf("on %s of %s, which that model had not seen", plural(a.Permuted, "row"), shortDay(*a.PermutedAt))
+		where = fmt.Sprintf("on %s of %s, which that model had not seen", spoken.Counted(a.Permuted, "row"), shortDay(*a.PermutedAt))
 	}
 	top, rise := 0., 0.
 	for _, w := range list {
@@ -50,7 +51,7 @@ func importanceSection(d *Document) (section, error) {
 	}
 	out := table{Head: heads("Feature", "mean contribution, log-odds", "rise of the log loss when shuffled", "more of it"),
 		Read: fmt.Sprintf("How to read it: the bar is by how much the feature moves the log-odds of a customer on the average, either way (exact contributions, which add up to the score; %s of the newest cutoff). The dot is by how much the log loss rises when the feature is shuffled among customers, with its 95 %% interval (%s): where it does not clear the line, the model could do without that feature, perhaps because another tells the same.",
-			plural(a.Explained, "row"), where)}
+			spoken.Counted(a.Explained, "row"), where)}
 	shown := 0.
 	for _, w := range list[:min(toldFeatures, len(list))] {
 		shown += float64(w.Share)
@@ -64,10 +65,10 @@ func importanceSection(d *Document) (section, error) {
 	}
 	s.Tables = []table{out}
 	if rest := len(list) - len(out.Rows); rest > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s more contribute %s together.", plural(rest, "feature"), percent(1-shown)))
+		s.Notes = append(s.Notes, fmt.Sprintf("%s more contribute %s together.", spoken.Counted(rest, "feature"), percent(1-shown)))
 	}
 	if idle := len(a.Features) - len(list); idle > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s contribute nothing.", plural(idle, "feature")))
+		s.Notes = append(s.Notes, fmt.Sprintf("%s contribute nothing.", spoken.Counted(idle, "feature")))
 	}
 	return s, nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"retain/internal/spoken"
 	"retain/training/metrics"
 )
 
@@ -38,7 +39,7 @@ func reliabilitySection(d *Document) (section, error) {
 		out := table{Title: "The bins in figures", Folded: true, Head: heads("Probability given", "#rows", "#mean", "#left", "#95 % interval")}
 		for _, b := range curves.Reliability {
 			out.Rows = append(out.Rows, row{Cells: []cell{
-				{Text: percent(float64(b.Lowest)) + " to " + percent(float64(b.Highest))}, number(decimal(float64(b.Rows), 0)),
+				{Text: percent(float64(b.Lowest)) + " to " + percent(float64(b.Highest))}, number(spoken.Count(b.Rows)),
 				number(percent(float64(b.Mean))), number(percent(float64(b.Observed))), number(interval(b.ObservedInterval, percent)),
 			}})
 		}
@@ -102,7 +103,7 @@ func gainsSection(d *Document) (section, error) {
 	out := table{Title: "In figures", Folded: true, Head: heads("Customers turned to", "#rows", "#of those who left", "#95 %", "#left among them", "#lift", "#95 %")}
 	for _, g := range toldGains(curves.Gains) {
 		out.Rows = append(out.Rows, row{Cells: []cell{
-			{Text: percent(float64(g.Share))}, number(decimal(float64(g.Rows), 0)), number(percent(float64(g.Recall))), number(interval(g.RecallInterval, percent)),
+			{Text: percent(float64(g.Share))}, number(spoken.Count(g.Rows)), number(percent(float64(g.Recall))), number(interval(g.RecallInterval, percent)),
 			number(percent(float64(g.Precision))), number(decimal(float64(g.Lift), 2)), number(interval(g.LiftInterval, two)),
 		}})
 	}
@@ -162,7 +163,7 @@ func profitSection(d *Document) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	words := fmt.Sprintf("It is highest at %s: %s from %s, all test cutoffs together.", percent(best.X), money(best.Y), plural(c.Best.Rows, "contact"))
+	words := fmt.Sprintf("It is highest at %s: %s from %s, all test cutoffs together.", percent(best.X), money(best.Y), spoken.Counted(c.Best.Rows, "contact"))
 	if !(best.X > 0) {
 		words = "At these terms turning to anybody loses money."
 	}

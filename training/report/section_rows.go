@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"retain/internal/spoken"
 	"retain/training"
 )
 
@@ -15,7 +16,7 @@ func rowsSection(d *Document) (section, error) {
 	t := &d.Training
 	s := section{
 		ID: "rows", Title: "Rows and label", Short: "Rows", Beside: true,
-		Lead: fmt.Sprintf("A row is one customer at one cutoff, described only by what was known before it; whether the customer left was known %s later. ", plural(d.Churn.MaturityDays(), "day")) + question(d.Churn),
+		Lead: fmt.Sprintf("A row is one customer at one cutoff, described only by what was known before it; whether the customer left was known %s later. ", spoken.Counted(d.Churn.MaturityDays(), "day")) + question(d.Churn),
 	}
 	a := t.Anatomy
 	if a == nil {
@@ -23,13 +24,13 @@ func rowsSection(d *Document) (section, error) {
 		return s, nil
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%s of %s, %s (%s) of which left. The customers of one cutoff are much the same as those of the next, so rows are not independent: folds, calibration and intervals keep a customer's rows together.",
-		plural(t.Rows, "row"), plural(a.Customers, "customer"), decimal(float64(t.Positives), 0), percent(share(t.Positives, t.Rows))))
+		spoken.Counted(t.Rows, "row"), spoken.Counted(a.Customers, "customer"), spoken.Count(t.Positives), percent(share(t.Positives, t.Rows))))
 	var rates []cutoffShare
 	listed := table{Title: "Rows of each cutoff", Folded: len(a.Cutoffs) == 1, Head: heads("Cutoff", "#rows", "#left", "#share that left")}
 	for _, c := range a.Cutoffs {
 		rates = append(rates, cutoffShare{c.Cutoff, share(c.Positives, c.Rows), c.Rows})
 		listed.Rows = append(listed.Rows, row{Cells: []cell{
-			{Text: shortDay(c.Cutoff)}, number(decimal(float64(c.Rows), 0)), number(decimal(float64(c.Positives), 0)), number(percent(share(c.Positives, c.Rows))),
+			{Text: shortDay(c.Cutoff)}, number(spoken.Count(c.Rows)), number(spoken.Count(c.Positives)), number(percent(share(c.Positives, c.Rows))),
 		}})
 	}
 	if len(rates) > 1 {
@@ -88,8 +89,8 @@ func foldsSection(d *Document) (section, error) {
 	for k := len(own.Folds) - 1; k >= 0; k-- {
 		f := own.Folds[k]
 		listed.Rows = append(listed.Rows, row{Cells: []cell{
-			{Text: shortDay(f.Cutoff)}, number(fmt.Sprint(len(trainOf(lines, f.Cutoff)))), number(decimal(float64(f.Rows), 0)),
-			number(decimal(float64(f.Positives), 0)), number(decimal(float64(f.AUC), 3)), number(decimal(float64(f.LogLoss), 4)), number(decimal(float64(f.TopDecileLift), 2)),
+			{Text: shortDay(f.Cutoff)}, number(fmt.Sprint(len(trainOf(lines, f.Cutoff)))), number(spoken.Count(f.Rows)),
+			number(spoken.Count(f.Positives)), number(decimal(float64(f.AUC), 3)), number(decimal(float64(f.LogLoss), 4)), number(decimal(float64(f.TopDecileLift), 2)),
 		}})
 	}
 	s.Tables = []table{listed}
@@ -108,7 +109,7 @@ func trainOf(lines []foldLine, test time.Time) []time.Time {
 // featuresSection lists what the model reads, and what was left out.
 func featuresSection(d *Document) (section, error) {
 	s := section{ID: "features", Title: "Features", Short: "Features",
-		Lead: fmt.Sprintf("The model reads %s, computed alike at training and at scoring from rows known before the cutoff.", plural(len(d.Features), "feature"))}
+		Lead: fmt.Sprintf("The model reads %s, computed alike at training and at scoring from rows known before the cutoff.", spoken.Counted(len(d.Features), "feature"))}
 	in := table{Title: fmt.Sprintf("In use (%d)", len(d.Features)), Folded: true, Head: heads("Feature", "what it is", "missing means", "#missing")}
 	for _, f := range d.Features {
 		gap := unknown

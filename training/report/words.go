@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"retain/internal/spoken"
 	"retain/training/metrics"
 )
 
@@ -143,18 +144,10 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// plural writes a number with its noun.
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return decimal(float64(n), 0) + " " + one + "s"
-}
-
 // joined is a list in words, at most so many of it.
 func joined(list []string, most int) string {
 	if len(list) > most {
-		return strings.Join(list[:most], ", ") + " and " + decimal(float64(len(list)-most), 0) + " more"
+		return strings.Join(list[:most], ", ") + " and " + spoken.Count(len(list)-most) + " more"
 	}
 	if len(list) < 2 {
 		return strings.Join(list, "")
