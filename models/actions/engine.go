@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"retain/internal/rule"
 	"retain/models"
 )
 
@@ -37,7 +38,7 @@ func (e *Engine) obstacle(i int, c *Customer, history []Contact, now time.Time) 
 		return "status: " + standing(c.Status, c.StatusCode)
 	}
 	if r := e.rules[i]; r != nil {
-		switch ok, unknown := r.holds(&c.Facts); {
+		switch ok, unknown := r.Holds(&c.Facts); {
 		case unknown != "" && c.Status != models.StatusScored:
 			return "status: " + standing(c.Status, c.StatusCode)
 		case unknown != "":
@@ -65,7 +66,7 @@ func standing(status, code string) string {
 func (e *Engine) Used() []int {
 	var used []int
 	for place, entry := range e.Features {
-		if slices.ContainsFunc(e.rules, func(r *rule) bool { return r != nil && slices.Contains(r.features, entry.Name) }) {
+		if slices.ContainsFunc(e.rules, func(r *rule.Rule[Facts]) bool { return r != nil && slices.Contains(r.Features(), entry.Name) }) {
 			used = append(used, place)
 		}
 	}
@@ -74,7 +75,7 @@ func (e *Engine) Used() []int {
 
 // ReadsAttributes tells whether any rule reads the attributes of customers.
 func (e *Engine) ReadsAttributes() bool {
-	return slices.ContainsFunc(e.rules, func(r *rule) bool { return r != nil && r.attributes })
+	return slices.ContainsFunc(e.rules, func(r *rule.Rule[Facts]) bool { return r != nil && r.Reads(attributesFact) })
 }
 
 // Rule says what an action needs, in words.

@@ -121,7 +121,7 @@ func TestRulesOverEverything(t *testing.T) {
 		columns := &FeatureColumns{X: make([][]float32, len(e.Features)), Levels: make([][]string, len(e.Features))}
 		columns.X[0], columns.X[1], columns.Levels[1] = []float32{.75}, []float32{1}, []string{"a", "b"}
 		facts.Features = columns
-		ok, unknown := e.rules[1].holds(&facts)
+		ok, unknown := e.rules[1].Holds(&facts)
 		got := fmt.Sprint(ok)
 		if unknown != "" {
 			got = unknown

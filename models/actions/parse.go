@@ -15,13 +15,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"retain/features"
+	"retain/internal/rule"
 )
 
 // Engine is a catalogue with its rules compiled. It is immutable and safe for concurrent use.
 type Engine struct {
 	Catalogue *Catalogue
-	Features  []features.Entry // that rules may name; FeatureColumns have the same order
-	rules     []*rule          // per action; nil = always
+	Features  []features.Entry    // that rules may name; FeatureColumns have the same order
+	rules     []*rule.Rule[Facts] // per action; nil = always
 }
 
 // CatalogueError is one thing wrong with a catalogue of actions.
@@ -138,12 +139,12 @@ func (p *parser) read(top *yaml.Node) error {
 		p.wrong(lineOf(top, "actions"), "", "%d actions; at most %d", len(file.Actions), MaxActions)
 		return nil
 	}
-	env, err := ruleEnvironment(p.engine.Features)
+	lang, err := language(p.engine.Features)
 	if err != nil {
 		return fmt.Errorf("prepare rules: %w", err)
 	}
 	c.Actions = make([]Action, len(file.Actions))
-	p.engine.rules = make([]*rule, len(file.Actions))
+	p.engine.rules = make([]*rule.Rule[Facts], len(file.Actions))
 	seen := map[string]int{}
 	for i := range file.Actions {
 		node, a := &file.Actions[i], &c.Actions[i]
@@ -161,7 +162,7 @@ func (p *parser) read(top *yaml.Node) error {
 		if a.Eligibility == "" {
 			continue
 		}
-		r, fault := compileRule(env, a.Eligibility)
+		r, fault := lang.Compile(a.Eligibility)
 		if fault != "" {
 			p.wrong(lineOf(node, "eligibility"), a.ID, "eligibility: %s", fault)
 		}

@@ -1,0 +1,98 @@
+package rule
+
+import (
+	"errors"
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/types"
+)
+
+// Rule is a compiled condition over rows R. It is immutable and safe for concurrent use.
+type Rule[R any] struct {
+	program  cel.Program
+	language *Language[R]
+	features []string
+	facts    []string
+}
+
+// Features are the names of the features that the rule reads, each once, in the order in which they are met.
+func (r *Rule[R]) Features() []string { return r.features }
+
+// Reads tells whether the rule reads a fact.
+func (r *Rule[R]) Reads(fact string) bool { return slices.Contains(r.facts, fact) }
+
+// note finds out what a checked expression reads.
+func (r *Rule[R]) note(a *ast.AST) {
+	add := func(names *[]string, name string) {
+		if !slices.Contains(*names, name) {
+			*names = append(*names, name)
+		}
+	}
+	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		switch e.Kind() {
+		case ast.IdentKind:
+			add(&r.facts, e.AsIdent())
+		case ast.SelectKind:
+			s := e.AsSelect()
+			if s.Operand().Kind() == ast.IdentKind && s.Operand().AsIdent() == featuresName {
+				add(&r.features, s.FieldName())
+			}
+		}
+	}))
+}
+
+// Holds evaluates the rule. What is not known makes a rule that needs it not hold, unless the rest of it decides (a || b holds if b
+// does); unknown is then what it needed, "" when nothing lacked.
+func (r *Rule[R]) Holds(row *R) (ok bool, unknown string) {
+	out, _, err := r.program.Eval(activation[R]{row, r.language})
+	if err != nil {
+		var lacking *unknownFact
+		if errors.As(err, &lacking) {
+			return false, lacking.what
+		}
+		return false, "something in it" // such as an attribute that the customer has not
+	}
+	return out == types.True, ""
+}
+
+// unknownFact is the error of a rule that needs what is not known.
+type unknownFact struct{ what string }
+
+func (e *unknownFact) Error() string { return e.what + " is not known" }
+
+// activation lets CEL read a row without a map per row.
+type activation[R any] struct {
+	row      *R
+	language *Language[R]
+}
+
+// ResolveName implements cel.Activation.
+func (a activation[R]) ResolveName(name string) (any, bool) {
+	f, ok := a.language.facts[name]
+	if !ok {
+		return nil, false
+	}
+	if v := f.Get(a.row); v != nil {
+		return v, true
+	}
+	return f.unknown, true
+}
+
+// Parent implements cel.Activation.
+func (activation[R]) Parent() cel.Activation { return nil }
+
+// boundedTexts tells CEL's cost how long texts are.
+type boundedTexts struct{}
+
+// EstimateCallCost implements cost.Estimator: CEL's own costs.
+func (boundedTexts) EstimateCallCost(_, _ string, _ *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
+	return nil
+}
+
+// EstimateSize implements cost.Estimator.
+func (boundedTexts) EstimateSize(cost.AstNode) *cost.SizeEstimate {
+	return &cost.SizeEstimate{Min: 0, Max: maxTextBytes}
+}
