@@ -40,7 +40,7 @@ type Proposal struct {
 	Channel      string     `json:"channel"` // of Channels
 	Priority     float64    `json:"priority"`
 	Uplift       float64    `json:"uplift"`        // Δ = P(stay | action) - P(stay | nothing)
-	UpliftSource string     `json:"uplift_source"` // prior: from the catalogue
+	UpliftSource string     `json:"uplift_source"` // prior: from the catalogue; learned: weighed against 100 outcomes an arm or more
 	Value        *float64   `json:"value"`         // V, what the customer is worth; null when unknown
 	Lever        float64    `json:"lever"`
 	Fatigue      float64    `json:"fatigue"` // V·2φ·P·w, P the pressure of the contacts so far

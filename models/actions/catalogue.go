@@ -54,15 +54,22 @@ type Action struct {
 // Effect is what is believed of Δ = P(stay | action) - P(stay | nothing) before anything is learned.
 type Effect struct {
 	Mean float64 `json:"mean" yaml:"mean"` // in [-1, 1]
-	SD   float64 `json:"sd" yaml:"sd"`     // 0 means max(.02, |mean|)
+	SD   float64 `json:"sd" yaml:"sd"`     // of the draw: how widely is explored; 0 means max(.02, |mean|)
 }
 
-// deviation is the prior's standard deviation with its default (decisions.md §3.6: s₀).
+// leastSpread bounds s₀ from below: a prior near 0 is no certainty.
+const leastSpread = .02
+
+// spread is s₀, by which what is learned is weighed against the prior (decisions.md §3.6): max(.02, |mean|), whatever narrower sd
+// the catalogue explores with. A wider sd than that counts: who is less sure of the prior lets the data speak sooner.
+func (e Effect) spread() float64 { return max(leastSpread, math.Abs(e.Mean), e.SD) }
+
+// deviation is the standard deviation of the draw as long as nothing is learned.
 func (e Effect) deviation() float64 {
 	if e.SD > 0 {
 		return e.SD
 	}
-	return max(.02, math.Abs(e.Mean))
+	return e.spread()
 }
 
 // Class says what a message is, and so who may get it.

@@ -5,8 +5,11 @@ import "math"
 // fatigueRate is φ: until it is estimated, one fresh contact more costs this share of the customer's stay, twice (decisions.md §3.6).
 const fatigueRate = .0005
 
-// SourcePrior is the uplift_source of an effect from the catalogue.
-const SourcePrior = "prior"
+// The uplift_source of an effect: from the catalogue, or weighed against what was learned from enough outcomes.
+const (
+	SourcePrior   = "prior"
+	SourceLearned = "learned"
+)
 
 // Terms are those of an action's priority for one customer:
 //
@@ -20,23 +23,31 @@ type Terms struct {
 	SD       float64 // of Priority, from the sd of the effect
 }
 
-// Terms are the terms of an action for a customer worth value (NaN = unknown) under contact pressure. As long as nothing is
-// learned of an action, its shrunk effect is the prior's mean. do_nothing has priority 0, exactly.
+// Terms are the terms of an action for a customer worth value (NaN = unknown) under contact pressure, as long as nothing is
+// learned of it.
 func (c *Catalogue) Terms(action int, value, pressure float64) Terms {
+	return c.TermsOf(action, nothingLearned, value, pressure)
+}
+
+// TermsOf are the terms of an action for a customer worth value (NaN = unknown) under contact pressure, its prior effect shrunk
+// by what is learned. do_nothing has priority 0, exactly.
+func (c *Catalogue) TermsOf(action int, by Estimate, value, pressure float64) Terms {
 	a := &c.Actions[action]
 	if a.ID == DoNothing {
 		return Terms{Value: value, Lever: 1}
 	}
-	t := Terms{Uplift: a.Prior.Mean, Value: value, Lever: a.Lever, ContactCost: a.ContactCost, PAccept: a.PAccept, Incentive: a.Incentive}
+	t := Terms{Value: value, Lever: a.Lever, ContactCost: a.ContactCost, PAccept: a.PAccept, Incentive: a.Incentive}
+	uplift, sd := a.Prior.shrunk(by)
+	t.Uplift = uplift
 	tired := 2 * fatigueRate * pressure * c.Policy.Weights[a.Class]
 	if math.IsNaN(value) {
 		t.Fatigue = tired
 		t.Priority = t.Uplift - t.Fatigue
-		t.SD = a.Prior.deviation()
+		t.SD = sd
 		return t
 	}
 	t.Fatigue = value * tired
 	t.Priority = t.Uplift*value*t.Lever - t.ContactCost - t.PAccept*t.Incentive - t.Fatigue
-	t.SD = a.Prior.deviation() * math.Abs(value) * t.Lever
+	t.SD = sd * math.Abs(value) * t.Lever
 	return t
 }
