@@ -127,11 +127,8 @@ func (b *binned) pack(x *features.Matrix) {
 	})
 }
 
-// gradient returns the gradient and the hessian of row r.
-func (b *binned) gradient(r int) sums { return sums(b.words[r*b.stride+b.width]) }
-
-// setGradient sets them.
-func (b *binned) setGradient(r int, v sums) { b.words[r*b.stride+b.width] = uint64(v) }
+// setGradient sets the gradient and the hessian of row r.
+func (b *binned) setGradient(r uint32, v sums) { b.words[int(r)*b.stride+b.width] = uint64(v) }
 
 // code returns the code of a slot in row r.
 func (b *binned) code(r uint32, slot int) uint8 {

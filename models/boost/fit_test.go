@@ -78,19 +78,26 @@ func TestBaseMarginIsTheLogOddsOfTheBaseRate(t *testing.T) {
 	}
 }
 
+// gradient returns the gradient and the hessian of row r.
+func (b *binned) gradient(r int) sums { return sums(b.words[r*b.stride+b.width]) }
+
 // The gradient and hessian of a row are what the loss's differences say, up to one step of the scale, and right in the mean.
 func TestGradientsMatchFiniteDifferences(t *testing.T) {
 	d := sample(200, 6)
 	d.Weight = make([]float64, d.Rows())
-	b := &booster{scale: newScale(d.Rows(), 4), y: d.Y, weight: d.Weight, margin: make([]float64, d.Rows()), rows: &binned{stride: 1, words: make([]uint64, d.Rows())}, crew: &crew{}}
+	b := &booster{scale: newScale(d.Rows(), 4), y: d.Y, weight: d.Weight, margin: make([]float64, d.Rows()), rows: &binned{stride: 1, words: make([]uint64, d.Rows())}}
 	rng := source()
 	for i := range b.margin {
 		b.margin[i], d.Weight[i] = 3*rng.NormFloat64(), 4*rng.Float64()+1e-3
 	}
 	const draws, h = 400, 1e-4
 	grad, hess := make([]float64, d.Rows()), make([]float64, d.Rows())
+	var rows []uint32
+	for i := range d.Rows() {
+		rows = append(rows, uint32(i))
+	}
 	for seed := range uint64(draws) {
-		b.gradients(seed)
+		b.gradients(seed, rows)
 		for i, m := range b.margin {
 			lo, mid, hi := lossOf(m-h, d.Y[i]), lossOf(m, d.Y[i]), lossOf(m+h, d.Y[i])
 			g, w := b.grad(b.rows.gradient(i))-d.Weight[i]*(hi-lo)/(2*h), b.hess(b.rows.gradient(i))-d.Weight[i]*(hi-2*mid+lo)/(h*h)

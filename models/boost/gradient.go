@@ -20,7 +20,7 @@ func hessSteps(a sums) int64 { return a & hessMask }
 // decision trees", NeurIPS 2022, need no more than 5).
 type scale struct {
 	gradStep, hessStep float64 // value of one step
-	most               float64 // steps of the greatest gradient and of the greatest hessian
+	gradRate, hessRate float64 // steps to 1
 }
 
 // maxRows leaves 4 bits to each gradient.
@@ -28,7 +28,7 @@ const maxRows = 1 << 27
 
 func newScale(rows int, maxWeight float64) scale {
 	most := float64(uint64(1) << (31 - bits.Len(uint(rows))))
-	return scale{gradStep: maxWeight / most, hessStep: maxWeight / 4 / most, most: most}
+	return scale{gradStep: maxWeight / most, hessStep: maxWeight / 4 / most, gradRate: most / maxWeight, hessRate: most * 4 / maxWeight}
 }
 
 func (s *scale) grad(a sums) float64 { return float64(gradSteps(a)) * s.gradStep }
@@ -39,8 +39,8 @@ func (s *scale) hess(a sums) float64 { return float64(hessSteps(a)) * s.hessStep
 func (s *scale) quantise(grad, hess float64, draw uint64) sums {
 	const unit = 1. / (1 << 32)
 	const above = 1 << 32 // truncation is rounding down only above 0
-	g := int64(float64(grad/s.gradStep)+float64(draw>>32)*unit+above) - above
-	h := int64(float64(hess/s.hessStep) + float64(draw&hessMask)*unit)
+	g := int64(float64(grad*s.gradRate)+float64(draw>>32)*unit+above) - above
+	h := int64(float64(hess*s.hessRate) + float64(draw&hessMask)*unit)
 	return g<<32 + h
 }
 
@@ -66,18 +66,14 @@ func baseMargin(y, w []float64, maxWeight float64) float64 {
 	return math.Log(float64(ones) / float64(all-ones))
 }
 
-// gradients fills in the gradient and hessian of each row at its margin. The draws follow from the seed and the row's key.
-func (b *booster) gradients(seed uint64) {
-	const block = 1 << 13
-	n := len(b.y)
-	b.crew.parallel((n+block-1)/block, func(k int) {
-		for i := k * block; i < min(n, (k+1)*block); i++ {
-			w := 1.0
-			if b.weight != nil {
-				w = b.weight[i]
-			}
-			p := 1 / (1 + math.Exp(-b.margin[i]))
-			b.rows.setGradient(i, b.quantise(w*(p-b.y[i]), w*p*(1-p), mix(seed, b.keys.of(i))))
+// gradients fills in the gradients and hessians of some rows at their margins. The draws follow from the seed and each row's key.
+func (b *booster) gradients(seed uint64, rows []uint32) {
+	for _, r := range rows {
+		w := 1.0
+		if b.weight != nil {
+			w = b.weight[r]
 		}
-	})
+		p := 1 / (1 + math.Exp(-b.margin[r]))
+		b.rows.setGradient(r, b.quantise(w*(p-b.y[r]), w*p*(1-p), mix(seed, b.keys.of(int(r)))))
+	}
 }

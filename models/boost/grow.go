@@ -72,10 +72,10 @@ func newGrower(b *booster, seed uint64) *grower {
 
 // grow splits the leaf of the greatest gain until there are enough leaves or no gain is left.
 func (g *grower) grow() []*leaf {
-	root := &leaf{hi: len(g.sampled), sum: g.total(), within: unbounded()}
+	root := &leaf{hi: len(g.sampled), within: unbounded()}
 	g.tree.nodes = append(g.tree.nodes, grownNode{rows: root.hi})
 	leaves := []*leaf{root}
-	g.judgeAlone(root)
+	g.judgeRoot(root)
 	for len(leaves) < g.Leaves {
 		k := bestLeaf(leaves)
 		if k < 0 {
@@ -103,23 +103,6 @@ func (g *grower) grow() []*leaf {
 		g.pool.release(l.hist)
 	}
 	return leaves
-}
-
-// total sums the gradients of the tree's rows.
-func (g *grower) total() sums {
-	const block = 1 << 14
-	n := len(g.sampled)
-	parts := make([]sums, (n+block-1)/block)
-	g.crew.parallel(len(parts), func(k int) {
-		for _, r := range g.sampled[k*block : min(n, (k+1)*block)] {
-			parts[k] += g.rows.gradient(int(r))
-		}
-	})
-	var sum sums
-	for _, v := range parts {
-		sum += v
-	}
-	return sum
 }
 
 // bestLeaf returns the index of the leaf of the greatest gain, the oldest of equals, or -1.

@@ -1,5 +1,28 @@
 package boost
 
+// judgeRoot finds the best split of the whole tree. The gradients of the rows, their sum and the histogram come about in one pass over
+// the rows' words, block by block while a block lies in the cache: the words of all rows do not fit there.
+func (g *grower) judgeRoot(l *leaf) {
+	if !g.splittable(l) {
+		return
+	}
+	seed := mix(g.seed, drawRounding)
+	l.hist = g.pool.take()
+	extra := g.fillParts(l.hist, g.sampled[l.lo:l.hi], func(to histogram, rows []uint32) {
+		g.gradients(seed, rows)
+		g.rows.add(to, g.words, rows, sumGradients)
+	})
+	add := addTo(l.hist, extra)
+	for _, h := range append(extra, l.hist) { // every row has one code in a slot
+		for _, v := range h.slot(g.slots[0]) {
+			l.sum += v
+		}
+	}
+	g.search(add, judged{leaf: l})
+	g.pool.release(extra...)
+	g.keep(l)
+}
+
 // judgeAlone finds the best split of a leaf from a histogram made of its rows.
 func (g *grower) judgeAlone(l *leaf) {
 	if !g.splittable(l) {
@@ -70,13 +93,15 @@ func (g *grower) keep(l *leaf) {
 	}
 }
 
+// rowsEach is the rows that are worth a goroutine: to add a part of fewer takes longer than to fill it.
+const rowsEach = 1024
+
 // fill sums the gradients of rows by code into h, or counts the rows. Many rows are shared out among goroutines: extra
 // holds the sums of all parts but the first, to be added.
 func (g *grower) fill(h histogram, rows []uint32, what filling) (extra []histogram) {
 	const (
-		alone     = 256  // so few rows are not shared out
-		rowsEach  = 1024 // to add a part of fewer rows takes longer than to fill it
-		wordsEach = 4    // with so many words each, goroutines share the words, and nothing is to be added
+		alone     = 256 // so few rows are not shared out
+		wordsEach = 4   // with so many words each, goroutines share the words, and nothing is to be added
 	)
 	w := g.crew.size()
 	switch {
@@ -88,17 +113,27 @@ func (g *grower) fill(h histogram, rows []uint32, what filling) (extra []histogr
 			g.rows.fill(h, g.words[k*len(g.words)/parts:(k+1)*len(g.words)/parts], rows, what)
 		})
 	default:
-		parts := min(w, len(rows)/rowsEach)
-		to := []histogram{h}
-		for range parts - 1 {
-			to = append(to, g.pool.take())
-		}
-		g.crew.parallel(parts, func(k int) {
-			g.rows.fill(to[k], g.words, rows[k*len(rows)/parts:(k+1)*len(rows)/parts], what)
-		})
-		extra = to[1:]
+		extra = g.fillParts(h, rows, func(to histogram, rows []uint32) { g.rows.add(to, g.words, rows, what) })
 	}
 	return extra
+}
+
+// fillParts lets add sum blocks of rows into h and, where other goroutines help, into extra: each into one of its own, and as many
+// blocks as it gets done.
+func (g *grower) fillParts(h histogram, rows []uint32, add func(to histogram, rows []uint32)) (extra []histogram) {
+	parts := max(1, min(g.crew.size(), len(rows)/rowsEach))
+	to := []histogram{h}
+	for range parts - 1 {
+		to = append(to, g.pool.take())
+	}
+	next := counter((len(rows) + rowsEach - 1) / rowsEach)
+	g.crew.parallel(parts, func(k int) {
+		to[k].clear(g.words)
+		for b := next(); b >= 0; b = next() {
+			add(to[k], rows[b*rowsEach:min(len(rows), (b+1)*rowsEach)])
+		}
+	})
+	return to[1:]
 }
 
 // addTo returns a function that adds the sums of one slot.

@@ -176,7 +176,7 @@ func TestSharedSlots(t *testing.T) {
 	rows := make([]uint32, 0, d.Rows())
 	for i := range gh {
 		gh[i] = rng.Int64N(1 << 40)
-		b.setGradient(i, gh[i])
+		b.setGradient(uint32(i), gh[i])
 		if rng.IntN(2) == 0 {
 			rows = append(rows, uint32(i))
 		}

@@ -20,16 +20,26 @@ const (
 	countRows    filling = true
 )
 
+// clear empties the given words.
+func (h histogram) clear(words []int) {
+	for _, w := range words {
+		clear(h[w][:])
+	}
+}
+
 // fill sums by code the gradients of some rows, or counts the rows, in the given words of the histogram.
+func (b *binned) fill(h histogram, words []int, rows []uint32, what filling) {
+	h.clear(words)
+	b.add(h, words, rows, what)
+}
+
+// add adds rows to what the given words of the histogram hold.
 //
 // Rows are taken some at a time and word by word. The rows of a deep leaf lie apart: reading them first lets their cache misses
 // overlap, where among the additions each would wait for the stores before it. And the additions of one word meet only 16 kB: over
 // all words at once, a slot of few codes meets the same cell again while the last store to it is still on its way to the cache, and
 // the additions take 3 to 8 times as long.
-func (b *binned) fill(h histogram, words []int, rows []uint32, what filling) {
-	for _, w := range words {
-		clear(h[w][:])
-	}
+func (b *binned) add(h histogram, words []int, rows []uint32, what filling) {
 	var value [ahead]sums
 	for i := range value {
 		value[i] = 1

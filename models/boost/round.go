@@ -60,10 +60,9 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 	return b
 }
 
-// round grows the tree of round k on the present gradients and adds its values to the margins.
+// round grows the tree of round k on the gradients at the present margins and adds its values to the margins.
 func (b *booster) round(k int) *grownTree {
 	seed := mix(b.seed, uint64(k))
-	b.gradients(mix(seed, drawRounding))
 	b.sampled, b.others = b.drawRows(mix(seed, drawRows))
 	g := newGrower(b, seed)
 	leaves := g.grow()
