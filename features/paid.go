@@ -21,6 +21,13 @@ type Payer struct {
 	Periods  []PaidPeriod // at least one
 }
 
+// PaidPeriods yields the FROM-expression, in parentheses, of all paid periods that started before the cutoff, as known at it: customer_id,
+// subscription_id, plan, mrr (nullable), started_ms and end_ms (milliseconds since 1970; far beyond all instants where the period is open, not after the
+// start where nothing was ever paid), cancelled and involuntary (0 or 1).
+func (s *Store) PaidPeriods(ctx context.Context, cutoff time.Time) (string, error) {
+	return s.periodsSQL(ctx, cutoff, cutoff)
+}
+
 // Payers streams everyone who has a paid period that started before the cutoff, as known at known (the zero time: all that is held now), by
 // customer_id. Ends that are known in advance lie after the cutoff. The periods of a Payer are only its own until the next one.
 func (s *Store) Payers(ctx context.Context, cutoff, known time.Time) iter.Seq2[Payer, error] {
