@@ -54,7 +54,7 @@ type importColumns struct {
 	bound    int          // columns of the file seen so far: NDJSON may bring further ones
 	row      importRow
 	own      int
-	customer int
+	customer int // -1: rows are of no customer (outcomes)
 	survey   surveyColumns
 	pairs    [][]byte // scratch for the two map columns
 	parts    []pair
@@ -251,7 +251,7 @@ func (c *importColumns) convert(row tabular.Row) (*importRow, *BadRowError) {
 			return nil, &BadRowError{Column: c.name(c.origins[i], k.Name), Value: shorten(b), Reason: fault}
 		}
 	}
-	if len(c.row.text[c.customer]) == 0 {
+	if c.customer >= 0 && len(c.row.text[c.customer]) == 0 {
 		return nil, &BadRowError{Column: c.name(c.origins[c.customer], "customer_id"), Reason: "is empty: every row needs a customer_id"}
 	}
 	own := c.row.whole[c.own]

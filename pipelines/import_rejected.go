@@ -19,6 +19,11 @@ type rejects struct {
 
 // add appends the record that the reader gave last. The zero value opens the file with the first record.
 func (r *rejects) add(path string, from *tabular.Reader, bad *BadRowError) error {
+	return r.addRecord(path, from, from.Record(), bad)
+}
+
+// addRecord appends a record that the reader gave earlier.
+func (r *rejects) addRecord(path string, from *tabular.Reader, record []byte, bad *BadRowError) error {
 	if r.file == nil {
 		f, err := atomicfile.Create(path, 0o600)
 		if err != nil {
@@ -36,7 +41,7 @@ func (r *rejects) add(path string, from *tabular.Reader, bad *BadRowError) error
 		}
 	}
 	reason := strings.TrimPrefix(bad.Error(), fmt.Sprintf("%s:%d: ", bad.File, bad.Line))
-	if _, err := fmt.Fprintf(r.file, "# line %d: %s\n%s\n", bad.Line, strings.ReplaceAll(reason, "\n", " "), from.Record()); err != nil { // the file keeps its first error
+	if _, err := fmt.Fprintf(r.file, "# line %d: %s\n%s\n", bad.Line, strings.ReplaceAll(reason, "\n", " "), record); err != nil { // the file keeps its first error
 		return fmt.Errorf("rejected rows: %w", err)
 	}
 	return nil
