@@ -105,9 +105,11 @@ func simulatedCustomer(to map[string]*simulatedRows, c *simulation.Customer) {
 	id := c.ID
 	bare := id[1:]
 	p := &c.Profile
-	to["customers"].row(p.Known).text(id).whole(p.CreatedAt).text(p.LeadSource, p.Segment).whole(simulation.Missing).
-		text(p.Region, p.Plan, p.Timezone, p.Owner, consentText(p.Email, p.Phone)).whole(p.OptedOutAt).
-		text("employees\x00" + p.Employees + "\x00industry\x00" + p.Industry)
+	if p.Known != simulation.Missing {
+		to["customers"].row(p.Known).text(id).whole(p.CreatedAt).text(p.LeadSource, p.Segment).whole(simulation.Missing).
+			text(p.Region, p.Plan, p.Timezone, p.Owner, consentText(p.Email, p.Phone)).whole(p.OptedOutAt).
+			text("employees\x00" + p.Employees + "\x00industry\x00" + p.Industry)
+	}
 	usage := to["usage"]
 	for i := range c.Usage {
 		u := &c.Usage[i]
@@ -146,7 +148,7 @@ func simulatedCustomer(to map[string]*simulatedRows, c *simulation.Customer) {
 	contacts := to["contacts"]
 	for i := range c.Contacts {
 		k := &c.Contacts[i]
-		contacts.row(k.Known).text(id).whole(k.At).text(contacts.numbered("m", bare, k.Number), k.Channel, k.Class, k.Action, k.Campaign, "", k.Outcome).
+		contacts.row(k.Known).text(id).whole(k.At).text(contacts.numbered("m", bare, k.Number), k.Channel, k.Class, k.Action, k.Campaign, k.Decision, k.Outcome).
 			whole(k.OutcomeAt)
 	}
 	for i := range c.Touchpoints {

@@ -70,7 +70,7 @@ func Actions() []string {
 // pressure, so that an idle action does exactly nothing.
 func (w *World) effect(action int, m *modifiers) float64 {
 	switch {
-	case w.options.Effects == NoEffects || action == idleAction:
+	case w.options.Effects == NoEffects || action == idleAction || action == noEffect:
 		return 0
 	case w.options.Effects == ProportionalEffects:
 		return proportionalEffect

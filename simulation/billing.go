@@ -42,6 +42,9 @@ func (w *World) bill(c *Customer) {
 		b.period(start, end, until)
 		start = end
 	}
+	if w.course != nil { // how many invoices there are depends on how far the course has gone
+		b.r, b.order = w.stream(p.index, forBilling, 1), shopOrders
+	}
 	b.shop(from, until)
 	slices.SortStableFunc(c.Purchases, func(a, b Purchase) int { return cmp.Compare(a.At, b.At) })
 }
@@ -119,12 +122,13 @@ func (b *billing) period(start, end, until int) {
 			}
 		}
 	}
-	moment := 1 + b.r.Int64N(dayMs-1) // after midnight: a cutoff there does not know it yet
-	why := p.reason(b.r)
+	r := b.w.apart(b.r, p.index, forBilling, 2)
+	moment := 1 + r.Int64N(dayMs-1) // after midnight: a cutoff there does not know it yet
+	why := p.reason(r)
 	switch {
-	case p.cancelled < min(end, b.w.options.Days):
+	case p.cancelled < min(end, b.w.until):
 		now.CancelledAt, now.EndReason = b.w.ms(p.cancelled)+moment, why
-		if end < b.w.options.Days {
+		if end < b.w.until {
 			now.EndedAt = b.w.ms(end)
 		}
 	case p.failed && p.end == end:
@@ -155,6 +159,9 @@ func (p *path) reason(r *rand.Rand) string {
 	}
 	return "other"
 }
+
+// shopOrders is the number of the first order of the shop in a course: no customer has so many invoices.
+const shopOrders = 10_000
 
 var extras = []struct {
 	product, category string

@@ -18,7 +18,14 @@ func (w *World) reach(c *Customer) {
 			}
 		}
 		u, delay := r.Float64(), r.Int64N(3*dayMs/1000)*1000
-		answered := sigmoid(-.6 + .5*p.at(k.day).engagement)
+		if t := k.treatment; t != nil {
+			own := w.stream(p.index, forTreatments, k.day)
+			at = w.workTime(p, k.day, own.Float64())
+			u, delay = own.Float64(), own.Int64N(3*dayMs/1000)*1000
+			row.At, row.Known = at, loaded(at)
+			row.Channel, row.Class, row.Action, row.Campaign, row.Decision = t.Channel, t.Class, t.Action, t.Campaign, t.Decision
+		}
+		answered := p.answers(k.day)
 		if at := w.within(at + 60_000 + delay); at != Missing {
 			row.OutcomeAt = at
 			switch {
@@ -26,7 +33,7 @@ func (w *World) reach(c *Customer) {
 				row.Outcome = "ignored"
 			case k.action < 0:
 				row.Outcome = "opened"
-			case u < .6*answered:
+			case u < acceptShare*answered:
 				row.Outcome = "accepted"
 			default:
 				row.Outcome = "rejected"
@@ -37,3 +44,9 @@ func (w *World) reach(c *Customer) {
 		}
 	}
 }
+
+// acceptShare of those who answer a contact accept what it offers.
+const acceptShare = .6
+
+// answers is the probability that a contact of a day is answered.
+func (p *path) answers(day int) float64 { return sigmoid(-.6 + .5*p.at(day).engagement) }

@@ -29,7 +29,7 @@ type Customer struct {
 	busy    []float64 // the same of this week, added up
 }
 
-// Profile is the row of customers.
+// Profile is the row of customers. In a Course, Known is Missing as long as the customer has not come.
 type Profile struct {
 	CreatedAt  int64
 	LeadSource string
@@ -115,7 +115,8 @@ type Contact struct {
 	Channel   string
 	Class     string
 	Action    string // "" = a newsletter
-	Campaign  string // trial = drawn at random, risk_list = chosen by what seemed the risk
+	Campaign  string // trial = drawn at random, risk_list = chosen by what seemed the risk; else that of the Treatment
+	Decision  string `json:",omitempty"` // decision_id of the Treatment; "" = none
 	Outcome   string
 	OutcomeAt int64 // Missing = not within the records
 }
@@ -154,7 +155,7 @@ func (w *World) Customer(index int, c *Customer) {
 
 // here is the span [from, until) of days within the records on which the customer was served.
 func (w *World) here(p *path) (from, until int) {
-	return max(p.start, 0), min(p.end, w.options.Days)
+	return max(p.start, 0), min(p.end, w.until)
 }
 
 // at is the state in the week of a day on which the customer was served.
@@ -163,7 +164,7 @@ func (p *path) at(day int) *week {
 }
 
 // endMs is the first instant after the records.
-func (w *World) endMs() int64 { return w.ms(w.options.Days) }
+func (w *World) endMs() int64 { return w.ms(w.until) }
 
 // within is an instant if the records tell of it, else Missing.
 func (w *World) within(at int64) int64 {

@@ -23,7 +23,7 @@ func (w *World) contactIn(s span, r *rand.Rand, p *path, k *week) {
 		chosen := chosenContacts * math.Exp(riskTilt*risk-riskTilt*riskTilt*.9)
 		switch {
 		case u < randomContacts*share:
-			w.approach(p, k, contact{day, int(v * float64(len(actions))), true})
+			w.approach(p, k, contact{day: day, action: int(v * float64(len(actions))), randomised: true})
 		case u < (randomContacts+math.Min(chosen, .15))*share:
 			action := 3 // e-mails for the many
 			switch {
@@ -36,15 +36,20 @@ func (w *World) contactIn(s span, r *rand.Rand, p *path, k *week) {
 			case v < .3:
 				action = idleAction
 			}
-			w.approach(p, k, contact{day, action, false})
+			w.approach(p, k, contact{day: day, action: action})
 		}
 	}
 	if e := w.everyone; e != nil && e.day >= s.from && e.day < s.until && p.cancelled == never {
 		w.approach(p, k, *e)
 	}
+	for _, c := range w.treatments(p.index, s) {
+		if p.cancelled == never {
+			w.approach(p, k, c)
+		}
+	}
 	for range letters {
 		if day := s.from + r.IntN(s.days()); day < w.quiet && p.cancelled == never {
-			p.contacts = append(p.contacts, contact{day, -1, false})
+			p.contacts = append(p.contacts, contact{day: day, action: newsletter})
 			k.letters++
 		}
 	}

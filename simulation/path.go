@@ -29,9 +29,16 @@ type ticket struct {
 // contact is one contact of the history.
 type contact struct {
 	day        int
-	action     int // of actions; -1 = newsletter
+	action     int // of actions, newsletter or noEffect
 	randomised bool
+	treatment  *Treatment // nil = of the company's own history
 }
+
+// Contacts that are none of the world's actions.
+const (
+	newsletter = -1
+	noEffect   = -2 // an action of a policy that the world does not know
+)
 
 // path is the life of a customer, by days from the start of the records (negative before).
 type path struct {
@@ -161,6 +168,9 @@ func (w *World) watch(p *path, s state) {
 		w.contactIn(span{from, until}, contacting, p, &now)
 		before, after := now.stays()
 		for day := from; day < until; day++ {
+			if w.course != nil && day == max(p.start, w.quiet) && w.course.outcomes != 0 {
+				leaving = w.outcomes(p.index)
+			}
 			if day > p.start && p.boundary(day-1) == day {
 				if p.cancelled != never {
 					p.end = day

@@ -8,6 +8,10 @@ var (
 
 func (w *World) profile(c *Customer) {
 	p, r := &c.path, w.stream(c.path.index, forRecords, 0)
+	if p.start >= w.until { // in a course: there are touchpoints of the lead, but no customer yet
+		c.Profile = Profile{Known: Missing, CreatedAt: Missing, OptedOutAt: Missing}
+		return
+	}
 	size := 0
 	for _, seats := range []int{4, 15, 60} {
 		if p.seats > seats {
@@ -32,7 +36,7 @@ func (w *World) profile(c *Customer) {
 		c.Profile.Segment = segments[p.segment]
 	}
 	moment := 1 + r.Int64N(dayMs-1) // after midnight: a cutoff there does not know it yet
-	if p.optedOut < w.options.Days && p.optedOut < p.end {
+	if p.optedOut < w.until && p.optedOut < p.end {
 		c.Profile.OptedOutAt = w.ms(p.optedOut) + moment
 	}
 }

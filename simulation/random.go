@@ -23,6 +23,8 @@ const (
 	forLeads
 	forSupport
 	forFutures
+	forTreatments
+	forOutcomes
 )
 
 // stream is the generator of one purpose of one customer; part tells apart several of a purpose.

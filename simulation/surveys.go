@@ -31,6 +31,7 @@ func (w *World) ask(c *Customer) {
 			c.Surveys = append(c.Surveys, row)
 		}
 	}
+	r = w.apart(r, p.index, forSurveys, 1)
 	for _, t := range p.tickets {
 		u, v, z := r.Float64(), r.IntN(3*dayMs/1000), r.NormFloat64()
 		if u >= .35 || t.day >= until || t.day < from {

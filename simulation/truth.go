@@ -15,8 +15,8 @@ type Truth struct {
 	Effects []float64 // per action of Actions: P(stay | taken at the cutoff) - P(stay | nothing); reused by the next call
 }
 
-// futures is the number of futures that a truth is the mean of.
-const futures = 128
+// defaultFutures is the number of futures that a truth is the mean of, but in a Course that asks for another.
+const defaultFutures = 128
 
 // Truth looks from midnight of a day, which is the cutoff, into the futures of the customer that Live or Customer has put into c. It reports false for
 // those whom the product would not score: not there yet or any more, cancelled already, opted out, or too young.
@@ -33,7 +33,7 @@ func (w *World) Truth(c *Customer, day int, l Label) (Truth, bool) {
 	o.look(w, p, day, l)
 	o.sum = [maxArms]float64{}
 	r := w.stream(p.index, forFutures, day)
-	for range futures {
+	for range w.futures {
 		s := o.now
 		for j := range o.weeks {
 			k := &o.weeks[j]
@@ -57,9 +57,9 @@ func (w *World) Truth(c *Customer, day int, l Label) (Truth, bool) {
 			o.sum[a] += o.leaves(a)
 		}
 	}
-	t := Truth{Day: day, Risk: o.sum[0] / futures, Effects: o.effects[:0]}
+	t := Truth{Day: day, Risk: o.sum[0] / float64(w.futures), Effects: o.effects[:0]}
 	for a := range actions {
-		t.Effects = append(t.Effects, t.Risk-o.sum[o.armOf[a]]/futures)
+		t.Effects = append(t.Effects, t.Risk-o.sum[o.armOf[a]]/float64(w.futures))
 	}
 	o.effects = t.Effects
 	return t, true
@@ -69,7 +69,7 @@ func (w *World) Truth(c *Customer, day int, l Label) (Truth, bool) {
 // cancelled; ok is false for the others, for those who left in the gap, and where the records end before the window does.
 func (w *World) Left(c *Customer, day int, l Label) (left, ok bool) {
 	p, from, until := &c.path, day+l.GapDays, day+l.GapDays+l.HorizonDays
-	if !p.scored(day, l.MinTenureDays) || until > w.options.Days || p.end < from {
+	if !p.scored(day, l.MinTenureDays) || until > w.until || p.end < from {
 		return false, false
 	}
 	return p.end < until && !p.failed, true
@@ -166,7 +166,7 @@ func (o *outlook) contacts(w *World, p *path, day, k0 int) {
 			effect += k.contact
 		}
 		for _, c := range p.contacts {
-			if c.action < 0 && c.day >= from && c.day < day {
+			if c.action == newsletter && c.day >= from && c.day < day {
 				letters++
 			}
 		}

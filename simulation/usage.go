@@ -70,6 +70,9 @@ func (w *World) use(c *Customer) {
 			event = c.order(begin, event)
 		}
 	}
+	if end := w.endMs(); w.course != nil {
+		c.Usage = slices.DeleteFunc(c.Usage, func(u Usage) bool { return u.Known >= end })
+	}
 }
 
 // maxUsers bounds the users of a customer: beyond them seats are shared.
@@ -122,6 +125,9 @@ func (w *World) session(c *Customer, r *rand.Rand, s session) {
 		row.Known += int64((2 + 8*r.Float64()) * dayMs)
 	}
 	end := w.endMs()
+	if w.course != nil {
+		end = math.MaxInt64 // use drops them, once events have their numbers
+	}
 	if row.Known >= end {
 		return
 	}

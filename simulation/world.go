@@ -41,8 +41,11 @@ type Options struct {
 type World struct {
 	options  Options
 	startMs  int64    // first instant of the records
+	until    int      // day on which the records end
 	quiet    int      // day from which on nobody is contacted
 	everyone *contact // is done to everyone, whatever else is; nil outside tests
+	futures  int      // that a truth is the mean of
+	course   *course  // what a policy did; nil in a world that is made at once
 	epoch    int      // days from 1970 to the first day of the records
 
 	productOutage int // day on which nearly nobody could use the product
@@ -81,7 +84,7 @@ func New(o Options) (*World, error) {
 		return nil, errors.Join(errs...)
 	}
 	start := o.End.AddDate(0, 0, -o.Days)
-	w := &World{options: o, startMs: start.UnixMilli(), epoch: int(start.UnixMilli() / dayMs), quiet: math.MaxInt}
+	w := &World{options: o, startMs: start.UnixMilli(), epoch: int(start.UnixMilli() / dayMs), until: o.Days, futures: defaultFutures, quiet: math.MaxInt}
 	if !o.Quiet.IsZero() {
 		w.quiet = w.Day(o.Quiet)
 	}
@@ -100,7 +103,7 @@ const dayMs = 86_400_000
 func (w *World) Start() time.Time { return time.UnixMilli(w.startMs).UTC() }
 
 // End is the first instant after the records.
-func (w *World) End() time.Time { return w.options.End }
+func (w *World) End() time.Time { return w.Time(w.until) }
 
 // Customers is the number of customers.
 func (w *World) Customers() int { return w.options.Customers }
