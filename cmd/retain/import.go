@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"retain/features"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/pipelines"
@@ -19,15 +20,19 @@ func (a *app) importCommand() *cobra.Command {
 	var mappings, constants, nulls []string
 	cmd := &cobra.Command{
 		Use:   "import SOURCE FILE",
-		Short: "Import a file into one of the eight sources",
+		Short: "Import a file into one of the eight sources, or what came of decisions",
 		Long: `Import a CSV, TSV or NDJSON file, each also as .gz, a Parquet file, or standard input (-) into a source:
 customers, usage, purchases, subscriptions, surveys, tickets, contacts or touchpoints.
 
-Columns match by name. All rows become visible in one step, or none; the same file twice changes nothing.`,
+Columns match by name. All rows become visible in one step, or none; the same file twice changes nothing.
+
+As outcomes it takes what came of decisions: decision_id, outcome (shown, accepted, rejected, ignored, converted, saved), at and, where another
+action than the chosen one was taken, action.`,
 		Example: `  retain import purchases orders.csv.gz --map customer_id=buyer,at=ordered_at,amount=total
   retain import surveys nps.parquet --set kind=nps --map at=answered_on,score=nps
-  zcat events.ndjson.gz | retain import usage - --map at=ts --time-format unix_ms`,
-		Args: exactly("a SOURCE ("+strings.Join(importSources(), ", ")+")", "a FILE"),
+  zcat events.ndjson.gz | retain import usage - --map at=ts --time-format unix_ms
+  retain import outcomes calls.csv --map outcome=disposition --skip-bad 10`,
+		Args: exactly("a SOURCE ("+strings.Join(importSources(), ", ")+", "+pipelines.OutcomesSource+")", "a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.Source, o.Path = args[0], args[1]
 			if o.SkipBad < 0 {
@@ -55,12 +60,18 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 				return err
 			}
 			defer s.close(&err)
+			if o.Source == pipelines.OutcomesSource {
+				return a.importOutcomes(cmd.Context(), s, o)
+			}
 			o.Warehouse, o.Stdin = s.db, a.stdin
 			o.Currency, o.Rates = s.config.currency(), s.config.Rates
 			bar := a.progress("rows")
 			o.Progress = func(p pipelines.ImportProgress) { bar.set(p.Rows, p.Bytes, p.Size) }
 			report, err := pipelines.Import(cmd.Context(), o)
 			bar.done()
+			if err == nil && o.Source == features.Contacts {
+				err = a.joinContacts(cmd.Context(), s)
+			}
 			if err != nil {
 				return err
 			}
@@ -79,8 +90,8 @@ Columns match by name. All rows become visible in one step, or none; the same fi
 
 // checkImport tells a source that is not known and a file that is not there.
 func checkImport(o pipelines.ImportOptions) error {
-	if _, ok := warehouse.ImportSourceNamed(o.Source); !ok {
-		return usagef("no source %q; there are %s", o.Source, strings.Join(importSources(), ", "))
+	if _, ok := warehouse.ImportSourceNamed(o.Source); !ok && o.Source != pipelines.OutcomesSource {
+		return usagef("no source %q; there are %s, and outcomes", o.Source, strings.Join(importSources(), ", "))
 	}
 	if o.Path == "-" {
 		return nil

@@ -122,6 +122,9 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 	if b := s.config.Bands; b != nil {
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
 	}
+	if err := a.joinContacts(ctx, s); err != nil { // what came of earlier decisions is told before new ones are made
+		return models.Run{}, err
+	}
 	run, err := pipelines.Score(ctx, o)
 	if err == nil {
 		a.scoreShadow(ctx, s, run, model.Artifact)

@@ -198,6 +198,9 @@ func (w *Warehouse) PruneDecisions(ctx context.Context) error {
 		if err := w.Conn().Exec(ctx, fmt.Sprintf(`ALTER TABLE decisions DROP PARTITION %d`, month)); err != nil {
 			return fmt.Errorf("drop old decisions: %w", err)
 		}
+		if err := w.Conn().Exec(ctx, fmt.Sprintf(`ALTER TABLE outcomes DROP PARTITION %d`, month)); err != nil {
+			return fmt.Errorf("drop old outcomes: %w", err)
+		}
 		if err := w.Conn().Exec(ctx, `DELETE FROM decision_runs WHERE toYYYYMM(cutoff) = {month:UInt32}`, clickhouse.Named("month", fmt.Sprint(month))); err != nil {
 			return fmt.Errorf("drop old decisions: %w", err)
 		}
