@@ -78,6 +78,24 @@ func TestBaseMarginIsTheLogOddsOfTheBaseRate(t *testing.T) {
 	}
 }
 
+func TestSigmoid(t *testing.T) {
+	rng := source()
+	for range 100_000 {
+		m := 50 * rng.NormFloat64()
+		if got, want := sigmoid(m), 1/(1+math.Exp(-m)); math.Abs(got-want) > 1e-11*want {
+			t.Fatalf("at %v: %v, want %v", m, got, want)
+		}
+	}
+	for m, want := range map[float64]float64{0: .5, 5000: 1, -5000: 0, math.Inf(1): 1, math.Inf(-1): 0} {
+		if got := sigmoid(m); math.Abs(got-want) > 1e-300 {
+			t.Errorf("at %v: %v, want %v", m, got, want)
+		}
+	}
+	if !math.IsNaN(sigmoid(math.NaN())) {
+		t.Error("no margin has a probability")
+	}
+}
+
 // gradient returns the gradient and the hessian of row r.
 func (b *binned) gradient(r int) sums { return sums(b.words[r*b.stride+b.width]) }
 

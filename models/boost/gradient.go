@@ -73,7 +73,7 @@ func (b *booster) gradients(seed uint64, rows []uint32) {
 		if b.weight != nil {
 			w = b.weight[r]
 		}
-		p := 1 / (1 + math.Exp(-b.margin[r]))
+		p := sigmoid(b.margin[r])
 		b.rows.setGradient(r, b.quantise(w*(p-b.y[r]), w*p*(1-p), mix(seed, b.keys.of(int(r)))))
 	}
 }
