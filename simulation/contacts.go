@@ -19,24 +19,14 @@ func (w *World) reach(c *Customer) {
 		}
 		u, delay := r.Float64(), r.Int64N(3*dayMs/1000)*1000
 		if t := k.treatment; t != nil {
-			own := w.stream(p.index, forTreatments, k.day)
-			at = w.workTime(p, k.day, own.Float64())
-			u, delay = own.Float64(), own.Int64N(3*dayMs/1000)*1000
+			at, delay, u = w.meet(p, k.day)
 			row.At, row.Known = at, loaded(at)
 			row.Channel, row.Class, row.Action, row.Campaign, row.Decision = t.Channel, t.Class, t.Action, t.Campaign, t.Decision
 		}
-		answered := p.answers(k.day)
-		if at := w.within(at + 60_000 + delay); at != Missing {
-			row.OutcomeAt = at
-			switch {
-			case u > answered:
-				row.Outcome = "ignored"
-			case k.action < 0:
+		if at := w.within(at + answerMs + delay); at != Missing {
+			row.OutcomeAt, row.Outcome = at, p.response(k.day, u)
+			if k.action == newsletter && row.Outcome != ignored {
 				row.Outcome = "opened"
-			case u < acceptShare*answered:
-				row.Outcome = "accepted"
-			default:
-				row.Outcome = "rejected"
 			}
 		}
 		if row.Known < w.endMs() {
@@ -47,6 +37,31 @@ func (w *World) reach(c *Customer) {
 
 // acceptShare of those who answer a contact accept what it offers.
 const acceptShare = .6
+
+// answerMs is the least time to an answer.
+const answerMs = 60_000
+
+// ignored is the outcome of a contact without an answer.
+const ignored = "ignored"
+
+// meet is when a treatment of a day takes place, how long its answer takes beyond the least, and the draw of the answer.
+func (w *World) meet(p *path, day int) (at, delay int64, u float64) {
+	r := w.stream(p.index, forTreatments, day)
+	at = w.workTime(p, day, r.Float64())
+	u, delay = r.Float64(), r.Int64N(3*dayMs/1000)*1000
+	return at, delay, u
+}
+
+// response is the answer to a contact of a day by its draw: accepted, rejected or ignored.
+func (p *path) response(day int, u float64) string {
+	switch answered := p.answers(day); {
+	case u > answered:
+		return ignored
+	case u < acceptShare*answered:
+		return "accepted"
+	}
+	return "rejected"
+}
 
 // answers is the probability that a contact of a day is answered.
 func (p *path) answers(day int) float64 { return sigmoid(-.6 + .5*p.at(day).engagement) }

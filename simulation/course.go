@@ -106,8 +106,27 @@ func (c *Course) World() *World {
 	return &w
 }
 
+// Ahead is the world with its records to their end, if nothing more were done. What they tell of the time before any step that the
+// customer lives to see is what World will tell of it at that step, but for contacts.
+func (c *Course) Ahead() *World {
+	w := c.base
+	return &w
+}
+
 // Accepts is the probability that the customer whom Live has put into c accepts what a contact of a day offers.
 func (w *World) Accepts(c *Customer, day int) float64 { return acceptShare * c.path.answers(day) }
+
+// Meeting is how the records of a course will tell of a treatment.
+type Meeting struct {
+	At, OutcomeAt time.Time
+	Outcome       string // accepted, rejected or ignored
+}
+
+// Meet tells how a treatment of a day will go with the customer whom Live has put into c, unless it leaves before.
+func (w *World) Meet(c *Customer, day int) Meeting {
+	at, delay, u := w.meet(&c.path, day)
+	return Meeting{At: time.UnixMilli(at).UTC(), OutcomeAt: time.UnixMilli(at + answerMs + delay).UTC(), Outcome: c.path.response(day, u)}
+}
 
 // treatments are those of a customer in some days.
 func (w *World) treatments(index int, s span) []contact {

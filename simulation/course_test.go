@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // courseWorld is a small world and the midnight at which policies begin.
@@ -161,6 +162,9 @@ func TestStepsLeaveThePastAlone(t *testing.T) {
 			for _, k := range one.Contacts {
 				if k.Decision != "" {
 					treated++
+					if m := c.World().Meet(one, w.Day(time.UnixMilli(k.At))); k.Outcome != "" && (m.Outcome != k.Outcome || m.At.UnixMilli() != k.At || m.OutcomeAt.UnixMilli() != k.OutcomeAt) {
+						t.Fatalf("customer %d meets %+v, the contact is %+v", i, m, k)
+					}
 					if k.Decision != one.ID || k.At < w.ms(280) {
 						t.Fatalf("customer %d has the contact %+v", i, k)
 					}

@@ -26,7 +26,7 @@ const defaultFutures = 128
 // stayed until q begins, and to have paid. The futures of all actions are the same but for the action.
 func (w *World) Truth(c *Customer, day int, l Label) (Truth, bool) {
 	p := &c.path
-	if !p.scored(day, l.MinTenureDays) || day < 1 || day > w.options.Days || floorDiv(day-1, 7)-p.first >= len(p.weeks) {
+	if !p.fate().Scored(day, l) || day < 1 || day > w.options.Days || floorDiv(day-1, 7)-p.first >= len(p.weeks) {
 		return Truth{}, false
 	}
 	o := &c.outlook
@@ -68,16 +68,40 @@ func (w *World) Truth(c *Customer, day int, l Label) (Truth, bool) {
 // Left tells whether the service of a customer whom the product would score at midnight of a day ended in the window because the customer
 // cancelled; ok is false for the others, for those who left in the gap, and where the records end before the window does.
 func (w *World) Left(c *Customer, day int, l Label) (left, ok bool) {
-	p, from, until := &c.path, day+l.GapDays, day+l.GapDays+l.HorizonDays
-	if !p.scored(day, l.MinTenureDays) || until > w.until || p.end < from {
+	if day+l.GapDays+l.HorizonDays > w.until {
 		return false, false
 	}
-	return p.end < until && !p.failed, true
+	return c.path.fate().Left(day, l)
 }
 
-// scored tells whether the product would score the customer at midnight of a day.
-func (p *path) scored(day, minTenure int) bool {
-	return p.start < day && p.start <= day-minTenure && p.cancelled >= day && p.end >= day && p.optedOut >= day
+// Fate is how far the life of a customer goes, by days from the start of the records.
+type Fate struct {
+	Start     int // first day of service
+	Cancelled int // day on which the customer cancelled; far in the future = not
+	End       int // first day without service, by cancelling or by a failed payment; likewise
+	OptedOut  int // day from which on it is not to be looked at; likewise
+	Failed    bool
+}
+
+// Fate is that of the customer whom Live or Customer has put into c.
+func (w *World) Fate(c *Customer) Fate { return c.path.fate() }
+
+func (p *path) fate() Fate {
+	return Fate{Start: p.start, Cancelled: p.cancelled, End: p.end, OptedOut: p.optedOut, Failed: p.failed}
+}
+
+// Scored tells whether the product would score the customer at midnight of a day.
+func (f Fate) Scored(day int, l Label) bool {
+	return f.Start < day && f.Start <= day-l.MinTenureDays && f.Cancelled >= day && f.End >= day && f.OptedOut >= day
+}
+
+// Left is World.Left for a window that the records are known to complete.
+func (f Fate) Left(day int, l Label) (left, ok bool) {
+	from := day + l.GapDays
+	if !f.Scored(day, l) || f.End < from {
+		return false, false
+	}
+	return f.End < from+l.HorizonDays && !f.Failed, true
 }
 
 // maxArms are nothing and the actions.

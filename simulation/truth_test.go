@@ -201,7 +201,7 @@ func TestWhoIsScored(t *testing.T) {
 	} {
 		q := p
 		c.with(&q)
-		if got := q.scored(c.day, c.min); got != c.want {
+		if got := q.fate().Scored(c.day, Label{MinTenureDays: c.min}); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
