@@ -1,0 +1,100 @@
+package uplift
+
+import (
+	"fmt"
+
+	"retain/features"
+	"retain/models"
+	"retain/models/internal/wire"
+)
+
+const (
+	magic   = "RUPL"
+	version = 1
+	maxArms = 100
+)
+
+// MarshalBinary returns the learned parameters in a frame with version and checksum; the same model gives the same bytes.
+func (m *Model) MarshalBinary() ([]byte, error) {
+	var w wire.Writer
+	w.String(m.fingerprint)
+	w.String(string(m.method))
+	w.String(string(m.base))
+	w.Uint(uint64(len(m.arms)))
+	for _, a := range m.arms {
+		for _, one := range []models.Model{a.treated, a.control} {
+			b, err := one.MarshalBinary()
+			if err != nil {
+				return nil, fmt.Errorf("encode uplift: %w", err)
+			}
+			w.Blob(b)
+		}
+	}
+	if f := m.final; f != nil {
+		w.Uint(uint64(len(f.terms)))
+		for k := range f.terms {
+			f.terms[k].write(&w)
+		}
+		w.Floats(f.ridge.centre)
+		w.Floats(f.ridge.scale)
+		w.Floats(f.ridge.coef)
+		w.Floats(f.ridge.cov)
+		w.Floats(f.ridge.lambda)
+		w.Float(f.ridge.base)
+		w.Float(f.ridge.varA)
+	}
+	return wire.Seal(magic, version, w.Bytes()), nil
+}
+
+// Decode reads MarshalBinary's bytes for the features of s. It never panics. Errors: damaged bytes, models.ErrFeatureMismatch.
+func Decode(b []byte, s features.Schema) (*Model, error) {
+	r, err := wire.Open(magic, version, b)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{schema: s, fingerprint: r.String(), method: Method(r.String()), base: Base(r.String())}
+	if m.fingerprint != s.Fingerprint() {
+		return nil, fmt.Errorf("uplift: %w", models.ErrFeatureMismatch)
+	}
+	n := r.Count(16)
+	if n < 1 || n > maxArms || m.method != TLearner && m.method != DoublyRobust {
+		return nil, fmt.Errorf("%w: %d models of method %q", wire.ErrCorrupt, n, string(m.method))
+	}
+	for range n {
+		var a arms
+		for _, one := range []*models.Model{&a.treated, &a.control} {
+			if *one, err = m.base.decode(r.Blob(), s); err != nil {
+				return nil, err
+			}
+		}
+		m.arms = append(m.arms, a)
+	}
+	if m.method == DoublyRobust {
+		if m.final, err = readFinal(r, len(s)); err != nil {
+			return nil, err
+		}
+	}
+	return m, r.Done()
+}
+
+func readFinal(r *wire.Reader, features int) (*final, error) {
+	f := &final{terms: make([]term, r.Count(termBytes)), ridge: &ridge{}}
+	for k := range f.terms {
+		var ok bool
+		if f.terms[k], ok = readTerm(r, features); !ok {
+			return nil, fmt.Errorf("%w: term %d", wire.ErrCorrupt, k)
+		}
+	}
+	f.ridge.centre, f.ridge.scale, f.ridge.coef, f.ridge.cov, f.ridge.lambda = r.Floats(), r.Floats(), r.Floats(), r.Floats(), r.Floats()
+	f.ridge.base, f.ridge.varA = r.Finite(), r.Finite()
+	p := f.columns()
+	if len(f.ridge.scale) != p || len(f.ridge.centre) != p || len(f.ridge.coef) != p || len(f.ridge.cov) != p*p {
+		return nil, fmt.Errorf("%w: %d columns", wire.ErrCorrupt, p)
+	}
+	for _, s := range f.ridge.scale {
+		if !(s > 0) {
+			return nil, fmt.Errorf("%w: a column without spread", wire.ErrCorrupt)
+		}
+	}
+	return f, nil
+}

@@ -1,0 +1,224 @@
+package metrics
+
+import (
+	"cmp"
+	"math"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Trial is the rows of an experiment, or of decisions with logged propensities: each was treated or left alone by a chance that is known. All slices
+// have n values.
+type Trial struct {
+	Y          []float64 // 1 = the outcome that is wanted, 0 = not
+	Treated    []bool
+	Propensity []float64 // probability to be treated, of being treated or left alone; nil: the same for all
+	Customer   []string  // the bootstrap redraws customers
+}
+
+// LeastPropensity is how close to 0 and to 1 a propensity may come: beyond, it is clipped, so that no row weighs more than 50.
+const LeastPropensity = .02
+
+// ClipPropensity is e within [LeastPropensity, 1 - LeastPropensity].
+func ClipPropensity(e float64) float64 { return min(max(e, LeastPropensity), 1-LeastPropensity) }
+
+// trialRow is what a row adds to the four sums of a Qini curve.
+type trialRow struct{ yt, nt, yc, nc float64 }
+
+func (s *trialRow) add(r trialRow, times float64) {
+	s.yt += times * r.yt
+	s.nt += times * r.nt
+	s.yc += times * r.yc
+	s.nc += times * r.nc
+}
+
+// qini is Q = Y_t - Y_c N_t/N_c; without rows left alone nothing is taken off.
+func (s *trialRow) qini() float64 {
+	if s.nc == 0 {
+		return s.yt
+	}
+	return s.yt - s.yc*s.nt/s.nc
+}
+
+// uplift is the difference of the two arms' rates; NaN where one is empty.
+func (s *trialRow) uplift() float64 { return s.yt/s.nt - s.yc/s.nc }
+
+// rows are the rows with weights ē/e of the treated and (1-ē)/(1-e) of the others, ē the mean of e: all 1 where e is the same for all.
+func (t Trial) rows() []trialRow {
+	mean := 0.
+	for _, e := range t.Propensity {
+		mean += ClipPropensity(e) / float64(len(t.Propensity))
+	}
+	out := make([]trialRow, len(t.Y))
+	for i, y := range t.Y {
+		w := 1.
+		if t.Propensity != nil {
+			e := ClipPropensity(t.Propensity[i])
+			if w = mean / e; !t.Treated[i] {
+				w = (1 - mean) / (1 - e)
+			}
+		}
+		if t.Treated[i] {
+			out[i] = trialRow{yt: w * y, nt: w}
+		} else {
+			out[i] = trialRow{yc: w * y, nc: w}
+		}
+	}
+	return out
+}
+
+// TrialRanking is a trial in the order of a score, greatest first. It is immutable.
+type TrialRanking struct {
+	rows  []trialRow // by falling score
+	place []int32    // of each in the trial
+	ends  []int32    // where a group of equal scores ends in rows
+}
+
+// Rank orders the trial by a score per row, the greatest first: those for whom the action is thought to do most.
+func (t Trial) Rank(score []float64) *TrialRanking {
+	own := t.rows()
+	r := &TrialRanking{rows: make([]trialRow, len(own)), place: make([]int32, len(own))}
+	for i := range r.place {
+		r.place[i] = int32(i)
+	}
+	slices.SortStableFunc(r.place, func(a, b int32) int { return cmp.Compare(score[b], score[a]) })
+	for k, i := range r.place {
+		r.rows[k] = own[i]
+		if k > 0 && score[i] != score[r.place[k-1]] {
+			r.ends = append(r.ends, int32(k))
+		}
+	}
+	r.ends = append(r.ends, int32(len(own)))
+	return r
+}
+
+// Qini is the mean over j = 1 … n of Q(j) - (j/n) Q(n), times 1000/n: by how many wanted outcomes per thousand customers the order beats a random one
+// on average. Q(j) = Y_t - Y_c N_t/N_c over the first j rows (Radcliffe 2007, Using control groups to target on predicted lift), sums weighted by the
+// inverse of the propensity where that varies. The rows of equal scores come in as equal parts of their sums. NaN without rows or with one arm only.
+func (r *TrialRanking) Qini() float64 { return r.qini(func(int32) float64 { return 1 }) }
+
+// qini is Qini with each row of the trial there so many times.
+func (r *TrialRanking) qini(times func(row int32) float64) float64 {
+	var sum trialRow
+	var n, area float64
+	lo := int32(0)
+	for _, hi := range r.ends {
+		var group trialRow
+		count := 0.
+		for k := lo; k < hi; k++ {
+			c := times(r.place[k])
+			group.add(r.rows[k], c)
+			count += c
+		}
+		lo = hi
+		for step := 1.; step <= count; step++ {
+			at := sum
+			at.add(group, step/count)
+			area += at.qini()
+		}
+		sum.add(group, 1)
+		n += count
+	}
+	if n == 0 || sum.nt == 0 || sum.nc == 0 {
+		return math.NaN()
+	}
+	return (area/n - sum.qini()*(n+1)/(2*n)) * 1000 / n
+}
+
+// upliftAt is the uplift of the first n·share rows, those of a group of equal scores in equal parts, with each row there so many times.
+func (r *TrialRanking) upliftAt(shares []float64, times func(row int32) float64) []float64 {
+	n := 0.
+	for _, i := range r.place {
+		n += times(i)
+	}
+	out := make([]float64, len(shares))
+	var sum trialRow
+	reached, lo, next := 0., int32(0), 0
+	for _, hi := range r.ends {
+		var group trialRow
+		count := 0.
+		for k := lo; k < hi; k++ {
+			c := times(r.place[k])
+			group.add(r.rows[k], c)
+			count += c
+		}
+		lo = hi
+		for next < len(shares) && shares[next]*n <= reached+count {
+			at := sum
+			if count > 0 {
+				at.add(group, (shares[next]*n-reached)/count)
+			}
+			out[next] = at.uplift()
+			next++
+		}
+		sum.add(group, 1)
+		reached += count
+	}
+	for ; next < len(shares); next++ { // rounding
+		out[next] = sum.uplift()
+	}
+	return out
+}
+
+// UpliftPoint is the measured uplift of the customers of the highest scores.
+type UpliftPoint struct {
+	Share    Figure   `json:"share"`    // of the customers, in (0, 1]
+	Uplift   Figure   `json:"uplift"`   // rate of the treated less that of those left alone
+	Interval Interval `json:"interval"` // of it
+}
+
+// QiniFigures tell how well an order finds those for whom the action does most.
+type QiniFigures struct {
+	Qini     Figure        `json:"qini"`     // per 1,000 customers; 0 = no better than a random order
+	Interval Interval      `json:"interval"` // of it
+	Curve    []UpliftPoint `json:"curve"`
+}
+
+// Qini measures several orders of the same trial together: the figures are means over them, and the intervals those of the means, by a bootstrap that
+// redraws customers alike for all. One order, or that of each of several fold seeds. shares ascend in (0, 1].
+func (b *Bootstrap) Qini(orders []*TrialRanking, shares []float64) QiniFigures {
+	m := float64(len(orders))
+	measure := func(times func(int32) float64, out []float64) {
+		clear(out)
+		for _, r := range orders {
+			out[0] += r.qini(times) / m
+			for k, u := range r.upliftAt(shares, times) {
+				out[1+k] += u / m
+			}
+		}
+	}
+	point := make([]float64, 1+len(shares))
+	measure(func(int32) float64 { return 1 }, point)
+	draws := make([][]float64, Draws)
+	workers := runtime.GOMAXPROCS(0)
+	var group errgroup.Group
+	for worker := range workers {
+		group.Go(func() error {
+			w := make([]uint8, b.Bags())
+			for k := worker; k < Draws; k += workers {
+				b.Draw(k, w)
+				draws[k] = make([]float64, len(point))
+				measure(func(row int32) float64 { return float64(w[b.bag[row]]) }, draws[k])
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the workers return no error
+	interval := func(f int) Interval {
+		var v []Figure
+		for _, d := range draws {
+			if !math.IsNaN(d[f]) {
+				v = append(v, Figure(d[f]))
+			}
+		}
+		slices.Sort(v)
+		return Interval{Figure(quantile(v, .025)), Figure(quantile(v, .975))}
+	}
+	out := QiniFigures{Qini: Figure(point[0]), Interval: interval(0)}
+	for k, s := range shares {
+		out.Curve = append(out.Curve, UpliftPoint{Share: Figure(s), Uplift: Figure(point[1+k]), Interval: interval(1 + k)})
+	}
+	return out
+}
