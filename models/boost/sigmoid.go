@@ -6,7 +6,7 @@ import "math"
 // |f| ≤ ln 2 / 2, and eᶠ its Taylor polynomial of degree 9, in pairs that do not wait for one another (Estrin 1960).
 func sigmoid(m float64) float64 {
 	const (
-		bound = 1000    // beyond, the power is 0 or infinite anyway
+		bound = 700     // beyond, nothing is left to round
 		whole = 3 << 51 // float64 counts in ones from here on: adding it rounds
 		bias  = 1<<10 - 1
 		point = 52 // bits of the mantissa
