@@ -29,7 +29,8 @@ const (
 	dualSample = 32_768 // customers of the coarse stages
 	dualSteps  = 40     // at most, per temperature
 	dualHalves = 20     // of a step that does not descend
-	dualTight  = .001   // demand may differ so much from the capacity at the end of a stage
+	dualTight  = .001   // demand may differ by this share of the supply at the end of a stage,
+	dualLoose  = 1e-6   // and by this share of one customer's
 	dualStep   = 5      // in temperatures: the longest step
 	dualNear   = 25     // in temperatures: what is farther from the best does not count, exp(-25) = 1e-11
 )
@@ -245,7 +246,7 @@ func (d *dual) settled(at *slope, stride int) bool {
 		if d.action[j] < 0 {
 			unit /= d.unit[j]
 		}
-		if math.Abs(g) > max(dualTight*d.supply(j), .05*unit) {
+		if math.Abs(g) > dualTight*d.supply(j)+dualLoose*unit {
 			return false
 		}
 	}
