@@ -85,27 +85,13 @@ func Evaluate(ctx context.Context, l *Log, p Policy, o Options) (*Evaluation, er
 		return nil, err
 	}
 	b := newBags(l, w, terms, o.Seed)
-	value, draws := b.total(nil).figures(), b.draws(o.Draws)
-	of := func(f int) Interval {
-		return interval(value[f], column(draws, func(d [figures]float64) float64 { return d[f] }))
-	}
-	estimate := func(f int) Estimate {
-		gain := column(draws, func(d [figures]float64) float64 { return d[f] - d[logged] })
-		return Estimate{of(f), interval(value[f]-value[logged], gain)}
-	}
-	e.Logged, e.SNIPS, e.IPS = of(logged), estimate(snips), estimate(ips)
-	undefined := interval(math.NaN(), nil)
+	draws := b.draws(o.Draws)
+	e.Logged = b.interval(logged, draws)
+	e.SNIPS = Estimate{b.interval(snips, draws), b.interval(snipsGain, draws)}
+	e.IPS = Estimate{b.interval(ips, draws), b.interval(ipsGain, draws)}
 	e.DoublyRobust = Estimate{undefined, undefined}
 	if terms != nil {
-		e.DoublyRobust = estimate(doublyRobust)
+		e.DoublyRobust = Estimate{b.interval(doublyRobust, draws), b.interval(doublyRobustGain, draws)}
 	}
 	return e, nil
-}
-
-func column(draws [][figures]float64, of func([figures]float64) float64) []float64 {
-	out := make([]float64, len(draws))
-	for k, d := range draws {
-		out[k] = of(d)
-	}
-	return out
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"retain/internal/spoken"
+	"retain/models/offpolicy"
+	"retain/pipelines"
+	"retain/training/metrics"
+)
+
+func (a *app) policyCommand() *cobra.Command {
+	return group("policy", "Judge a policy of actions before it goes live", a.policyEvaluateCommand())
+}
+
+func (a *app) policyEvaluateCommand() *cobra.Command {
+	var file pipelines.PolicyFileOptions
+	var columns map[string]string
+	var reward string
+	cmd := &cobra.Command{
+		Use:   "evaluate FILE",
+		Short: "Tell what a new policy would have earned, from the log of another",
+		Long: `Tell what a new policy would have earned, from the log of another.
+
+FILE is a log in any format of import: a row per choice, with the columns action, reward and propensity (the probability with which the logged
+policy took the action); customer, where one has several choices; and what was known at the choice. --map names columns that are called otherwise.
+The new policy is that of a second log (--like), or stands in columns (--probability, --probabilities).
+
+A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
+		Example: `  retain policy evaluate random.csv.gz --like thompson.csv.gz --per position --map action=item_id,reward=click,propensity=propensity_score
+  retain policy evaluate log.csv --map probability=new_probability
+  retain policy evaluate log.parquet --probabilities new_ --context plan,tenure_days`,
+		Args: exactly("a FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file.Path, file.Stdin, file.Map, file.Reward = args[0], a.stdin, columns, offpolicy.RewardModel(reward)
+			report, err := pipelines.EvaluatePolicyFile(cmd.Context(), file)
+			return a.tellPolicy(report, err)
+		},
+	}
+	f := cmd.Flags()
+	f.StringToStringVar(&columns, "map", nil, "canonical=column,…: columns that are called otherwise (action, reward, propensity, customer, probability)")
+	f.StringVar(&file.Like, "like", "", "a second log: the new policy is the shares of its actions")
+	f.BoolVar(&file.Probability, "probability", false, "column probability holds the new policy's probability of the action taken")
+	f.StringVar(&file.Probabilities, "probabilities", "", "prefix of the columns with the new policy's probability of each action")
+	f.StringVar(&file.Propensities, "propensities", "", "prefix of the columns with the logged propensity of each action (else column propensity, of the one taken)")
+	f.StringSliceVar(&file.Per, "per", nil, "columns that part the logs (default: position, if there is such a column)")
+	f.StringSliceVar(&file.Context, "context", nil, "columns that the reward model may see, * for all others (beside the action and --per)")
+	policyFlags(cmd, &file.Options, &reward)
+	return cmd
+}
+
+// policyFlags are those of every form of evaluation.
+func policyFlags(cmd *cobra.Command, o *offpolicy.Options, reward *string) {
+	f := cmd.Flags()
+	f.StringVar(reward, "reward-model", string(offpolicy.LinearReward), "family of the doubly robust estimate's reward model: linear or boost")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of folds and draws")
+}
+
+// tellPolicy prints a report, one that was refused too, and turns what was wrong into words.
+func (a *app) tellPolicy(report *pipelines.PolicyReport, err error) error {
+	var wrong *pipelines.PolicyUsageError
+	if errors.As(err, &wrong) {
+		return usagef("%s", wrong.Message)
+	}
+	if err != nil && offpolicy.Refusals(err) == nil {
+		return err
+	}
+	return errors.Join(a.print(report, func(w io.Writer) { printPolicy(w, report) }), err)
+}
+
+// policyActions is how many actions a table lists.
+const policyActions = 12
+
+func printPolicy(w io.Writer, r *pipelines.PolicyReport) {
+	fmt.Fprintf(w, "%s by %s in %s, judged for %s\n", spoken.Counted(r.Rows, "choice"), spoken.Counted(r.Customers, "customer"), r.Log, r.Policy)
+	if len(r.Refused) == 0 {
+		fmt.Fprintln(w)
+		table(w, func(line func(string, ...any)) {
+			line("%s per choice\testimate\tse\t95 %%\tgain over the log\t95 %%", r.Reward)
+			for _, e := range r.Estimates {
+				line("%s\t%s\t%s\t%s\t%s\t%s", policyNames[e.Name], policyFigure(e.Value), policyFigure(e.SE), span(e.PolicyInterval), gainFigure(e.Gain), span(e.Gain))
+			}
+			line("the log's own\t%s\t%s\t%s\t\t", policyFigure(r.Logged.Value), policyFigure(r.Logged.SE), span(r.Logged))
+			if c := r.OnPolicy; c != nil {
+				line("the new one's own log\t%s\t%s\t%s\t\t", policyFigure(c.Value), policyFigure(c.SE), span(c.PolicyInterval))
+			}
+			if c := r.Cost; c != nil {
+				line("cost per choice\t%s\t\tthe log's: %s\t\t", policyFigure(c.New), policyFigure(c.Logged))
+			}
+		})
+	}
+	d := r.Diagnostics
+	fmt.Fprintf(w, "\neffective rows %.0f (%.1f %%, at least 5 %% are needed); mean weight %.4f (1 ± %.4f); largest weight %.4g, %.2g %% of all\n\n",
+		float64(d.EffectiveRows), 100*float64(d.EffectiveShare), float64(d.MeanWeight), float64(d.MeanAllowed), float64(d.LargestWeight), 100*float64(d.LargestShare))
+	table(w, func(line func(string, ...any)) {
+		line("action\tlogged\tnew")
+		for k, s := range r.Shares {
+			if k == policyActions {
+				line("and %d more\t\t", len(r.Shares)-k)
+				break
+			}
+			logged, now := float64(s.Logged), float64(s.New)
+			fresh := "–"
+			if s.New.Defined() {
+				fresh = percent(&now)
+			}
+			line("%s\t%s\t%s", printable(s.Action), percent(&logged), fresh)
+		}
+	})
+	if len(r.Refused) == 0 {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(r.Verdict, "\n"))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
+}
+
+// policyNames are the estimates as people read them.
+var policyNames = map[string]string{"snips": "SNIPS", "doubly_robust": "doubly robust", "ips": "IPS"}
+
+// policyFigure writes a figure of an evaluation with four digits; a dash where it is undefined.
+func policyFigure(v metrics.Figure) string {
+	if !v.Defined() {
+		return "–"
+	}
+	return strconv.FormatFloat(float64(v), 'g', 4, 64)
+}
+
+// span is an interval in words.
+func span(i pipelines.PolicyInterval) string {
+	if !i.Low.Defined() {
+		return "–"
+	}
+	return policyFigure(i.Low) + " to " + policyFigure(i.High)
+}
+
+// gainFigure is a figure with its sign.
+func gainFigure(i pipelines.PolicyInterval) string {
+	if i.Value.Defined() && i.Value >= 0 {
+		return "+" + policyFigure(i.Value)
+	}
+	return policyFigure(i.Value)
+}
