@@ -76,7 +76,9 @@ func (s Scores) Answer(ctx context.Context, customer string) (answer actions.Ans
 	}
 	score = s.score(run, stored)
 	decision := decisionOf(made)
-	return shared.Answer(&decision, &score), shared, score, true, nil
+	answer = shared.Answer(&decision, &score)
+	answer.Outcomes, err = Outcomes{DB: s.DB}.Of(ctx, answer.DecisionID)
+	return answer, shared, score, err == nil, err
 }
 
 // decisionRow is a decision as it is stored.

@@ -52,6 +52,7 @@ func (s *Server) registerActions(api huma.API) {
 		}
 		score := run.score(i, s.now())
 		answer := run.decided.answer(i, &score)
+		answer.Outcomes = s.outcomes.outcomes(answer.DecisionID)
 		answer.Cut(in.MaxResults)
 		if in.Explain {
 			run.decided.shared.Explain(&answer, &score)
@@ -67,7 +68,17 @@ func (s *Server) decision(run *snapshot, id string) (a actions.Answer, ok bool) 
 		return a, false
 	}
 	score := run.score(i, s.now())
-	return run.decided.answer(i, &score), true
+	a = run.decided.answer(i, &score)
+	a.Outcomes = s.outcomes.outcomes(a.DecisionID)
+	return a, true
+}
+
+var outcomeDocs = map[string]string{
+	"outcome": "shown, accepted, rejected, ignored, converted or saved.",
+	"action":  "The action that it came of; as a rule the chosen one.",
+	"at":      "When it happened.",
+	"late":    "It came after the action had expired.",
+	"source":  "Who told: api, console, import or contacts.",
 }
 
 // actionDocs says what the fields of an answer are.
@@ -84,6 +95,7 @@ var actionDocs = map[string]map[string]string{
 		"policy":      "Version of catalogue and settings that decided.",
 		"actions":     "What is possible: the chosen action, then by falling priority. do_nothing is always among them, at priority 0.",
 		"suppressed":  "What is not possible, with the reason.",
+		"outcomes":    "What came of the decision so far, by time; of the answers accepted, rejected and ignored the latest holds.",
 		"explanation": "With explain: what of the customer and the rules led to the answer.",
 	},
 	"Proposal": {
@@ -104,6 +116,12 @@ var actionDocs = map[string]map[string]string{
 		"moment":        "When to act; null for do_nothing.",
 		"message":       "The words; empty for do_nothing.",
 		"expires_at":    "From then on the decision is void; null for do_nothing.",
+	},
+	"Outcome":      outcomeDocs,
+	"RecordedView": outcomeDocs,
+	"OutcomesOutputBody": {
+		"decision_id": "As in the path.",
+		"customer_id": "The customer of the decision.",
 	},
 	"Suppressed": {
 		"action": "Id in the catalogue of actions.",

@@ -48,7 +48,7 @@ type frame struct {
 }
 
 // parts are the files beside its own that a page is made of.
-var parts = map[string][]string{"customer": {"web/next.html", "web/trends.html", "web/timeline.html"}}
+var parts = map[string][]string{"customer": {"web/next.html", "web/outcomes.html", "web/trends.html", "web/timeline.html"}}
 
 // newConsole reads the embedded templates. Errors: a template that does not parse.
 func newConsole(o Options) (*console, error) {
@@ -79,6 +79,7 @@ func (s *Server) registerConsole(e *gin.Engine) {
 	e.GET("/", s.listView)
 	e.GET("/customers", s.searchView)
 	e.GET("/customers/:id", s.customerView)
+	e.POST("/outcomes", s.tellOutcome)
 	e.GET("/assets/:file", func(c *gin.Context) { s.asset(c, c.Param("file")) })
 	e.GET("/favicon.ico", func(c *gin.Context) { s.asset(c, "icon.svg") })
 }

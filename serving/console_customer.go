@@ -93,7 +93,7 @@ func (s *Server) customerPage(c *gin.Context, id string) {
 		v.Band = *score.Band
 	}
 	v.Facts = s.facts(&score)
-	v.Next = s.nextView(run, id)
+	v.Next = s.nextView(c, run, id)
 	v.Waterfall = newWaterfall(&score)
 	if err := s.tellHistory(c.Request.Context(), ask, &v); err != nil {
 		s.pageFailure(c, err)

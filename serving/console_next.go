@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"retain/models/actions"
 )
 
@@ -17,7 +19,8 @@ type nextView struct {
 	Chosen     proposalView
 	Others     []proposalView // the rest that is possible, by falling priority
 	Suppressed []suppressedView
-	Unit       string // of priorities, in words
+	Unit       string    // of priorities, in words
+	Tell       *tellView // what came of it; nil where nothing can be told
 }
 
 // proposalView is an action that is possible.
@@ -60,7 +63,7 @@ func (s *snapshot) actionTitle(id string) string {
 const nothingNow = "nothing now"
 
 // nextView tells the decision of a customer; nil where there is none.
-func (s *Server) nextView(run *snapshot, id string) *nextView {
+func (s *Server) nextView(c *gin.Context, run *snapshot, id string) *nextView {
 	a, ok := s.decision(run, id)
 	if !ok {
 		return nil
@@ -71,6 +74,7 @@ func (s *Server) nextView(run *snapshot, id string) *nextView {
 	} else if s.options.Currency == "" {
 		v.Unit = "expected gain"
 	}
+	v.Tell = s.tellView(c, &a)
 	for k := range a.Actions {
 		p := s.proposalView(&a.Actions[k], a.Unit)
 		if a.Actions[k].Action == a.Chosen {

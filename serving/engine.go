@@ -49,6 +49,7 @@ func (s *Server) build() error {
 	s.registerCustomers(api)
 	s.registerTimeline(api)
 	s.registerActions(api)
+	s.registerOutcomes(api)
 	document(api.OpenAPI())
 	var err error
 	if s.openapi, err = json.MarshalIndent(api.OpenAPI(), "", "  "); err != nil {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
+
+	"retain/models/actions"
 )
 
 var (
@@ -18,13 +20,18 @@ var (
 // problemOf maps every kind of error to its status and to what a caller may know. Anything else is a 500 that says nothing.
 func problemOf(err error) *huma.ErrorModel {
 	var notReady *notReadyError
+	var contradiction *actions.ContradictionError
 	status, detail := http.StatusInternalServerError, "something went wrong here; the log has it under the request id"
 	switch {
 	case errors.Is(err, errNoCustomer):
 		status, detail = http.StatusNotFound, err.Error()
+	case errors.Is(err, actions.ErrUnknownDecision):
+		status, detail = http.StatusNotFound, "no decision of this id is in the log"
+	case errors.As(err, &contradiction):
+		status, detail = http.StatusConflict, "the outcome cannot be true of the decision: "+contradiction.Words
 	case errors.Is(err, errCursorExpired):
 		status, detail = http.StatusGone, err.Error()
-	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errCursorSource), errors.Is(err, errSource), errors.Is(err, errMinValue):
+	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errCursorSource), errors.Is(err, errSource), errors.Is(err, errMinValue), errors.Is(err, errReports):
 		status, detail = http.StatusUnprocessableEntity, err.Error()
 	case errors.As(err, &notReady):
 		status, detail = http.StatusServiceUnavailable, notReady.why

@@ -27,11 +27,13 @@ var access = []route{
 	{method: http.MethodGet, path: "/v1/customers/{id}", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}/score", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}/next-best-actions", scope: ScopeScoresRead},
+	{method: http.MethodPost, path: "/v1/decisions/{id}/outcomes", scope: ScopeActionsWrite},
 	{method: http.MethodGet, path: "/v1/customers/{id}/timeline", scope: ScopeScoresRead},
 
 	{method: http.MethodGet, path: "/", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers/{id}", scope: ScopeScoresRead, page: true},
+	{method: http.MethodPost, path: "/outcomes", scope: ScopeActionsWrite, page: true},
 	{method: http.MethodGet, path: "/signin", scope: public, page: true},
 	{method: http.MethodPost, path: "/signin", scope: public, page: true},
 	{method: http.MethodPost, path: "/signout", scope: public, page: true},

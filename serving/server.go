@@ -19,6 +19,7 @@ type Options struct {
 	Keys KeyStore  // required
 
 	Decisions  DecisionReader        // what to do next for customers; nil tells nothing
+	Outcomes   OutcomeLog            // what came of them; nil takes and tells none
 	History    History               // what customer pages and timelines tell; nil tells nothing
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers in a registry of its own, which Gatherer then reads
@@ -44,6 +45,7 @@ type Server struct {
 	sessions *tickets
 	links    *tickets
 	limiter  *limiter
+	outcomes *heldOutcomes
 	metrics  *metrics
 	console  *console
 	openapi  []byte
@@ -79,6 +81,7 @@ func New(o Options) (*Server, error) {
 		sessions: newTickets(o.Now, o.SessionLength, maxSessions),
 		links:    newTickets(o.Now, linkLength, maxLinks),
 		limiter:  newLimiter(o.Rate, o.Now),
+		outcomes: &heldOutcomes{log: o.Outcomes},
 		troubles: map[string]string{},
 	}
 	var err error
@@ -137,7 +140,7 @@ func (s *Server) Handler() http.Handler { return headAsGet(s.engine) }
 
 // Refresh reads the keys and loads the run in force when it is not held yet. Run does this by itself, again and again.
 func (s *Server) Refresh(ctx context.Context) error {
-	return errors.Join(s.refreshKeys(ctx), s.refreshRun(ctx))
+	return errors.Join(s.refreshKeys(ctx), s.refreshRun(ctx), s.refreshOutcomes(ctx))
 }
 
 // Run serves on the listener until ctx is done, then lets open requests finish (Options.DrainFor at most) and returns nil.
@@ -157,9 +160,10 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	// Two loops: loading a large run must not delay a revocation.
+	// Loops of their own: loading a large run must not delay a revocation.
 	work.Go(func() { s.poll(ctx, s.refreshKeys) })
 	work.Go(func() { s.poll(ctx, s.refreshRun) })
+	work.Go(func() { s.poll(ctx, s.refreshOutcomes) })
 
 	served := make(chan error, 1)
 	work.Go(func() { served <- server.Serve(l) })

@@ -121,7 +121,11 @@ func printActions(w io.Writer, a actions.Answer) {
 	if a.Unit == actions.UnitCustomers {
 		fmt.Fprintln(w, "what this customer is worth is not known: ranked by customers saved, costs ignored")
 	}
-	fmt.Fprintf(w, "as of %s, decision %s\n\n", day(a.Cutoff), a.DecisionID)
+	fmt.Fprintf(w, "as of %s, decision %s\n", day(a.Cutoff), a.DecisionID)
+	for _, o := range a.Outcomes {
+		fmt.Fprintf(w, "%s\n", outcomeWords(o, a.Chosen))
+	}
+	fmt.Fprintln(w)
 	table(w, func(line func(string, ...any)) {
 		line("action\tpriority\t= uplift\t× value\t× lever\t- contact\t- P(accept) × incentive\t- fatigue\tchance")
 		for _, p := range a.Actions {

@@ -297,7 +297,7 @@ func (d *demo) serve(ctx context.Context, s *session, listener net.Listener, cus
 		}
 	}
 	expires := now.Add(demoKeyLife).Truncate(time.Millisecond)
-	key, err := s.createKey(ctx, serving.KeySpec{Scopes: []string{serving.ScopeScoresRead, serving.ScopeMetrics}, Label: demoKeyLabel, CreatedAt: now, ExpiresAt: &expires})
+	key, err := s.createKey(ctx, serving.KeySpec{Scopes: []string{serving.ScopeScoresRead, serving.ScopeActionsWrite, serving.ScopeMetrics}, Label: demoKeyLabel, CreatedAt: now, ExpiresAt: &expires})
 	if err != nil {
 		return err
 	}

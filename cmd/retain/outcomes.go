@@ -75,6 +75,19 @@ func printOutcomes(w io.Writer, c *pipelines.OutcomeCounts) {
 	})
 }
 
+// outcomeWords tells an outcome in a line: accepted on Fri 2026-07-03 00:00 UTC, late, told by import.
+func outcomeWords(o actions.Outcome, chosen string) string {
+	words := o.Outcome
+	if o.Action != chosen {
+		words = o.Action + " " + words
+	}
+	words += " on " + moment(o.At)
+	if o.Late {
+		words += ", late"
+	}
+	return words + ", told by " + o.Source
+}
+
 // importOutcomes records a file of outcomes.
 func (a *app) importOutcomes(ctx context.Context, s *session, o pipelines.ImportOptions) error {
 	bar := a.progress("rows")

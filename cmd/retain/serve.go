@@ -28,6 +28,7 @@ func (a *app) serveCommand() *cobra.Command {
   GET /v1/customers/{id}                       score, reasons, changes and the run they are from
   GET /v1/customers/{id}/score                 the score alone
   GET /v1/customers/{id}/next-best-actions     what to do, what is possible and what is not, and why: max_results
+  POST /v1/decisions/{id}/outcomes             what came of a decision: shown, accepted, rejected, ignored, converted, saved
   GET /v1/customers/{id}/timeline              what happened, newest first, as known at the cutoff: limit, cursor, source
   GET /metrics                                 for Prometheus
 
@@ -68,7 +69,7 @@ Without one: /healthz, /readyz, /openapi.json (all of it in detail) and /signin,
 
 // server is the HTTP service on the session's warehouse.
 func (s *session) server() (*serving.Server, error) {
-	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
+	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Outcomes: pipelines.Outcomes{DB: s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
 	return serving.New(o)
 }
 

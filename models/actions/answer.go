@@ -19,6 +19,7 @@ type Answer struct {
 	Policy     string       `json:"policy"`                // version of catalogue and settings that decided
 	Actions    []Proposal   `json:"actions"`               // the chosen one, then by falling priority; do_nothing always among them
 	Suppressed []Suppressed `json:"suppressed"`            // the other actions of the catalogue, in its order
+	Outcomes   []Outcome    `json:"outcomes"`              // what came of it so far, by time
 	Explained  []string     `json:"explanation,omitempty"` // when asked for: what of the customer and the rules led here
 }
 

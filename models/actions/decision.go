@@ -73,7 +73,7 @@ func (d *Deciding) Answer(made *Decision, score *models.Score) Answer {
 	a := Answer{
 		CustomerID: made.CustomerID, DecisionID: DecisionID(d.RunID, made.CustomerID), RunID: d.RunID, Cutoff: d.Cutoff,
 		Chosen: made.Chosen, Explored: d.Explore, Holdout: made.Holdout, Policy: d.Policy, Unit: UnitMoney,
-		Actions: make([]Proposal, 0, len(made.Options)), Suppressed: made.Suppressed,
+		Actions: make([]Proposal, 0, len(made.Options)), Suppressed: made.Suppressed, Outcomes: []Outcome{},
 	}
 	if math.IsNaN(made.Value) {
 		a.Unit = UnitCustomers
