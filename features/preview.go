@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"retain/internal/interval"
 )
 
 // Preview is what `retain label preview` shows: the labels of every cutoff of a grid, the return curve behind the choice of the horizon, and what speaks
@@ -173,7 +175,7 @@ func (v *previewer) cutoff(ctx context.Context, cutoff time.Time, known, segment
 	row.Outage, row.OutageShare = l.OutageShare > maxOutageShare, l.OutageShare
 	if n := row.Churned + row.Stayed; n > 0 {
 		base := float64(row.Churned) / float64(n)
-		low, high := wilson(base, float64(n))
+		low, high := interval.Wilson(base, float64(n))
 		row.BaseRate, row.BaseRateLow, row.BaseRateHigh = &base, &low, &high
 		row.InvoluntaryRate, row.AllCauseRate = causes(n, row.Churned, row.Involuntary)
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"retain/internal/interval"
 )
 
 // By hand. On 2022-06-01 four customers pay and have bought in May: a and b do not renew, b and c buy nothing more, d does neither. The purchases call
@@ -89,12 +91,12 @@ func TestRatesCountCustomersOnce(t *testing.T) {
 		r.add(1, 0)
 	}
 	n, churned, rate, low, high := r.figures()
-	lo, hi := wilson(.5, 2)
+	lo, hi := interval.Wilson(.5, 2)
 	if n != 20 || churned != 10 || *rate != .5 || math.Abs(*low-lo) > 1e-12 || math.Abs(*high-hi) > 1e-12 {
 		t.Errorf("%d %d %v %v %v, want %v to %v", n, churned, *rate, *low, *high, lo, hi)
 	}
 	// Newcombe (1998), Statistics in Medicine 17, table I: 15 of 148 by the score method is .0624 to .1605.
-	if lo, hi := wilson(15./148, 148); math.Abs(lo-.0624) > 1e-4 || math.Abs(hi-.1605) > 1e-4 {
+	if lo, hi := interval.Wilson(15./148, 148); math.Abs(lo-.0624) > 1e-4 || math.Abs(hi-.1605) > 1e-4 {
 		t.Errorf("%v to %v", lo, hi)
 	}
 }

@@ -1,9 +1,6 @@
 package features
 
-import "math"
-
-// normalQuantile is that of 97.5 %.
-const normalQuantile = 1.959963984540054
+import "retain/internal/interval"
 
 // rateCount counts labels, customers kept apart: rows of one customer are alike.
 type rateCount struct {
@@ -51,21 +48,13 @@ func (r *rateCount) figures() (n, churned int, rate, low, high *float64) {
 		yy, ym, mm = yy+y*y, ym+y*m, mm+m*m
 	}
 	p, m := float64(churned)/float64(n), float64(n)
-	lo, hi := wilson(p, m)
+	lo, hi := interval.Wilson(p, m)
 	if !single {
 		// The design effect turns the labels into as many independent ones.
 		variance := max(float64(yy)-2*p*float64(ym)+p*p*float64(mm), 0) / (m * m)
 		if plain := p * (1 - p) / m; plain > 0 && variance > plain {
-			lo, hi = wilson(p, m*plain/variance)
+			lo, hi = interval.Wilson(p, m*plain/variance)
 		}
 	}
 	return n, churned, &p, &lo, &hi
-}
-
-// wilson is the 95 % score interval of a rate of n. Wilson (1927), JASA 22.
-func wilson(p, n float64) (low, high float64) {
-	z := normalQuantile
-	centre := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(centre-half, 0), min(centre+half, 1)
 }

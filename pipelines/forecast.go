@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/interval"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/models/survival"
@@ -301,7 +302,7 @@ func (f *forecaster) survivors(table *survival.Table, probability []float64) ([]
 
 // interval is that of a sum of many independent small parts around its mean, by the normal approximation, within [0, most].
 func interval(mean, variance, most float64) (low, high float64) {
-	spread := 1.959963984540054 * math.Sqrt(variance)
+	spread := interval.Z95 * math.Sqrt(variance)
 	return max(0, mean-spread), min(most, mean+spread)
 }
 

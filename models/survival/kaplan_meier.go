@@ -3,6 +3,8 @@ package survival
 import (
 	"math"
 	"sort"
+
+	"retain/internal/interval"
 )
 
 // KaplanMeier estimates how many customers are left by tenure.
@@ -73,9 +75,6 @@ type Point struct {
 	Low, High float64 // 95 % interval in [0, 1]; NaN where it is not defined (S = 0)
 }
 
-// normal975 is the .975 quantile of the normal distribution.
-const normal975 = 1.959963984540054
-
 // At is the estimate at tenure t, with the interval S^exp(±z·se(ln(-ln S))) that stays within [0, 1] (Kalbfleisch & Prentice 2002, §1.4).
 func (c *Curve) At(t float64) Point {
 	p := Point{Time: t, AtRisk: c.risk.after(t), Survival: math.NaN(), Low: math.NaN(), High: math.NaN()}
@@ -97,7 +96,7 @@ func (s Step) interval() (low, high float64) {
 	if s.Survival <= 0 || s.Survival >= 1 {
 		return math.NaN(), math.NaN()
 	}
-	spread := normal975 * math.Sqrt(s.variance) / -math.Log(s.Survival)
+	spread := interval.Z95 * math.Sqrt(s.variance) / -math.Log(s.Survival)
 	return math.Pow(s.Survival, math.Exp(spread)), math.Pow(s.Survival, math.Exp(-spread))
 }
 

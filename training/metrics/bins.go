@@ -1,6 +1,6 @@
 package metrics
 
-import "math"
+import "retain/internal/interval"
 
 // ReliabilityBin is one of ten bins of equal mass of the pooled rows, as the ECE bins them. Bins that equal probabilities leave empty are left out.
 type ReliabilityBin struct {
@@ -57,14 +57,9 @@ func reliabilityTable(bins []uint8, p, y []float64, b *Bootstrap) []ReliabilityB
 	return out
 }
 
-// z95 is the 97.5 % quantile of the normal distribution.
-const z95 = 1.959963984540054
-
 // Wilson is the 95 % score interval of a share observed on n > 0 independent rows, in [0, 1] (Wilson 1927). Rows that hang together count as the
 // effective number of them (Korn & Graubard 1998).
 func Wilson(share, n float64) Interval {
-	const z2 = z95 * z95
-	middle := (share + z2/(2*n)) / (1 + z2/n)
-	half := z95 / (1 + z2/n) * math.Sqrt(share*(1-share)/n+z2/(4*n*n))
-	return Interval{Figure(max(0, middle-half)), Figure(min(1, middle+half))}
+	low, high := interval.Wilson(share, n)
+	return Interval{Figure(low), Figure(high)}
 }
