@@ -1,7 +1,6 @@
 package actions
 
 import (
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -84,64 +83,6 @@ func (c *Catalogue) Rule(i int) string {
 		return "always"
 	}
 	return c.Actions[i].Eligibility
-}
-
-// Turn is one customer's turn: what the draw depends on beside the catalogue.
-type Turn struct {
-	Open            uint64  // the eligible actions that have capacity left
-	Value, Pressure float64 // as Terms has them
-	Share           float64 // of customers who are held out
-	Held            bool    // this one is
-	Explore         bool
-	Draw            float64 // uniform in [0, 1)
-}
-
-// Choose draws the action of a turn and writes the probability with which the policy chooses each action of the catalogue; those
-// that are not open have 0.
-//
-// A duty (service that the customer waits for, transactional) comes first: the one of the greatest priority is chosen for certain,
-// held out or not. Else, with h the share held out and π' the Propensities, P(a) = (1-h) π'_a and P(nothing) = h + (1-h) π'_0, and
-// who is held out gets nothing.
-func (c *Catalogue) Choose(propensity []float64, t Turn) (chosen int) {
-	clear(propensity)
-	nothing := c.Index(DoNothing)
-	var place [MaxActions]int
-	var arms []Arm
-	duty, most := -1, 0.0
-	for rest := t.Open &^ (1 << nothing); rest != 0; rest &= rest - 1 {
-		i := bits.TrailingZeros64(rest)
-		terms := c.Terms(i, t.Value, t.Pressure)
-		if c.Actions[i].duty() {
-			if duty < 0 || terms.Priority > most {
-				duty, most = i, terms.Priority
-			}
-			continue
-		}
-		place[len(arms)] = i
-		arms = append(arms, Arm{terms.Priority, terms.SD})
-	}
-	if duty >= 0 {
-		propensity[duty] = 1
-		return duty
-	}
-	var of [MaxActions]float64
-	var none float64
-	if t.Explore {
-		none = Propensities(of[:], arms)
-	} else {
-		none = Plan(of[:], arms)
-	}
-	chosen = nothing
-	u := t.Draw - none
-	for k := range arms {
-		propensity[place[k]] = (1 - t.Share) * of[k]
-		if !t.Held && u >= 0 && u < of[k] {
-			chosen = place[k]
-		}
-		u -= of[k]
-	}
-	propensity[nothing] = t.Share + (1-t.Share)*none
-	return chosen
 }
 
 // Withheld tells whether the control group does not get the action: marketing, and service that nobody asked for.

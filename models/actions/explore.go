@@ -18,7 +18,6 @@ var nodes, nodeWeights = func() (x, w []float64) {
 
 const (
 	reach    = 4 // arms that lie so many sd (of the difference) below the best, or below nothing, are not drawn: P < 4e-5
-	tail     = 8 // sd beyond which a normal density is taken for 0
 	floorMax = .01
 	floorSum = .05
 	leastSD  = 1e-9 // of an arm, relative to the largest value around: a certain arm is almost certain
@@ -26,7 +25,7 @@ const (
 
 // Propensities are the probabilities π' with which Thompson sampling over the arms, with a floor, chooses each arm (decisions.md
 // §3.8): an arm is chosen when its draw is the greatest and above 0, nothing when all are below; then
-// π' = (1 - |A| ε) π + ε on arms, ε = min(.01, .05/|A|). nothing and the arms sum to 1. dst has room for len(arms).
+// π' = (1 - |A| ε) π + ε on arms, ε = min(.01, .05/|A|). nothing and the arms sum to 1. dst has room for len(arms), at most MaxActions.
 func Propensities(dst []float64, arms []Arm) (nothing float64) {
 	if len(arms) == 0 {
 		return 1
@@ -39,23 +38,17 @@ func Propensities(dst []float64, arms []Arm) (nothing float64) {
 		largest = max(largest, math.Abs(a.Mean), a.SD)
 	}
 	least := max(leastSD*largest, math.SmallestNonzeroFloat32)
-	near := make([]Arm, 0, 16)
-	place := make([]int, 0, 16)
+	var near race
 	nothing = 1
 	for k, a := range arms {
 		a.SD = max(a.SD, least)
 		dst[k] = 0
 		nothing *= normalCDF(-a.Mean / a.SD)
 		if a.Mean+reach*a.SD >= 0 && best.Mean-a.Mean <= reach*math.Hypot(a.SD, best.SD) {
-			near, place = append(near, a), append(place, k)
+			near.add(a, k)
 		}
 	}
-	var sum float64
-	for k, a := range near {
-		p := chosen(near, k, a)
-		dst[place[k]] = p
-		sum += p
-	}
+	sum := near.run(dst)
 	// The quadrature is off by a few millionths; the draw uses these numbers, so they must sum to 1.
 	scale := 0.0
 	if sum > 0 {
@@ -70,30 +63,6 @@ func Propensities(dst []float64, arms []Arm) (nothing float64) {
 	}
 	return (1 - n*floor) * nothing
 }
-
-// chosen is ∫₀^∞ φ((z-m)/s)/s ∏_{j≠k} Φ((z-m_j)/s_j) dz, by 64 nodes over the part of arm k's density that matters.
-func chosen(near []Arm, k int, a Arm) float64 {
-	low, high := max(0, a.Mean-tail*a.SD), a.Mean+tail*a.SD
-	if high <= 0 {
-		return 0
-	}
-	middle, half := (high+low)/2, (high-low)/2
-	var sum float64
-	for i, x := range nodes {
-		z := middle + half*x
-		d := (z - a.Mean) / a.SD
-		f := math.Exp(-d * d / 2)
-		for j, other := range near {
-			if j != k {
-				f *= normalCDF((z - other.Mean) / other.SD)
-			}
-		}
-		sum += nodeWeights[i] * f
-	}
-	return sum * half / (a.SD * math.Sqrt(2*math.Pi))
-}
-
-func normalCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
 // Plan is the propensities without exploration: 1 for the arm of the greatest mean above 0 (the first among equals), else for nothing.
 func Plan(dst []float64, arms []Arm) (nothing float64) {
