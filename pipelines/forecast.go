@@ -277,9 +277,9 @@ func (f *forecaster) ahead(ctx context.Context, runID string, table *survival.Ta
 			lost += q * values[i]
 			lostVariance += q * (1 - q) * values[i] * values[i]
 		}
-		m.Low, m.High = interval(m.Churners, variance+error2*m.Churners*m.Churners, m.There)
+		m.Low, m.High = sumInterval(m.Churners, variance+error2*m.Churners*m.Churners, m.There)
 		if r.MRR != nil {
-			low, high := interval(lost, lostVariance+error2*lost*lost, total)
+			low, high := sumInterval(lost, lostVariance+error2*lost*lost, total)
 			m.LostMRR, m.LostLow, m.LostHigh = &lost, &low, &high
 		}
 		r.Months = append(r.Months, m)
@@ -300,8 +300,8 @@ func (f *forecaster) survivors(table *survival.Table, probability []float64) ([]
 	return out, nil
 }
 
-// interval is that of a sum of many independent small parts around its mean, by the normal approximation, within [0, most].
-func interval(mean, variance, most float64) (low, high float64) {
+// sumInterval is the 95 % interval of a sum of many independent small parts around its mean, by the normal approximation, within [0, most].
+func sumInterval(mean, variance, most float64) (low, high float64) {
 	spread := interval.Z95 * math.Sqrt(variance)
 	return max(0, mean-spread), min(most, mean+spread)
 }
