@@ -64,8 +64,8 @@ func Propensities(dst []float64, arms []Arm) (nothing float64) {
 	return (1 - n*floor) * nothing
 }
 
-// Plan is the propensities without exploration: 1 for the arm of the greatest mean above 0 (the first among equals), else for nothing.
-func Plan(dst []float64, arms []Arm) (nothing float64) {
+// certain is the propensities without exploration: 1 for the arm of the greatest mean above 0 (the first among equals), else for nothing.
+func certain(dst []float64, arms []Arm) (nothing float64) {
 	best := -1
 	for k, a := range arms {
 		dst[k] = 0

@@ -86,12 +86,12 @@ func TestPropensitiesSumToOne(t *testing.T) {
 	}
 }
 
-func TestPlan(t *testing.T) {
+func TestCertain(t *testing.T) {
 	dst := make([]float64, 3)
-	if none := Plan(dst, []Arm{{-1, 1}, {2, 1}, {2, 1}}); none != 0 || dst[0] != 0 || dst[1] != 1 || dst[2] != 0 {
+	if none := certain(dst, []Arm{{-1, 1}, {2, 1}, {2, 1}}); none != 0 || dst[0] != 0 || dst[1] != 1 || dst[2] != 0 {
 		t.Errorf("nothing %v, arms %v; the first of the greatest is chosen", none, dst)
 	}
-	if none := Plan(dst, []Arm{{-1, 1}, {0, 9}, {-2, 1}}); none != 1 {
+	if none := certain(dst, []Arm{{-1, 1}, {0, 9}, {-2, 1}}); none != 1 {
 		t.Errorf("nothing above 0: %v", none)
 	}
 }

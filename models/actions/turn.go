@@ -85,7 +85,7 @@ func (c *Catalogue) Choose(propensity []float64, t Turn) (chosen int) {
 	case t.Explore:
 		none = Propensities(of[:], arms[:n])
 	case t.Planned == nil:
-		none = Plan(of[:], arms[:n])
+		none = certain(of[:], arms[:n])
 	default:
 		none = 1
 		for k, i := range place[:n] {
