@@ -27,7 +27,11 @@ func ClipPropensity(e float64) float64 { return min(max(e, LeastPropensity), 1-L
 // trialRow is what a row adds to the four sums of a Qini curve.
 type trialRow struct{ yt, nt, yc, nc float64 }
 
-func (s *trialRow) add(r trialRow, times float64) {
+func (s *trialRow) scale(times float64) {
+	s.yt, s.nt, s.yc, s.nc = s.yt*times, s.nt*times, s.yc*times, s.nc*times
+}
+
+func (s *trialRow) add(r *trialRow, times float64) {
 	s.yt += times * r.yt
 	s.nt += times * r.nt
 	s.yc += times * r.yc
@@ -97,69 +101,66 @@ func (t Trial) Rank(score []float64) *TrialRanking {
 // Qini is the mean over j = 1 … n of Q(j) - (j/n) Q(n), times 1000/n: by how many wanted outcomes per thousand customers the order beats a random one
 // on average. Q(j) = Y_t - Y_c N_t/N_c over the first j rows (Radcliffe 2007, Using control groups to target on predicted lift), sums weighted by the
 // inverse of the propensity where that varies. The rows of equal scores come in as equal parts of their sums. NaN without rows or with one arm only.
-func (r *TrialRanking) Qini() float64 { return r.qini(func(int32) float64 { return 1 }) }
-
-// qini is Qini with each row of the trial there so many times.
-func (r *TrialRanking) qini(times func(row int32) float64) float64 {
-	var sum trialRow
-	var n, area float64
-	lo := int32(0)
-	for _, hi := range r.ends {
-		var group trialRow
-		count := 0.
-		for k := lo; k < hi; k++ {
-			c := times(r.place[k])
-			group.add(r.rows[k], c)
-			count += c
-		}
-		lo = hi
-		for step := 1.; step <= count; step++ {
-			at := sum
-			at.add(group, step/count)
-			area += at.qini()
-		}
-		sum.add(group, 1)
-		n += count
-	}
-	if n == 0 || sum.nt == 0 || sum.nc == 0 {
-		return math.NaN()
-	}
-	return (area/n - sum.qini()*(n+1)/(2*n)) * 1000 / n
+func (r *TrialRanking) Qini() float64 {
+	qini, _ := r.measure(slices.Repeat([]uint8{1}, len(r.rows)), nil, nil)
+	return qini
 }
 
-// upliftAt is the uplift of the first n·share rows, those of a group of equal scores in equal parts, with each row there so many times.
-func (r *TrialRanking) upliftAt(shares []float64, times func(row int32) float64) []float64 {
-	n := 0.
-	for _, i := range r.place {
-		n += times(i)
+// measure is Qini with the row at each place of the order there so many times, and in uplifts the uplift of the first rows, those of a group of equal scores
+// in equal parts, up to each share of all; NaN where one of the arms is empty.
+func (r *TrialRanking) measure(times []uint8, shares, uplifts []float64) (qini float64, _ []float64) {
+	all := 0.
+	for _, c := range times {
+		all += float64(c)
 	}
-	out := make([]float64, len(shares))
 	var sum trialRow
-	reached, lo, next := 0., int32(0), 0
-	for _, hi := range r.ends {
-		var group trialRow
-		count := 0.
-		for k := lo; k < hi; k++ {
-			c := times(r.place[k])
-			group.add(r.rows[k], c)
-			count += c
-		}
-		lo = hi
-		for next < len(shares) && shares[next]*n <= reached+count {
+	n, area, next := 0., 0., 0
+	reach := func(group *trialRow, count float64) { // before the group is added
+		for next < len(shares) && shares[next]*all <= n+count {
 			at := sum
 			if count > 0 {
-				at.add(group, (shares[next]*n-reached)/count)
+				at.add(group, (shares[next]*all-n)/count)
 			}
-			out[next] = at.uplift()
+			uplifts[next] = at.uplift()
 			next++
 		}
-		sum.add(group, 1)
-		reached += count
+	}
+	lo := int32(0)
+	for _, hi := range r.ends {
+		group, count := trialRow{}, 0.
+		if hi == lo+1 {
+			group, count = r.rows[lo], float64(times[lo])
+			group.scale(count)
+		} else {
+			for k := lo; k < hi; k++ {
+				group.add(&r.rows[k], float64(times[k]))
+				count += float64(times[k])
+			}
+		}
+		lo = hi
+		if next < len(shares) && shares[next]*all <= n+count {
+			reach(&group, count)
+		}
+		if count == 1 {
+			sum.add(&group, 1)
+			area += sum.qini()
+		} else {
+			for step := 1.; step <= count; step++ {
+				at := sum
+				at.add(&group, step/count)
+				area += at.qini()
+			}
+			sum.add(&group, 1)
+		}
+		n += count
 	}
 	for ; next < len(shares); next++ { // rounding
-		out[next] = sum.uplift()
+		uplifts[next] = sum.uplift()
 	}
-	return out
+	if n == 0 || sum.nt == 0 || sum.nc == 0 {
+		return math.NaN(), uplifts
+	}
+	return (area/n - sum.qini()*(n+1)/(2*n)) * 1000 / n, uplifts
 }
 
 // UpliftPoint is the measured uplift of the customers of the highest scores.
@@ -180,27 +181,33 @@ type QiniFigures struct {
 // redraws customers alike for all. One order, or that of each of several fold seeds. shares ascend in (0, 1].
 func (b *Bootstrap) Qini(orders []*TrialRanking, shares []float64) QiniFigures {
 	m := float64(len(orders))
-	measure := func(times func(int32) float64, out []float64) {
-		clear(out)
+	// w is by bag; nil = every row once.
+	measure := func(w []uint8, times []uint8, uplifts, out []float64) {
 		for _, r := range orders {
-			out[0] += r.qini(times) / m
-			for k, u := range r.upliftAt(shares, times) {
+			for k, row := range r.place {
+				if times[k] = 1; w != nil {
+					times[k] = w[b.bag[row]]
+				}
+			}
+			qini, uplifts := r.measure(times, shares, uplifts)
+			out[0] += qini / m
+			for k, u := range uplifts {
 				out[1+k] += u / m
 			}
 		}
 	}
 	point := make([]float64, 1+len(shares))
-	measure(func(int32) float64 { return 1 }, point)
+	measure(nil, make([]uint8, len(b.bag)), make([]float64, len(shares)), point)
 	draws := make([][]float64, Draws)
 	workers := runtime.GOMAXPROCS(0)
 	var group errgroup.Group
 	for worker := range workers {
 		group.Go(func() error {
-			w := make([]uint8, b.Bags())
+			w, times, uplifts := make([]uint8, b.Bags()), make([]uint8, len(b.bag)), make([]float64, len(shares))
 			for k := worker; k < Draws; k += workers {
 				b.Draw(k, w)
 				draws[k] = make([]float64, len(point))
-				measure(func(row int32) float64 { return float64(w[b.bag[row]]) }, draws[k])
+				measure(w, times, uplifts, draws[k])
 			}
 			return nil
 		})
