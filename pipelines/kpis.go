@@ -1,0 +1,92 @@
+package pipelines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"retain/features"
+	"retain/features/lifecycle"
+	"retain/features/lifecycle/kpi"
+	"retain/internal/warehouse"
+)
+
+// KPIs counts the key figures of the lifecycle out of a warehouse.
+type KPIs struct {
+	Store    *features.Store    // required
+	Churn    features.ChurnSpec // of the configuration
+	Currency string             // ISO 4217; "" = not told
+	Costs    map[string]float64 // contact cost by action of the catalogue
+	Now      func() time.Time   // nil means time.Now
+}
+
+// ErrNothingKnown says that the warehouse holds no row of any source.
+var ErrNothingKnown = errors.New("no source holds a row yet")
+
+// Compute counts figures as kpi.Compute does. Without a cutoff it stands at that of the run in force, else at the midnight after the last row, and never
+// after now. Stages are those of the rule set that was used last.
+func (k KPIs) Compute(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
+	o.Churn, o.Costs = k.Churn, k.Costs
+	var err error
+	if o.Cutoff.IsZero() {
+		if o.Cutoff, err = k.cutoff(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if o.Stages, o.Sets, err = k.stages(ctx, o.Cutoff); err != nil {
+		return nil, err
+	}
+	report, err := kpi.Compute(ctx, k.Store, o)
+	if err != nil {
+		return nil, err
+	}
+	if k.Currency != "" {
+		report.Currency = &k.Currency
+	}
+	return report, nil
+}
+
+// cutoff is where to stand unless told otherwise.
+func (k KPIs) cutoff(ctx context.Context) (time.Time, error) {
+	run, err := k.Store.DB.RunInForce(ctx, KindChurn)
+	if err == nil {
+		return run.Cutoff.UTC(), nil
+	}
+	if !errors.Is(err, warehouse.ErrNoRun) {
+		return time.Time{}, err
+	}
+	now := time.Now
+	if k.Now != nil {
+		now = k.Now
+	}
+	midnight := now().UTC().Truncate(24 * time.Hour)
+	last, ok, err := kpi.LastRow(ctx, k.Store, midnight)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if !ok {
+		return time.Time{}, ErrNothingKnown
+	}
+	if after := last.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1); after.Before(midnight) {
+		return after, nil
+	}
+	return midnight, nil
+}
+
+// stages are those of the rule set that the newest stages on record were found by, and where it was used.
+func (k KPIs) stages(ctx context.Context, cutoff time.Time) (order []string, sets []warehouse.StageSet, err error) {
+	newest, ok, err := k.Store.DB.NewestStageSet(ctx, cutoff)
+	if err != nil || !ok {
+		return nil, nil, err
+	}
+	rules, err := lifecycle.Decode([]byte(newest.Document))
+	if err != nil {
+		return nil, nil, fmt.Errorf("stages of %s: %w", newest.Cutoff.Format(time.DateOnly), err)
+	}
+	for _, stage := range rules.Stages {
+		order = append(order, stage.Name)
+	}
+	sets, err = k.Store.DB.StageSets(ctx, newest.Rules, cutoff)
+	return order, sets, err
+}
