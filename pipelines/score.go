@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/features/lifecycle"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/models/actions"
@@ -38,6 +39,7 @@ type ScoreOptions struct {
 	Loyalty *LoyaltyModel // scored beside; nil: customers have no loyalty score
 	Value   actions.ValueTerms
 	Decide  DecideOptions    // of the next best actions
+	Stages  *lifecycle.Rules // of the lifecycle; nil: the default preset
 	Bands   *models.Bands    // nil: the artifact's
 	Warn    func(string)     // told what is odd about the input; nil discards
 	Now     func() time.Time // nil means time.Now
@@ -89,6 +91,10 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 		}
 	}
 	watch.lap("predict")
+	if err := s.findStages(ctx); err != nil {
+		return run, fmt.Errorf("lifecycle stages: %w", err)
+	}
+	watch.lap("stages")
 	if err := s.prepare(ctx, store, in.X); err != nil {
 		return run, fmt.Errorf("decide: %w", err)
 	}
@@ -107,6 +113,10 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	}
 	watch.lap("write")
 	watch.move("write", "reasons", s.explaining)
+	if err := s.stages.put(ctx, id, s.staged, ""); err != nil {
+		return run, err
+	}
+	watch.lap("stages")
 	if err := s.deciding.draw(ctx, id); err != nil {
 		return run, fmt.Errorf("decide: %w", err)
 	}
@@ -134,7 +144,7 @@ func Score(ctx context.Context, o ScoreOptions) (run models.Run, err error) {
 	if err != nil {
 		return run, err
 	}
-	return runOf(kept), errors.Join(o.DB.PruneRuns(ctx, KindChurn, id), o.DB.PruneDecisions(ctx))
+	return runOf(kept), errors.Join(o.DB.PruneRuns(ctx, KindChurn, id), o.DB.PruneDecisions(ctx), o.DB.PruneStages(ctx))
 }
 
 // emptyColumns names the features that no row has: they had values at training, or they would not be in the model.
@@ -161,6 +171,8 @@ type scoring struct {
 	value      []float64
 	bands      models.Bands
 	loyalty    [2][]float64 // of each row of x: P(repeat), P(promotes | repeat); nil without a loyalty model
+	stages     *Stages      // set by findStages, as staged
+	staged     *staged      // of every customer
 	deciding   *deciding    // set by prepare
 
 	contributions []float64 // of rows [explained, explained+explainBatch) of x
@@ -229,6 +241,8 @@ func (s *scoring) runID() string {
 		h.Write(b[:])
 	}
 	s.hashLoyalty(h)
+	hashText(h, s.stages.Rules.Version)
+	s.staged.hash(h)
 	s.deciding.hash(h)
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
@@ -243,7 +257,7 @@ func hashText(h hash.Hash, text string) {
 // row is the stored score of customer i. Rows are asked for in order, so that the contributions of one batch are held at a time.
 func (s *scoring) row(i int) warehouse.ScoreRow {
 	nan := math.NaN()
-	row := warehouse.ScoreRow{CustomerID: s.p.Customer[i], Status: s.p.Status[i], StatusCode: s.p.StatusCode[i],
+	row := warehouse.ScoreRow{CustomerID: s.p.Customer[i], Status: s.p.Status[i], StatusCode: s.p.StatusCode[i], Stage: s.stageName(i),
 		Margin: nan, Probability: nan, Value: nan, Loss: nan, PRepeat: nan, PPromotes: nan}
 	k := s.eligible[i]
 	if k < 0 || s.err != nil {

@@ -136,6 +136,9 @@ func (s Scores) score(run models.Run, row warehouse.ScoreRow) models.Score {
 	if row.StatusCode != "" {
 		out.StatusCode = &row.StatusCode
 	}
+	if row.Stage != "" {
+		out.Stage = &row.Stage
+	}
 	if row.Status != models.StatusScored {
 		return out
 	}

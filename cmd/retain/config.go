@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"retain/features"
+	"retain/features/lifecycle"
 	"retain/models/actions"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Features  FeaturesConfig              `yaml:"features"`
 	Train     TrainConfig                 `yaml:"train"`
 	Bands     *BandsConfig                `yaml:"bands"`
+	Lifecycle LifecycleConfig             `yaml:"lifecycle"`
 	Actions   ActionsConfig               `yaml:"actions"`
 	Serve     ServeConfig                 `yaml:"serve"`
 	Schedule  ScheduleConfig              `yaml:"schedule"`
@@ -92,6 +94,7 @@ func defaultConfig() Config {
 		Churn:     features.DefaultChurn(),
 		Snapshots: features.Grid{Every: "month"},
 		Train:     TrainConfig{MaxAgeDays: 35, TimeBudget: 10 * time.Minute, AllowLeaks: map[string]string{}},
+		Lifecycle: LifecycleConfig{Preset: lifecycle.Presets[0]},
 		Actions:   ActionsConfig{Explore: true},
 		Serve:     ServeConfig{Addr: "127.0.0.1:8080"},
 		Schedule:  defaultSchedule(),
@@ -146,7 +149,7 @@ func (c *Config) resolvePaths() {
 	if dir, ok := strings.CutPrefix(c.Warehouse.URL, "embedded:"); ok && dir != "" && !filepath.IsAbs(dir) {
 		c.Warehouse.URL = "embedded:" + filepath.Join(folder, dir)
 	}
-	for _, path := range []**string{&c.Features.Catalogue, &c.Actions.Catalogue, &c.Schedule.Import.Folder} {
+	for _, path := range []**string{&c.Features.Catalogue, &c.Actions.Catalogue, &c.Lifecycle.Rules, &c.Schedule.Import.Folder} {
 		if path == &c.Features.Catalogue && *path != nil && **path == noCatalogue {
 			continue
 		}
@@ -214,6 +217,12 @@ func (c *Config) problems() []string {
 		if x.file != nil && *x.file == "" {
 			wrong(x.key, "is empty; null is the one that is shipped")
 		}
+	}
+	if problem := presetProblem(c.Lifecycle.Preset); problem != "" {
+		wrong("lifecycle.preset", "%s", problem)
+	}
+	if c.Lifecycle.Rules != nil && *c.Lifecycle.Rules == "" {
+		wrong("lifecycle.rules", "is empty; null is the preset")
 	}
 	if _, own := c.Sources[features.OwnFeatures]; !own && c.Features.Catalogue != nil && *c.Features.Catalogue == noCatalogue {
 		wrong("features.catalogue", "none leaves no feature: name the table of your own in sources.features, or write ./none for a file of that name")

@@ -53,6 +53,9 @@ func (a *app) configCommand() *cobra.Command {
 				_, err = c.actionEngine() // and with it the catalogue of features
 			}
 			if err == nil {
+				_, err = c.lifecycleRules()
+			}
+			if err == nil {
 				err = a.checkTables(cmd.Context(), c)
 			}
 			var wrong *usageError

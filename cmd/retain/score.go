@@ -109,7 +109,11 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 	if err != nil {
 		return models.Run{}, err
 	}
-	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: v.cutoff, Value: s.config.valueTerms(), Decide: decide,
+	stages, err := s.config.lifecycleRules()
+	if err != nil {
+		return models.Run{}, err
+	}
+	o := pipelines.ScoreOptions{DB: s.db, Sources: s.config.sources(), Model: model, Cutoff: v.cutoff, Value: s.config.valueTerms(), Decide: decide, Stages: stages,
 		Warn: func(line string) { a.say("warning: " + line) }}
 	if v.loyalty != nil {
 		if o.Loyalty, err = v.loyalty.serving(); err != nil {

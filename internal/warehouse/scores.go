@@ -16,6 +16,7 @@ import (
 type ScoreRow struct {
 	CustomerID          string
 	Status, StatusCode  string
+	Stage               string // of the lifecycle; "" in runs of programs that had none
 	Margin, Probability float64
 	Percentile          uint8
 	Band                string
@@ -48,14 +49,14 @@ func (w *Warehouse) putScoreBatch(ctx context.Context, runID, token string, lo, 
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token}))
 	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO scores (run_id, customer_id, status, status_code, margin, churn_probability,
 		percentile, band, expected_value, expected_loss, reason_features, reason_texts, reason_values, reason_references,
-		reason_contributions, vector, p_repeat, p_promotes)`)
+		reason_contributions, vector, p_repeat, p_promotes, stage)`)
 	if err != nil {
 		return err
 	}
 	for i := lo; i < hi; i++ {
 		r := row(i)
 		if err := batch.Append(runID, r.CustomerID, r.Status, r.StatusCode, r.Margin, r.Probability, r.Percentile, r.Band, r.Value,
-			r.Loss, r.ReasonFeatures, r.ReasonTexts, r.ReasonValues, r.ReasonReferences, r.ReasonContributions, r.Vector, r.PRepeat, r.PPromotes); err != nil {
+			r.Loss, r.ReasonFeatures, r.ReasonTexts, r.ReasonValues, r.ReasonReferences, r.ReasonContributions, r.Vector, r.PRepeat, r.PPromotes, r.Stage); err != nil {
 			return errors.Join(err, batch.Abort())
 		}
 	}
@@ -77,7 +78,7 @@ func hexID(id string) bool {
 	return id != "" && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-const selectScore = `SELECT customer_id, status, status_code, margin, churn_probability, percentile, band, expected_value,
+const selectScore = `SELECT customer_id, status, status_code, stage, margin, churn_probability, percentile, band, expected_value,
 	expected_loss, p_repeat, p_promotes, reason_features, reason_texts, reason_values, reason_references, reason_contributions `
 
 // Scores streams all rows of a run in the order of customer_id, without their vectors.
@@ -102,6 +103,7 @@ func (w *Warehouse) Score(ctx context.Context, runID, customer string) (row Scor
 // AtRisk says which scored customers to list, and in what order.
 type AtRisk struct {
 	Band          string  // empty = every band
+	Stage         string  // of the lifecycle; empty = every stage
 	MinValue      float64 // least expected value; NaN = any, known or not
 	ByProbability bool    // order by margin, else by expected loss
 	Limit         int
@@ -114,6 +116,10 @@ func (w *Warehouse) AtRisk(ctx context.Context, runID string, q AtRisk) (rows []
 	if q.Band != "" {
 		where += ` AND band = {band:String}`
 		args = append(args, clickhouse.Named("band", q.Band))
+	}
+	if q.Stage != "" {
+		where += ` AND stage = {stage:String}`
+		args = append(args, clickhouse.Named("stage", q.Stage))
 	}
 	if !math.IsNaN(q.MinValue) {
 		where += ` AND expected_value >= {min_value:Float64}`
@@ -166,6 +172,6 @@ func yieldScores(rows driver.Rows, yield func(ScoreRow, error) bool) error {
 
 // fields are the scan targets in the order of selectScore.
 func (r *ScoreRow) fields() []any {
-	return []any{&r.CustomerID, &r.Status, &r.StatusCode, &r.Margin, &r.Probability, &r.Percentile, &r.Band, &r.Value, &r.Loss, &r.PRepeat, &r.PPromotes,
+	return []any{&r.CustomerID, &r.Status, &r.StatusCode, &r.Stage, &r.Margin, &r.Probability, &r.Percentile, &r.Band, &r.Value, &r.Loss, &r.PRepeat, &r.PPromotes,
 		&r.ReasonFeatures, &r.ReasonTexts, &r.ReasonValues, &r.ReasonReferences, &r.ReasonContributions}
 }

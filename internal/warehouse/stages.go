@@ -81,9 +81,18 @@ func (w *Warehouse) putStageBatch(ctx context.Context, set StageSet, c StageColu
 }
 
 // StageSets lists the sets of a rule set in force: of each cutoff up to and including until the one made last, oldest first.
-func (w *Warehouse) StageSets(ctx context.Context, rules string, until time.Time) (sets []StageSet, err error) {
+func (w *Warehouse) StageSets(ctx context.Context, rules string, until time.Time) ([]StageSet, error) {
+	return w.stageSets(ctx, rules, until, "")
+}
+
+// MonthStages is StageSets of past month starts alone, which tell the rows behind them; those of scoring runs do not count.
+func (w *Warehouse) MonthStages(ctx context.Context, rules string, until time.Time) ([]StageSet, error) {
+	return w.stageSets(ctx, rules, until, "AND JSONExtractString(document, 'input') != ''")
+}
+
+func (w *Warehouse) stageSets(ctx context.Context, rules string, until time.Time, where string) (sets []StageSet, err error) {
 	rows, err := w.Conn().Query(ctx, `SELECT run_id, cutoff, rules, document, customers, made_at FROM lifecycle_sets
-		WHERE rules = {rules:String} AND cutoff <= {until:DateTime64(3, 'UTC')}
+		WHERE rules = {rules:String} AND cutoff <= {until:DateTime64(3, 'UTC')} `+where+`
 		ORDER BY cutoff, made_at DESC, run_id LIMIT 1 BY cutoff`, clickhouse.Named("rules", rules), clickhouse.Named("until", Instant(until)))
 	if err != nil {
 		return nil, fmt.Errorf("list lifecycle stages: %w", err)
@@ -122,7 +131,7 @@ func (w *Warehouse) StageSet(ctx context.Context, runID string) (s StageSet, ok 
 func (w *Warehouse) Stages(ctx context.Context, set StageSet) (c StageColumns, err error) {
 	c = StageColumns{Customer: make([]string, 0, set.Customers), Stage: make([]string, 0, set.Customers), Previous: make([]string, 0, set.Customers), Since: make([]time.Time, 0, set.Customers)}
 	query := `SELECT customer_id, toString(stage) AS stage, toString(previous) AS previous, since FROM lifecycle_stages
-WHERE cutoff = toDateTime64('` + Instant(set.Cutoff) + `', 3, 'UTC') AND run_id = '` + set.RunID + `'
+WHERE cutoff = toDateTime64('` + set.Cutoff.UTC().Format("2006-01-02 15:04:05.000") + `', 3, 'UTC') AND run_id = '` + set.RunID + `'
 ORDER BY customer_id`
 	if !hexID(set.RunID) {
 		return c, fmt.Errorf("read lifecycle stages: %q is no run id", set.RunID)
