@@ -13,8 +13,8 @@ import (
 type setting struct {
 	customers int
 	from      time.Time // first run
-	runs      int       // one on the first of each month
-	training  int       // cutoffs before, likewise, that teach the score
+	runs      int       // one every 13 weeks
+	training  int       // cutoffs before, every 4 weeks, that teach the score
 	days      int       // length of the records before the first run
 	futures   int       // of a truth
 }
@@ -22,19 +22,22 @@ type setting struct {
 // label is the window of churn: 13 weeks, as in simulation.md.
 var label = simulation.Label{HorizonDays: 91}
 
-// matureDays is how long after a cutoff its labels are known: the horizon and the grace of a contract.
-const matureDays = 91 + 30
+// everyDays is from one run to the next: the horizon, so that each customer is decided on once per horizon, and what came of a run is known at the
+// next one.
+const everyDays = 91
+
+// at is the cutoff of the k-th run, from 0.
+func (s *setting) at(k int) time.Time { return s.from.AddDate(0, 0, k*everyDays) }
 
 // cutoffs are those of the training and then those of the runs.
 func (s *setting) cutoffs() []time.Time {
 	// The newest training cutoff has a label that is known at the first run.
 	var all []time.Time
-	first := s.from.AddDate(0, -s.training-4, 0)
 	for k := range s.training {
-		all = append(all, first.AddDate(0, k, 0))
+		all = append(all, s.from.AddDate(0, 0, -label.HorizonDays-28*(s.training-1-k)))
 	}
 	for k := range s.runs {
-		all = append(all, s.from.AddDate(0, k, 0))
+		all = append(all, s.at(k))
 	}
 	return all
 }
@@ -42,7 +45,7 @@ func (s *setting) cutoffs() []time.Time {
 // world makes the world of a seed. Its records go on until the labels of the last run are known.
 func (s *setting) world(seed uint64, effects simulation.Effects) (*simulation.World, error) {
 	start := s.from.AddDate(0, 0, -s.days)
-	end := s.from.AddDate(0, s.runs-1, matureDays)
+	end := s.at(s.runs)
 	return simulation.New(simulation.Options{Customers: s.customers, Days: int(end.Sub(start) / (24 * time.Hour)), Seed: seed, End: end, Effects: effects})
 }
 

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
 
 	"retain/features"
 	"retain/models/actions"
+	"retain/models/uplift"
+	"retain/simulation"
 )
 
 // decisionSchema is what an effect may depend on: what is seen of a customer, its risk and its contacts.
@@ -51,7 +55,7 @@ type lesson struct {
 // lessons are the decisions that teach the effect of an action at the k-th run: outcomes are known, one per customer and horizon, chosen without
 // looking at what was drawn, and then those in which the action or nothing was drawn.
 func (y *play) lessons(action, k int) []lesson {
-	until := y.b.days[y.s.training+k] - matureDays
+	until := y.b.days[y.s.training+k] - label.HorizonDays
 	free := map[int]int{} // customer → first day on which the next decision counts
 	var out []lesson
 	for l := range y.log {
@@ -69,7 +73,7 @@ func (y *play) lessons(action, k int) []lesson {
 		if !ok {
 			continue
 		}
-		t := lesson{logged: d, treated: d.chosen == action, e: min(max(pa/(pa+p0), .02), .98), stayed: 1}
+		t := lesson{logged: d, treated: d.chosen == action, e: pa / (pa + p0), stayed: 1}
 		if left {
 			t.stayed = 0
 		}
@@ -78,53 +82,46 @@ func (y *play) lessons(action, k int) []lesson {
 	return out
 }
 
-// riskBins part the customers by what the score says.
-var riskBins = []float64{.03, .08, .20}
-
-func riskBin(p float64) int {
-	b := 0
-	for b < len(riskBins) && p >= riskBins[b] {
-		b++
-	}
-	return b
-}
-
-// estimates are the effects on the rows of x, each with its standard error.
-func (l *learner) estimates(_ context.Context, y *play, k int, x *features.Matrix, _ *rand.Rand) (*actions.Learned, error) {
+// estimates are the effects on the rows of x, each with its standard error: by the doubly robust learner, per action.
+func (l *learner) estimates(ctx context.Context, y *play, k int, x *features.Matrix, rng *rand.Rand) (*actions.Learned, error) {
 	n := len(l.m.engine.Catalogue.Actions)
 	out := &actions.Learned{Actions: make([][]actions.Estimate, n), Events: make([]int, n)}
-	margins := x.X[len(x.X)-2]
 	for a := range n {
 		if a == l.m.nothing {
 			continue
 		}
-		bins := len(riskBins) + 1
-		count, sum, square := make([]float64, bins), make([]float64, bins), make([]float64, bins)
-		var events [2]int
-		for _, t := range y.lessons(a, k) {
-			b := riskBin(t.risk)
-			treat := 0.
-			if t.treated {
-				treat = 1
-			}
-			psi := (treat - t.e) * (t.stayed - (1 - t.risk)) / (t.e * (1 - t.e))
-			count[b], sum[b], square[b] = count[b]+1, sum[b]+psi, square[b]+psi*psi
-			events[int(treat)] += 1 - int(t.stayed)
-		}
-		if min(events[0], events[1]) < 5 {
+		rows := rowsOf(y.lessons(a, k))
+		model, err := uplift.Trainer{Method: uplift.DoublyRobust, Base: uplift.Linear}.Fit(ctx, rows, rng)
+		var few *uplift.TooFewError
+		if errors.As(err, &few) || errors.Is(err, uplift.ErrNotRandomised) || errors.Is(err, uplift.ErrOneArm) {
 			continue
 		}
-		out.Events[a] = min(events[0], events[1])
-		column := make([]actions.Estimate, len(margins))
-		for r, m := range margins {
-			b := riskBin(1 / (1 + math.Exp(-float64(m))))
-			column[r] = actions.Estimate{SE: float32(math.NaN())}
-			if count[b] >= 30 {
-				mean := sum[b] / count[b]
-				column[r] = actions.Estimate{Mean: float32(mean), SE: float32(math.Sqrt((square[b]/count[b] - mean*mean) / count[b]))}
-			}
+		if err != nil {
+			return nil, fmt.Errorf("learn the effect of %s: %w", l.m.engine.Catalogue.Actions[a].ID, err)
 		}
-		out.Actions[a] = column
+		effects, err := model.Estimate(x)
+		if err != nil {
+			return nil, err
+		}
+		treated, control := rows.Events()
+		out.Events[a] = min(treated, control)
+		out.Actions[a] = make([]actions.Estimate, x.Rows())
+		for r := range out.Actions[a] {
+			out.Actions[a][r] = actions.Estimate{Mean: float32(effects.Effect[r]), SE: float32(effects.SE[r])}
+		}
 	}
 	return out, nil
+}
+
+// rowsOf are lessons as the learners want them.
+func rowsOf(lessons []lesson) *uplift.Rows {
+	r := &uplift.Rows{X: &features.Matrix{Schema: decisionSchema, X: make([][]float32, len(decisionSchema))}}
+	for _, t := range lessons {
+		for j, v := range t.x {
+			r.X.X[j] = append(r.X.X[j], v)
+		}
+		r.Y, r.Treated, r.Propensity = append(r.Y, t.stayed), append(r.Treated, t.treated), append(r.Propensity, t.e)
+		r.Customer = append(r.Customer, simulation.ID(t.i))
+	}
+	return r
 }

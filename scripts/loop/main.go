@@ -29,13 +29,13 @@ func main() {
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
 	seeds := flags.Int("seeds", 20, "how many worlds; their seeds are 1, 2, …")
-	customers := flags.Int("customers", 6000, "customers of a world, those who come and go included")
-	runs := flags.Int("runs", 12, "runs, one on the first of each month")
+	customers := flags.Int("customers", 9000, "customers of a world, those who come and go included")
+	runs := flags.Int("runs", 12, "runs, one every 13 weeks")
 	out := flags.String("json", "", "file for the figures of every run")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s := &setting{customers: *customers, from: time.Date(2025, 4, 1, 0, 0, 0, 0, time.UTC), runs: *runs, training: 7, days: 425, futures: 32}
+	s := &setting{customers: *customers, from: time.Date(2023, 4, 12, 0, 0, 0, 0, time.UTC), runs: *runs, training: 7, days: 425, futures: 32}
 	began := time.Now()
 	all := make([][]figure, *seeds)
 	group, inner := errgroup.WithContext(ctx)
@@ -92,7 +92,7 @@ func (s *setting) seed(ctx context.Context, seed uint64) (figures []figure, err 
 			}
 			for k := range s.runs {
 				if k > 0 {
-					if err := y.course.Step(s.from.AddDate(0, k, 0)); err != nil {
+					if err := y.course.Step(s.at(k)); err != nil {
 						return nil, err
 					}
 				}

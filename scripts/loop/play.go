@@ -76,7 +76,7 @@ func newPlay(s *setting, b *book, m *menu, score *scorer, w *simulation.World, p
 func (y *play) run(ctx context.Context, k int, effects simulation.Effects) (figure, error) {
 	f := figure{Seed: y.seed, Effects: effects, Policy: y.policy.String(), Run: k + 1}
 	at := y.s.training + k
-	cutoff := y.s.from.AddDate(0, k, 0)
+	cutoff := y.s.at(k)
 	day := y.b.days[at]
 	rows, err := y.present(day, at)
 	if err != nil {
