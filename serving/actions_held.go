@@ -23,7 +23,7 @@ type decided struct {
 }
 
 type decidedRow struct {
-	value            float64 // NaN = unknown
+	value, pressure  float64 // NaN = unknown
 	optionAt, goneAt uint32
 	chosen           uint16 // word
 	options, gone    uint8
@@ -88,7 +88,7 @@ func (d *decided) add(i int, made *actions.Decision, words map[string]uint16) er
 		}
 		return k
 	}
-	d.rows[i] = decidedRow{value: made.Value, optionAt: uint32(len(d.options)), goneAt: uint32(len(d.gone)), chosen: word(made.Chosen),
+	d.rows[i] = decidedRow{value: made.Value, pressure: made.Pressure, optionAt: uint32(len(d.options)), goneAt: uint32(len(d.gone)), chosen: word(made.Chosen),
 		options: uint8(len(made.Options)), gone: uint8(len(made.Suppressed)), holdout: made.Holdout}
 	for _, o := range made.Options {
 		d.options = append(d.options, optionCell{priority: o.Terms.Priority, uplift: o.Terms.Uplift, fatigue: o.Terms.Fatigue, propensity: o.Propensity,
@@ -116,8 +116,14 @@ func unstamp(ms int64) time.Time {
 
 // answer is the decision of row i in the words of its score.
 func (d *decided) answer(i uint32, score *models.Score) actions.Answer {
+	made := d.made(i, score.CustomerID)
+	return d.shared.Answer(&made, score)
+}
+
+// made is the decision of row i.
+func (d *decided) made(i uint32, customer string) actions.Decision {
 	r := &d.rows[i]
-	made := actions.Decision{CustomerID: score.CustomerID, Holdout: r.holdout, Chosen: d.words[r.chosen], Value: r.value}
+	made := actions.Decision{CustomerID: customer, Holdout: r.holdout, Chosen: d.words[r.chosen], Value: r.value, Pressure: r.pressure}
 	for _, c := range d.options[r.optionAt : r.optionAt+uint32(r.options)] {
 		o := actions.Option{Action: d.words[c.action], Channel: d.words[c.channel], Source: d.words[c.source], Propensity: c.propensity, Moment: unstamp(c.moment), Expires: unstamp(c.expires)}
 		if k := d.shared.Catalogue.Index(o.Action); k >= 0 {
@@ -129,5 +135,5 @@ func (d *decided) answer(i uint32, score *models.Score) actions.Answer {
 	for _, c := range d.gone[r.goneAt : r.goneAt+uint32(r.gone)] {
 		made.Suppressed = append(made.Suppressed, actions.Suppressed{Action: d.words[c.action], Reason: d.words[c.reason]})
 	}
-	return d.shared.Answer(&made, score)
+	return made
 }

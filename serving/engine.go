@@ -50,6 +50,7 @@ func (s *Server) build() error {
 	s.registerTimeline(api)
 	s.registerActions(api)
 	s.registerOutcomes(api)
+	s.registerPlan(api)
 	document(api.OpenAPI())
 	var err error
 	if s.openapi, err = json.MarshalIndent(api.OpenAPI(), "", "  "); err != nil {

@@ -65,6 +65,9 @@ func document(o *huma.OpenAPI) {
 		for field, words := range fieldDocs[name] {
 			describe(schema, field, words)
 		}
+		for field, words := range planDocs[name] {
+			describe(schema, field, words)
+		}
 		for field, words := range actionDocs[name] {
 			describe(schema, field, words)
 		}

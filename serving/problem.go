@@ -31,7 +31,8 @@ func problemOf(err error) *huma.ErrorModel {
 		status, detail = http.StatusConflict, "the outcome cannot be true of the decision: "+contradiction.Words
 	case errors.Is(err, errCursorExpired):
 		status, detail = http.StatusGone, err.Error()
-	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errCursorSource), errors.Is(err, errSource), errors.Is(err, errMinValue), errors.Is(err, errReports):
+	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errCursorSource), errors.Is(err, errSource), errors.Is(err, errMinValue), errors.Is(err, errReports), errors.Is(err, errPlanCursor), errors.Is(err, errPlanCapacity),
+		errors.Is(err, errNoSegments), errors.Is(err, actions.ErrPlan):
 		status, detail = http.StatusUnprocessableEntity, err.Error()
 	case errors.As(err, &notReady):
 		status, detail = http.StatusServiceUnavailable, notReady.why

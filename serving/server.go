@@ -20,6 +20,7 @@ type Options struct {
 
 	Decisions  DecisionReader        // what to do next for customers; nil tells nothing
 	Outcomes   OutcomeLog            // what came of them; nil takes and tells none
+	Segments   SegmentReader         // who belongs to a segment; nil: plans cannot be narrowed by one
 	History    History               // what customer pages and timelines tell; nil tells nothing
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers in a registry of its own, which Gatherer then reads
@@ -46,6 +47,7 @@ type Server struct {
 	links    *tickets
 	limiter  *limiter
 	outcomes *heldOutcomes
+	planner  planner
 	metrics  *metrics
 	console  *console
 	openapi  []byte

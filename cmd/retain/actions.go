@@ -67,6 +67,7 @@ func (a *app) actionsCommand() *cobra.Command {
 	f.IntVar(&limit, "max", 0, "list so many actions at most, 1 to 25 (default: all that are possible)")
 	f.BoolVar(&explain, "explain", false, "tell what led to the answer")
 	f.BoolVar(&catalogue, "catalogue", false, "check and list the catalogue of actions instead")
+	cmd.AddCommand(a.actionsPlanCommand())
 	return cmd
 }
 

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"retain/features"
 	"retain/internal/warehouse"
 	"retain/models"
 	"retain/pipelines"
@@ -28,6 +30,7 @@ func (a *app) serveCommand() *cobra.Command {
   GET /v1/customers/{id}                       score, reasons, changes and the run they are from
   GET /v1/customers/{id}/score                 the score alone
   GET /v1/customers/{id}/next-best-actions     what to do, what is possible and what is not, and why: max_results
+  POST /v1/actions/plan                        who should get what for a budget, over a segment, stage or band
   POST /v1/decisions/{id}/outcomes             what came of a decision: shown, accepted, rejected, ignored, converted, saved
   GET /v1/customers/{id}/timeline              what happened, newest first, as known at the cutoff: limit, cursor, source
   GET /metrics                                 for Prometheus
@@ -69,7 +72,7 @@ Without one: /healthz, /readyz, /openapi.json (all of it in detail) and /signin,
 
 // server is the HTTP service on the session's warehouse.
 func (s *session) server() (*serving.Server, error) {
-	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Outcomes: pipelines.Outcomes{DB: s.db}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
+	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Outcomes: pipelines.Outcomes{DB: s.db}, Segments: segmentReader{s.store}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
 	return serving.New(o)
 }
 
@@ -100,6 +103,13 @@ func (r runReader) Scores(ctx context.Context, runID string) iter.Seq2[models.Sc
 		scores.Actionable = entry.artifact.Actionable
 		scores.Scores(ctx, runID)(yield)
 	}
+}
+
+// segmentReader gives the service the segments of the sources.
+type segmentReader struct{ store *features.Store }
+
+func (r segmentReader) Segment(ctx context.Context, segment string, cutoff time.Time) (map[string]bool, error) {
+	return pipelines.SegmentCustomers(ctx, r.store, segment, cutoff)
 }
 
 // keyStore gives the service the keys of the warehouse.

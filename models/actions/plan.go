@@ -62,7 +62,7 @@ type BudgetPlan struct {
 	Budget       *float64        `json:"budget"`        // null = no limit
 	Customers    int             `json:"customers"`     // that were looked at
 	HeldOut      int             `json:"held_out"`      // of them: in the control group, where nothing but duties is possible
-	WithoutValue int             `json:"without_value"` // of them: left out, because others have a value and they have none
+	WithoutValue int             `json:"without_value"` // of them: left out with what they could get, because others have a value and they have none
 	Assigned     int             `json:"assigned"`      // customers who get anything but a duty
 	Cost         float64         `json:"cost"`          // of those
 	Expected     float64         `json:"expected_value"`
@@ -135,11 +135,15 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 	var items []Planned
 	take := func(i int, o *planOffer, duty bool) {
 		a := &p.catalogue.Actions[o.action]
-		items = append(items, Planned{p.rows[i].customer, p.rows[i].decision, a.ID, o.channel, a.Spend(), o.worth, duty})
+		worth := o.worth
+		if p.money > 0 && !p.rows[i].money { // a duty to someone of unknown value: not in the unit of the others
+			worth = 0
+		}
+		items = append(items, Planned{p.rows[i].customer, p.rows[i].decision, a.ID, o.channel, a.Spend(), worth, duty})
 		by := &byAction[o.action]
 		by.Customers++
 		by.Cost += a.Spend()
-		by.Expected += o.worth
+		by.Expected += worth
 	}
 	for i := range p.rows {
 		if duty := p.duty(i); duty >= 0 {
@@ -147,7 +151,7 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 			plan.DutyCost += p.catalogue.Actions[p.offer[duty].action].Spend()
 			take(i, &p.offer[duty], true)
 		} else if p.money > 0 && !p.rows[i].money {
-			plan.WithoutValue++
+			plan.WithoutValue += b2i(p.at[i] < p.at[i+1])
 		} else {
 			for k := p.at[i]; k < p.at[i+1]; k++ {
 				o := &p.offer[k]
