@@ -29,6 +29,7 @@ type PolicyReport struct {
 	RewardModel offpolicy.RewardModel `json:"reward_model"`
 	Draws       int                   `json:"draws"`
 	Seed        uint64                `json:"seed"`
+	Runs        []PolicyRun           `json:"runs,omitempty"` // of the warehouse's decisions
 	evaluation  *offpolicy.Evaluation
 }
 

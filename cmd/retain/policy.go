@@ -23,8 +23,9 @@ func (a *app) policyEvaluateCommand() *cobra.Command {
 	var file pipelines.PolicyFileOptions
 	var columns map[string]string
 	var reward string
+	var decisions policyDecisions
 	cmd := &cobra.Command{
-		Use:   "evaluate FILE",
+		Use:   "evaluate [FILE]",
 		Short: "Tell what a new policy would have earned, from the log of another",
 		Long: `Tell what a new policy would have earned, from the log of another.
 
@@ -32,12 +33,23 @@ FILE is a log in any format of import: a row per choice, with the columns action
 policy took the action); customer, where one has several choices; and what was known at the choice. --map names columns that are called otherwise.
 The new policy is that of a second log (--like), or stands in columns (--probability, --probabilities).
 
+Without FILE the log is the warehouse's decisions whose customers are known to have stayed or left, and the new policy a catalogue of actions.
+
 A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 		Example: `  retain policy evaluate random.csv.gz --like thompson.csv.gz --per position --map action=item_id,reward=click,propensity=propensity_score
   retain policy evaluate log.csv --map probability=new_probability
-  retain policy evaluate log.parquet --probabilities new_ --context plan,tenure_days`,
-		Args: exactly("a FILE"),
+  retain policy evaluate log.parquet --probabilities new_ --context plan,tenure_days
+  retain policy evaluate --catalogue actions-new.yaml`,
+		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.evaluateDecisions(cmd, &decisions, offpolicy.Options{Seed: file.Seed, Reward: offpolicy.RewardModel(reward)})
+			}
+			for _, name := range decisionFlags {
+				if cmd.Flags().Changed(name) {
+					return usagef("--%s judges the warehouse's decisions: leave FILE out", name)
+				}
+			}
 			file.Path, file.Stdin, file.Map, file.Reward = args[0], a.stdin, columns, offpolicy.RewardModel(reward)
 			report, err := pipelines.EvaluatePolicyFile(cmd.Context(), file)
 			return a.tellPolicy(report, err)
@@ -51,15 +63,59 @@ A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 	f.StringVar(&file.Propensities, "propensities", "", "prefix of the columns with the logged propensity of each action (else column propensity, of the one taken)")
 	f.StringSliceVar(&file.Per, "per", nil, "columns that part the logs (default: position, if there is such a column)")
 	f.StringSliceVar(&file.Context, "context", nil, "columns that the reward model may see, * for all others (beside the action and --per)")
-	policyFlags(cmd, &file.Options, &reward)
+	f.StringVar(&decisions.catalogue, "catalogue", "", "without FILE: the new catalogue of actions, else the configured one")
+	f.Float64Var(&decisions.holdout, "holdout", 0, "without FILE: the share that the new policy holds out (default: as logged)")
+	f.BoolVar(&decisions.plan, "plan", false, "without FILE: the new policy chooses the greatest priority instead of exploring")
+	f.StringVar(&reward, "reward-model", string(offpolicy.LinearReward), "family of the doubly robust estimate's reward model: linear or boost")
+	f.Uint64Var(&file.Seed, "seed", 1, "seed of folds and draws")
 	return cmd
 }
 
-// policyFlags are those of every form of evaluation.
-func policyFlags(cmd *cobra.Command, o *offpolicy.Options, reward *string) {
-	f := cmd.Flags()
-	f.StringVar(reward, "reward-model", string(offpolicy.LinearReward), "family of the doubly robust estimate's reward model: linear or boost")
-	f.Uint64Var(&o.Seed, "seed", 1, "seed of folds and draws")
+// policyDecisions are the flags of an evaluation on the warehouse's decisions.
+type policyDecisions struct {
+	catalogue string
+	holdout   float64
+	plan      bool
+}
+
+// The flags that go without FILE, and those that need it.
+var (
+	decisionFlags = []string{"catalogue", "holdout", "plan"}
+	logFlags      = []string{"map", "like", "probability", "probabilities", "propensities", "per", "context"}
+)
+
+// evaluateDecisions judges a catalogue on the decisions of the warehouse.
+func (a *app) evaluateDecisions(cmd *cobra.Command, flags *policyDecisions, o offpolicy.Options) (err error) {
+	for _, name := range logFlags {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s reads a log: give its FILE, or leave --%s out to judge the warehouse's decisions", name, name)
+		}
+	}
+	config, err := loadConfig(a.configPath, a.environ)
+	if err != nil {
+		return err
+	}
+	if flags.catalogue != "" {
+		config.Actions.Catalogue = &flags.catalogue
+	}
+	engine, err := config.actionEngine()
+	if err != nil {
+		return err
+	}
+	s, err := a.openWith(cmd.Context(), config, "policy evaluate", reading)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	options := pipelines.PolicyDecisionsOptions{DB: s.db, Sources: config.sources(), Churn: config.Churn, Engine: engine, Plan: flags.plan || flags.catalogue == "" && !config.Actions.Explore, Options: o}
+	if cmd.Flags().Changed("holdout") {
+		if !(flags.holdout >= 0 && flags.holdout < 1) {
+			return usagef("--holdout %v: a share, from 0 to below 1", flags.holdout)
+		}
+		options.Holdout = &flags.holdout
+	}
+	report, err := pipelines.EvaluatePolicyDecisions(cmd.Context(), options)
+	return a.tellPolicy(report, err)
 }
 
 // tellPolicy prints a report, one that was refused too, and turns what was wrong into words.
@@ -78,7 +134,11 @@ func (a *app) tellPolicy(report *pipelines.PolicyReport, err error) error {
 const policyActions = 12
 
 func printPolicy(w io.Writer, r *pipelines.PolicyReport) {
-	fmt.Fprintf(w, "%s by %s in %s, judged for %s\n", spoken.Counted(r.Rows, "choice"), spoken.Counted(r.Customers, "customer"), r.Log, r.Policy)
+	whom := ""
+	if r.Rows > r.Customers {
+		whom = " for " + spoken.Counted(r.Customers, "customer")
+	}
+	fmt.Fprintf(w, "%s%s in %s; the new policy: %s\n", spoken.Counted(r.Rows, "choice"), whom, r.Log, r.Policy)
 	if len(r.Refused) == 0 {
 		fmt.Fprintln(w)
 		table(w, func(line func(string, ...any)) {
