@@ -1,16 +1,13 @@
 package pipelines
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"hash"
 	"math"
-	"math/bits"
 	"runtime"
-	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,11 +22,21 @@ import (
 type DecideOptions struct {
 	Engine  *actions.Engine // nil: the shipped catalogue
 	Holdout *float64        // share of customers held out; nil: 5 %, 20 % below 10,000 scored customers
-	Plan    bool            // choose the greatest priority instead of exploring
+	Plan    bool            // take what the plan has instead of exploring
+	Budget  *float64        // for what is marketing or proactive in the run, in the currency; nil: no limit
+	Effects EffectModel     // what is learned of actions; nil: nothing
 }
 
-// decideChunk customers have their turn at a time: in a chunk that capacity cannot run out in, turns do not depend on each other.
-const decideChunk = 4096
+// EffectModel tells what was learned of the effects of actions.
+type EffectModel interface {
+	// Entries are the features that it reads.
+	Entries() []features.Entry
+	// Effects are what is learned of the actions of the catalogue for the rows of x: the scored customers of a run in the order of
+	// their ids, the columns those of Entries, raw (NaN = missing). The same rows give the same effects.
+	Effects(c *actions.Catalogue, x *features.Matrix) (*actions.Learned, error)
+	// Identity names the model and its version: it is part of the policy.
+	Identity() string
+}
 
 // deciding is the state of the decisions of one run: some 150 bytes a customer.
 type deciding struct {
@@ -39,17 +46,17 @@ type deciding struct {
 	word     *lexicon // reasons, each held once
 	place    *lexicon // channels and time zones
 
-	eligible   []uint64  // by rules and policy; bit = action
-	value      []float64 // NaN = unknown
-	pressure   []float64
-	zone       []uint32 // place
-	ticket     []uint32 // place: the channel of the oldest open ticket
-	reasons    []uint32 // customer-major, one word per action
-	open       []uint64 // after capacity, at the customer's turn
-	chosen     []uint8
-	propensity []float64 // of the open actions in the order of bits, customer after customer
-	at         []uint32  // customer i has propensity[at[i]:at[i+1]]
-	moments    map[uint32]time.Time
+	eligible []uint64  // by rules and policy; bit = action
+	value    []float64 // NaN = unknown
+	pressure []float64
+	zone     []uint32 // place
+	ticket   []uint32 // place: the channel of the oldest open ticket
+	reasons  []uint32 // customer-major, one word per action
+	row      []int32  // of learned; -1 unless scored
+	learned  *actions.Learned
+	churn    float64        // mean probability of the scored customers; NaN = there is none
+	turns    *actions.Turns // set by draw
+	moments  map[uint32]time.Time
 }
 
 // prepare finds who may get what at the run's cutoff: everything that decides but chance and capacity.
@@ -67,12 +74,16 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 	share := actions.HoldoutShare(o.Holdout, len(s.margin))
 	n := len(s.p.Customer)
 	d := &deciding{
-		shared: actions.Deciding{Cutoff: s.o.Cutoff, Policy: actions.PolicyVersion(engine.Catalogue, share, !o.Plan), Explore: !o.Plan, Share: share, Catalogue: engine.Catalogue},
-		engine: engine, customer: s.p.Customer, word: newLexicon(),
+		shared: actions.Deciding{Cutoff: s.o.Cutoff, Explore: !o.Plan, Share: share, Catalogue: engine.Catalogue, Budget: o.Budget},
+		engine: engine, customer: s.p.Customer, word: newLexicon(), row: make([]int32, n), churn: math.NaN(),
 		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint32, n), ticket: make([]uint32, n),
 		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[uint32]time.Time{},
 	}
 	s.deciding = d
+	if err := s.learn(ctx, store, x); err != nil {
+		return err
+	}
+	d.shared.Policy = d.shared.Version()
 	reader := decideReader{store: store, p: s.p, engine: engine}
 	known, err := reader.customers(ctx)
 	if err != nil {
@@ -112,7 +123,7 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 func (s *scoring) decided(i int, known *decideFacts, columns *actions.FeatureColumns) (actions.Customer, error) {
 	nan := math.NaN()
 	c := actions.Customer{
-		Facts: actions.Facts{Status: s.p.Status[i], StatusCode: s.p.StatusCode[i], Probability: nan, Value: nan,
+		Facts: actions.Facts{Status: s.p.Status[i], StatusCode: s.p.StatusCode[i], Probability: nan, Value: nan, Stage: s.stageName(i),
 			OpenTickets: int(known.open[i]), OldestTicketDays: known.oldest[i]},
 		Contactable: actions.Contactable{OpenTickets: int(known.open[i]), TicketChannel: known.word.text(known.channel[i]), Refused: known.refused(i)},
 	}
@@ -131,6 +142,17 @@ func (s *scoring) decided(i int, known *decideFacts, columns *actions.FeatureCol
 func (d *deciding) hash(h hash.Hash) {
 	hashText(h, d.shared.Policy)
 	var b [16]byte
+	if d.learned != nil {
+		for action, column := range d.learned.Actions {
+			hashText(h, fmt.Sprintf("effects of %d: %d", action, len(column)))
+			for _, e := range column {
+				binary.LittleEndian.PutUint32(b[:4], math.Float32bits(e.Mean))
+				binary.LittleEndian.PutUint32(b[4:8], math.Float32bits(e.SE))
+				h.Write(b[:8])
+			}
+		}
+		hashText(h, fmt.Sprint(d.learned.Events))
+	}
 	for i := range d.customer { // value is in the hash already
 		binary.LittleEndian.PutUint64(b[:8], d.eligible[i])
 		binary.LittleEndian.PutUint64(b[8:], math.Float64bits(d.pressure[i]))
@@ -149,109 +171,87 @@ func (d *deciding) why(i int) []uint32 {
 	return d.reasons[i*k : (i+1)*k]
 }
 
-// draw gives every customer a turn in the run's keyed order, in which capacity is handed out.
-func (d *deciding) draw(ctx context.Context, runID string) error {
-	d.shared.RunID = runID
-	n := len(d.customer)
-	d.open, d.chosen, d.at = make([]uint64, n), make([]uint8, n), make([]uint32, n+1)
-	for i, mask := range d.eligible {
-		d.at[i+1] = d.at[i] + uint32(bits.OnesCount64(mask))
-	}
-	d.propensity = make([]float64, d.at[n])
-	for _, code := range d.zone {
-		if _, ok := d.moments[code]; !ok {
-			d.moments[code] = d.shared.Catalogue.Policy.NextMoment(d.place.text(code), d.shared.Cutoff)
+// learn asks the model of effects about the scored customers, and finds their mean risk.
+func (s *scoring) learn(ctx context.Context, store *features.Store, x *features.Matrix) error {
+	d, model := s.deciding, s.o.Decide.Effects
+	var sum float64
+	for i, k := range s.eligible {
+		if d.row[i] = int32(k); k >= 0 {
+			sum += s.o.Model.Artifact.Calibration.Probability(s.margin[k])
 		}
 	}
-	type place struct {
-		key uint64
-		i   uint32
+	if len(s.margin) > 0 {
+		d.churn = sum / float64(len(s.margin))
 	}
-	order := make([]place, n)
-	for i, id := range d.customer {
-		order[i] = place{actions.OrderKey(runID, id), uint32(i)}
+	if model == nil || len(s.margin) == 0 {
+		return nil
 	}
-	slices.SortFunc(order, func(a, b place) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.i, b.i)) })
-
-	left := newCapacity(d.engine.Catalogue)
-	for lo := 0; lo < n; lo += decideChunk {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		chunk := order[lo:min(lo+decideChunk, n)]
-		if left.settled(len(chunk)) {
-			open := left.open()
-			parallel(len(chunk), func(k int) { d.turn(int(chunk[k].i), open) })
-			for _, c := range chunk {
-				left.take(int(d.chosen[c.i]))
-			}
-			continue
-		}
-		for _, c := range chunk {
-			d.turn(int(c.i), left.open())
-			left.take(int(d.chosen[c.i]))
+	d.shared.Effects = model.Identity()
+	own, err := besideColumns(ctx, store, s.o.Model.Artifact, model.Entries(), besides{s.p, x})
+	if err != nil {
+		return fmt.Errorf("compute the features of effects: %w", err)
+	}
+	if d.learned, err = model.Effects(d.engine.Catalogue, own); err != nil {
+		return fmt.Errorf("effects of actions: %w", err)
+	}
+	for action, column := range d.learned.Actions {
+		if column != nil && len(column) != len(s.margin) {
+			return fmt.Errorf("effects of actions: %d of action %d for %d scored customers", len(column), action, len(s.margin))
 		}
 	}
 	return nil
 }
 
-// turn is the turn of customer i while the actions of the mask have capacity.
-func (d *deciding) turn(i int, capacity uint64) {
-	var all [actions.MaxActions]float64
-	c, id := d.engine.Catalogue, d.customer[i]
-	d.open[i] = d.eligible[i] & capacity
-	d.chosen[i] = uint8(c.Choose(all[:], actions.Turn{
-		Open: d.open[i], Value: d.value[i], Pressure: d.pressure[i], Share: d.shared.Share, Explore: d.shared.Explore,
-		Held: actions.HeldOut(id, d.shared.Cutoff, d.shared.Share), Draw: actions.Draw(d.shared.RunID, id),
-	}))
-	k := d.at[i]
-	for rest := d.open[i]; rest != 0; rest &= rest - 1 {
-		d.propensity[k] = all[bits.TrailingZeros64(rest)]
-		k++
+// draw gives every customer a turn in the run's keyed order.
+func (d *deciding) draw(ctx context.Context, runID string) (err error) {
+	d.shared.RunID = runID
+	round := &actions.Round{Catalogue: d.engine.Catalogue, RunID: runID, Cutoff: d.shared.Cutoff, Share: d.shared.Share, Explore: d.shared.Explore,
+		Budget: d.shared.Budget, Customer: d.customer, Eligible: d.eligible, Value: d.value, Pressure: d.pressure, Learned: d.learned, Row: d.row}
+	if d.turns, err = round.Decide(ctx); err != nil {
+		return err
 	}
-}
-
-// parallel calls do for 0..n-1 on all threads.
-func parallel(n int, do func(k int)) {
-	var group sync.WaitGroup
-	threads := runtime.GOMAXPROCS(0)
-	for t := range threads {
-		group.Go(func() {
-			for k := t * n / threads; k < (t+1)*n/threads; k++ {
-				do(k)
-			}
-		})
+	var held, treated int
+	for i, row := range d.row {
+		switch {
+		case row < 0:
+		case actions.HeldOut(d.customer[i], d.shared.Cutoff, d.shared.Share):
+			held++
+		default:
+			treated++
+		}
 	}
-	group.Wait()
+	d.shared.Account = d.turns.Account(d.churn, held, treated, d.shared.Effects)
+	for _, code := range d.zone {
+		if _, ok := d.moments[code]; !ok {
+			d.moments[code] = d.shared.Catalogue.Policy.NextMoment(d.place.text(code), d.shared.Cutoff)
+		}
+	}
+	return nil
 }
 
 // decision is what was decided for customer i.
 func (d *deciding) decision(i int) actions.Decision {
 	c := d.engine.Catalogue
 	made := actions.Decision{CustomerID: d.customer[i], Holdout: actions.HeldOut(d.customer[i], d.shared.Cutoff, d.shared.Share),
-		Chosen: c.Actions[d.chosen[i]].ID, Value: d.value[i], Pressure: d.pressure[i]}
-	k := d.at[i]
-	why := d.why(i)
+		Chosen: c.Actions[d.turns.Chosen(i)].ID, Value: d.value[i], Pressure: d.pressure[i]}
+	var propensity [actions.MaxActions]float64
+	d.turns.Propensities(propensity[:len(c.Actions)], i)
+	mask, why := d.turns.Open(i), d.why(i)
 	for a := range c.Actions {
 		id := c.Actions[a].ID
-		open, eligible := d.open[i]&(1<<a) != 0, d.eligible[i]&(1<<a) != 0
-		var p float64
-		if open {
-			p = d.propensity[k]
-			k++
-		}
+		open, eligible := mask&(1<<a) != 0, d.eligible[i]&(1<<a) != 0
 		switch {
 		case made.Holdout && c.Withheld(a):
 			made.Suppressed = append(made.Suppressed, actions.Suppressed{Action: id, Reason: holdoutReason})
 			if open {
-				made.Withheld = append(made.Withheld, actions.Withheld{Action: id, Propensity: p})
+				made.Withheld = append(made.Withheld, actions.Withheld{Action: id, Propensity: propensity[a]})
 			}
 		case !eligible:
 			made.Suppressed = append(made.Suppressed, actions.Suppressed{Action: id, Reason: d.word.text(why[a])})
 		case !open:
-			made.Suppressed = append(made.Suppressed, actions.Suppressed{Action: id, Reason: fmt.Sprintf("capacity: %d a day are spoken for", *c.Actions[a].Capacity)})
+			made.Suppressed = append(made.Suppressed, actions.Suppressed{Action: id, Reason: d.turns.Shut(i, a)})
 		default:
-			made.Options = append(made.Options, d.option(i, a, p))
+			made.Options = append(made.Options, d.option(i, a, propensity[a]))
 		}
 	}
 	return made
@@ -262,7 +262,8 @@ const holdoutReason = "holdout: the control group gets no marketing and no servi
 func (d *deciding) option(i, a int, propensity float64) actions.Option {
 	c := d.engine.Catalogue
 	action := &c.Actions[a]
-	o := actions.Option{Action: action.ID, Channel: action.Channel, Source: actions.SourcePrior, Terms: c.Terms(a, d.value[i], d.pressure[i]), Propensity: propensity}
+	o := actions.Option{Action: action.ID, Channel: action.Channel, Propensity: propensity}
+	o.Terms, o.Source = d.turns.Terms(i, a)
 	if action.ID == actions.DoNothing {
 		return o
 	}
@@ -279,8 +280,12 @@ func (d *deciding) option(i, a int, propensity float64) actions.Option {
 
 // put writes the decisions.
 func (d *deciding) put(ctx context.Context, db *warehouse.Warehouse, now time.Time) error {
+	account, err := json.Marshal(d.shared.Account)
+	if err != nil {
+		return fmt.Errorf("write what the decisions come to: %w", err)
+	}
 	run := warehouse.DecisionRun{RunID: d.shared.RunID, Cutoff: d.shared.Cutoff, Policy: d.shared.Policy, Document: string(d.shared.Catalogue.Document()),
-		Explore: d.shared.Explore, Holdout: d.shared.Share, DecidedAt: now}
+		Explore: d.shared.Explore, Holdout: d.shared.Share, Account: string(account), DecidedAt: now}
 	return db.PutDecisions(ctx, run, len(d.customer), func(i int) warehouse.DecisionRow {
 		made := d.decision(i)
 		return decisionRow(run.RunID, &made)

@@ -224,6 +224,9 @@ func prepareShop(t *testing.T, w *warehouse.Warehouse, o ScoreOptions) *scoring 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.findStages(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.prepare(t.Context(), store, in.X); err != nil {
 		t.Fatal(err)
 	}
@@ -275,21 +278,5 @@ func TestLexiconHoldsEveryText(t *testing.T) {
 		if code := l.code(text); l.text(code) != text {
 			t.Fatalf("%q is read back as %q", text, l.text(code))
 		}
-	}
-}
-
-func TestCapacity(t *testing.T) {
-	two := 2
-	c := newCapacity(&actions.Catalogue{Actions: []actions.Action{{}, {Capacity: &two}}})
-	if !c.settled(2) || c.settled(3) || c.open() != 3 {
-		t.Errorf("%+v", c)
-	}
-	c.take(0)
-	c.take(1)
-	if c.settled(2) || c.open() != 3 {
-		t.Errorf("one is left: %+v", c)
-	}
-	if c.take(1); !c.settled(1000) || c.open() != 1 {
-		t.Errorf("none is left: %+v", c)
 	}
 }

@@ -2,6 +2,7 @@ package pipelines
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -31,7 +32,15 @@ func decidingOf(row warehouse.DecisionRun) (*actions.Deciding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decisions of run %s: %w", row.RunID, err)
 	}
-	return &actions.Deciding{RunID: row.RunID, Cutoff: row.Cutoff, Policy: row.Policy, Explore: row.Explore, Share: row.Holdout, Catalogue: catalogue}, nil
+	d := &actions.Deciding{RunID: row.RunID, Cutoff: row.Cutoff, Policy: row.Policy, Explore: row.Explore, Share: row.Holdout, Catalogue: catalogue}
+	if row.Account == "" {
+		return d, nil
+	}
+	if err := json.Unmarshal([]byte(row.Account), &d.Account); err != nil {
+		return nil, fmt.Errorf("decisions of run %s: what they come to: %w", row.RunID, err)
+	}
+	d.Budget, d.Effects = d.Account.Budget, d.Account.Effects
+	return d, nil
 }
 
 // Of streams the decisions of a run in the order of customer_id.

@@ -45,6 +45,7 @@ type DecisionRun struct {
 	Document  string
 	Explore   bool
 	Holdout   float64
+	Account   string // JSON: what the decisions come to; "" = an older program decided
 	DecidedAt time.Time
 }
 
@@ -70,11 +71,11 @@ func (w *Warehouse) PutDecisions(ctx context.Context, run DecisionRun, n int, ro
 		}
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": "decision run " + run.RunID}))
-	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO decision_runs (run_id, cutoff, policy, document, explore, holdout, decided_at)`)
+	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO decision_runs (run_id, cutoff, policy, document, explore, holdout, account, decided_at)`)
 	if err != nil {
 		return fmt.Errorf("write decisions: %w", err)
 	}
-	if err := batch.Append(run.RunID, run.Cutoff, run.Policy, run.Document, run.Explore, run.Holdout, run.DecidedAt); err != nil {
+	if err := batch.Append(run.RunID, run.Cutoff, run.Policy, run.Document, run.Explore, run.Holdout, run.Account, run.DecidedAt); err != nil {
 		return fmt.Errorf("write decisions: %w", errors.Join(err, batch.Abort()))
 	}
 	if err := batch.Send(); err != nil {
@@ -117,9 +118,9 @@ func storedInstants(times []time.Time) []time.Time {
 
 // DecisionRun is what the decisions of a run share; ErrNoDecisions if it has none.
 func (w *Warehouse) DecisionRun(ctx context.Context, runID string) (r DecisionRun, err error) {
-	err = w.Conn().QueryRow(ctx, `SELECT run_id, cutoff, policy, document, explore, holdout, decided_at FROM decision_runs
+	err = w.Conn().QueryRow(ctx, `SELECT run_id, cutoff, policy, document, explore, holdout, account, decided_at FROM decision_runs
 		WHERE run_id = {run:String} ORDER BY decided_at LIMIT 1`, clickhouse.Named("run", runID)).
-		Scan(&r.RunID, &r.Cutoff, &r.Policy, &r.Document, &r.Explore, &r.Holdout, &r.DecidedAt)
+		Scan(&r.RunID, &r.Cutoff, &r.Policy, &r.Document, &r.Explore, &r.Holdout, &r.Account, &r.DecidedAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, ErrNoDecisions
 	}

@@ -48,6 +48,7 @@ type Proposal struct {
 	ContactCost  float64    `json:"contact_cost"`
 	PAccept      float64    `json:"p_accept"`
 	Incentive    float64    `json:"incentive"`
+	Price        float64    `json:"price"`      // of the places and the money that it takes from others; priority - price is what was compared
 	Propensity   float64    `json:"propensity"` // the probability with which the policy chooses this action
 	Moment       *time.Time `json:"moment"`     // when to act; null for do_nothing
 	Message      string     `json:"message"`    // "" for do_nothing

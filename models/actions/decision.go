@@ -15,10 +15,13 @@ import (
 type Deciding struct {
 	RunID     string // the seed of the draws, too
 	Cutoff    time.Time
-	Policy    string // PolicyVersion
+	Policy    string // Version
 	Explore   bool
 	Share     float64 // held out
 	Catalogue *Catalogue
+	Budget    *float64 // nil = no limit
+	Effects   string   // identity of what was learned of actions; "" = nothing
+	Account   *Account // what the decisions come to; nil = a run of an older program
 }
 
 // Decision is one logged choice for one customer.
@@ -54,15 +57,24 @@ func DecisionID(run, customer string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// PolicyVersion is the hash of all that a policy consists of: the catalogue, the share held out and whether it explores.
-func PolicyVersion(c *Catalogue, share float64, explore bool) string {
-	b := c.Document()
-	b = append(b, []byte{0, 0}...)
-	if explore {
+// Version is the hash of all that a policy consists of: the catalogue, the share held out, whether it explores, the budget and the
+// model of effects.
+func (d *Deciding) Version() string {
+	b := append(d.Catalogue.Document(), 0, 0)
+	if d.Explore {
 		b[len(b)-1] = 1
 	}
-	for bits, k := math.Float64bits(share), 0; k < 8; k++ {
-		b = append(b, byte(bits>>(8*k)))
+	amount := func(v float64) {
+		for bits, k := math.Float64bits(v), 0; k < 8; k++ {
+			b = append(b, byte(bits>>(8*k)))
+		}
+	}
+	amount(d.Share)
+	if d.Budget != nil {
+		amount(*d.Budget)
+	}
+	if d.Effects != "" {
+		b = append(append(b, 0), d.Effects...)
 	}
 	return shortHash(b)
 }
@@ -109,6 +121,9 @@ func (d *Deciding) proposal(o Option, score *models.Score) Proposal {
 	}
 	if !o.Moment.IsZero() {
 		p.Moment, p.ExpiresAt = &o.Moment, &o.Expires
+	}
+	if p.Price = d.Account.toll(o.Action); p.Value == nil && p.Price > 0 {
+		p.Price /= d.Account.Rate
 	}
 	if i := d.Catalogue.Index(o.Action); i >= 0 {
 		a := &d.Catalogue.Actions[i]
