@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -39,26 +40,66 @@ func (s *Server) registerActions(api huma.API) {
 		Description: "The decision of the run in force: the chosen action first, then by falling priority, and the actions that were not possible with the reason.",
 		Errors:      []int{http.StatusNotFound},
 	}), func(_ context.Context, in *actionsInput) (*actionsOutput, error) {
-		run, err := s.shelf.current()
-		if err != nil {
-			return nil, refusal(err)
-		}
-		i, ok := run.find(in.ID)
-		if !ok {
-			return nil, refusal(errNoCustomer)
-		}
-		if run.decided == nil {
-			return nil, refusal(errNoDecision)
-		}
-		score := run.score(i, s.now())
-		answer := run.decided.answer(i, &score)
-		answer.Outcomes = s.outcomes.outcomes(answer.DecisionID)
-		answer.Cut(in.MaxResults)
-		if in.Explain {
-			run.decided.shared.Explain(&answer, &score)
-		}
-		return &actionsOutput{answer}, nil
+		return s.nextBest(in.ID, actionsAsk{MaxResults: in.MaxResults, Explain: in.Explain})
 	})
+	huma.Register(api, operation(huma.Operation{
+		OperationID: "post-next-best-actions", Method: http.MethodPost, Path: "/v1/customers/{id}/next-best-actions", Tags: []string{"actions"},
+		Summary: "What to do next for a customer, given what is known only now",
+		Description: "The decision of the run in force, narrowed to what the context leaves: actions that cannot be taken, channels on which nobody is reached, a ticket that has just been opened. " +
+			"The logged choice stands where it is still possible, else the greatest priority stands in; the propensities are those of this rule. Nothing is drawn anew and nothing is logged: " +
+			"tell the outcome of another action than the logged one with its name (action), and learning leaves it out.",
+		Errors: []int{http.StatusNotFound, http.StatusRequestEntityTooLarge},
+	}), func(_ context.Context, in *contextInput) (*actionsOutput, error) {
+		return s.nextBest(in.ID, in.Body)
+	})
+}
+
+// actionsAsk is what is asked of a decision.
+type actionsAsk struct {
+	MaxResults int             `json:"max_results,omitempty" minimum:"1" maximum:"25" default:"3" doc:"How many actions at most; do_nothing keeps its place among them, and comes as a second one beside a single action."`
+	Explain    bool            `json:"explain,omitempty" doc:"Adds what of the customer and the rules led to the answer."`
+	Context    actions.Context `json:"context,omitempty" doc:"What is known only now."`
+}
+
+type contextInput struct {
+	ID   string `path:"id" minLength:"1" doc:"customer_id, percent-encoded, slashes included (a/b is a%2Fb)."`
+	Body actionsAsk
+}
+
+// contextError is a context that names what there is not.
+type contextError struct{ words string }
+
+func (e *contextError) Error() string { return e.words }
+
+func (s *Server) nextBest(id string, ask actionsAsk) (*actionsOutput, error) {
+	run, err := s.shelf.current()
+	if err != nil {
+		return nil, refusal(err)
+	}
+	i, ok := run.find(id)
+	if !ok {
+		return nil, refusal(errNoCustomer)
+	}
+	if run.decided == nil {
+		return nil, refusal(errNoDecision)
+	}
+	shared := run.decided.shared
+	if unknown := ask.Context.Unknown(shared.Catalogue); unknown != "" {
+		return nil, refusal(&contextError{unknown})
+	}
+	now := s.now()
+	score := run.score(i, now)
+	answer := run.decided.answer(i, &score)
+	answer.Outcomes = s.outcomes.outcomes(answer.DecisionID)
+	if !ask.Context.Empty() {
+		made := run.decided.made(i, id)
+		shared.Apply(&ask.Context, &answer, &made, &score, now.UTC().Truncate(time.Second))
+	}
+	answer.Cut(ask.MaxResults)
+	if ask.Explain {
+		shared.Explain(&answer, &score)
+	}
+	return &actionsOutput{answer}, nil
 }
 
 // decision is the next best action of a customer in a run; ok is false where none was decided in that run.
@@ -105,13 +146,14 @@ var actionDocs = map[string]map[string]string{
 		"channel":       "email, sms, phone, chat, in_app, push, post, the channel of the open ticket, or none.",
 		"priority":      "uplift·value·lever - contact_cost - p_accept·incentive - fatigue; without a value: uplift - fatigue.",
 		"uplift":        "P(stay given the action) - P(stay given nothing).",
-		"uplift_source": "prior: from the catalogue, nothing is learned yet.",
+		"uplift_source": "prior: from the catalogue; learned: weighed against 100 outcomes an arm or more.",
 		"value":         "What the customer is worth; null when unknown.",
 		"lever":         "On the value of a saved customer.",
 		"fatigue":       "What the contacts so far take from it.",
 		"contact_cost":  "Of doing it.",
 		"p_accept":      "Share of customers who accept the incentive.",
 		"incentive":     "Paid to all who accept.",
+		"price":         "What the place and the money that it takes would bring elsewhere; priority - price is what was compared.",
 		"propensity":    "The probability with which the policy chooses this action.",
 		"moment":        "When to act; null for do_nothing.",
 		"message":       "The words; empty for do_nothing.",
@@ -125,6 +167,6 @@ var actionDocs = map[string]map[string]string{
 	},
 	"Suppressed": {
 		"action": "Id in the catalogue of actions.",
-		"reason": "Why not: rule, stage, consent, cooldown, complaint, hold, repeat, cap, capacity, holdout or status, a colon and words.",
+		"reason": "Why not: rule, stage, consent, cooldown, complaint, hold, repeat, cap, capacity, budget, holdout or status, a colon and words.",
 	},
 }

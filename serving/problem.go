@@ -20,6 +20,7 @@ var (
 // problemOf maps every kind of error to its status and to what a caller may know. Anything else is a 500 that says nothing.
 func problemOf(err error) *huma.ErrorModel {
 	var notReady *notReadyError
+	var narrowed *contextError
 	var contradiction *actions.ContradictionError
 	status, detail := http.StatusInternalServerError, "something went wrong here; the log has it under the request id"
 	switch {
@@ -27,6 +28,8 @@ func problemOf(err error) *huma.ErrorModel {
 		status, detail = http.StatusNotFound, err.Error()
 	case errors.Is(err, actions.ErrUnknownDecision):
 		status, detail = http.StatusNotFound, "no decision of this id is in the log"
+	case errors.As(err, &narrowed):
+		status, detail = http.StatusUnprocessableEntity, narrowed.words
 	case errors.As(err, &contradiction):
 		status, detail = http.StatusConflict, "the outcome cannot be true of the decision: "+contradiction.Words
 	case errors.Is(err, errCursorExpired):

@@ -27,6 +27,7 @@ var access = []route{
 	{method: http.MethodGet, path: "/v1/customers/{id}", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}/score", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/customers/{id}/next-best-actions", scope: ScopeScoresRead},
+	{method: http.MethodPost, path: "/v1/customers/{id}/next-best-actions", scope: ScopeScoresRead},
 	{method: http.MethodPost, path: "/v1/actions/plan", scope: ScopeScoresRead},
 	{method: http.MethodPost, path: "/v1/decisions/{id}/outcomes", scope: ScopeActionsWrite},
 	{method: http.MethodGet, path: "/v1/customers/{id}/timeline", scope: ScopeScoresRead},

@@ -29,7 +29,7 @@ func (a *app) serveCommand() *cobra.Command {
   GET /v1/at-risk                              customers by expected loss or by risk: limit, cursor, band, min_value, sort
   GET /v1/customers/{id}                       score, reasons, changes and the run they are from
   GET /v1/customers/{id}/score                 the score alone
-  GET /v1/customers/{id}/next-best-actions     what to do, what is possible and what is not, and why: max_results
+  GET /v1/customers/{id}/next-best-actions     what to do, what is possible and what is not, and why: max_results; POST with what is known only now
   POST /v1/actions/plan                        who should get what for a budget, over a segment, stage or band
   POST /v1/decisions/{id}/outcomes             what came of a decision: shown, accepted, rejected, ignored, converted, saved
   GET /v1/customers/{id}/timeline              what happened, newest first, as known at the cutoff: limit, cursor, source
