@@ -54,6 +54,9 @@ func stack(ctx context.Context, p panel, cutoffs []time.Time, knownBefore time.T
 			continue
 		}
 		whole := &features.Dataset{X: s.X, Y: y, Customer: s.Customer, Cutoff: slices.Repeat([]time.Time{t.UTC()}, len(y))}
+		if whole.Weight, err = weightsOf(ctx, p, t, knownBefore); err != nil {
+			return nil, fmt.Errorf("weights at %s: %w", day(t), err)
+		}
 		if len(known) == len(y) {
 			parts = append(parts, whole) // shares the panel's memory; concatenation copies
 			continue
@@ -73,6 +76,7 @@ func join(parts []*features.Dataset) (*features.Dataset, error) {
 		out.Customer = append(out.Customer, d.Customer...)
 		out.Cutoff = append(out.Cutoff, d.Cutoff...)
 	}
+	out.Weight = joinWeights(parts)
 	var err error
 	out.X, err = features.Stack(x...)
 	return out, err
@@ -86,6 +90,7 @@ type storePanel struct {
 	grid      features.Grid
 	labeller  *features.Labeller
 	shelf     *shelf                  // nil before Resolve
+	guard     *Guard                  // nil before Resolve
 	kept      map[int64]*keptSnapshot // by Unix milliseconds of the cutoff
 	progress  func(string)
 }
@@ -112,6 +117,9 @@ func (p *storePanel) Resolve(ctx context.Context, cutoffs []time.Time) (err erro
 	if p.catalogue, err = p.catalogue.Resolve(ctx, p.store, cutoffs); err != nil {
 		return err
 	}
+	if p.guard, err = NewGuard(ctx, p.store); err != nil {
+		return err
+	}
 	p.shelf, err = openShelf(ctx, p, cutoffs)
 	return err
 }
@@ -135,7 +143,7 @@ func (p *storePanel) Labels(ctx context.Context, cutoff, knownBefore time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	return labels.Y, nil
+	return p.untreated(ctx, k, knownBefore, labels.Y)
 }
 
 func (p *storePanel) keep(ctx context.Context, cutoff time.Time) (*keptSnapshot, error) {

@@ -47,6 +47,7 @@ type TrainReport struct {
 	Warnings     []string               `json:"warnings"`
 	Anatomy      *Anatomy               `json:"anatomy"`
 	Artifact     string                 `json:"artifact"`
+	Guard        *Guarded               `json:"guard,omitempty"` // absent where no decision falls into a label window
 	Seconds      float64                `json:"seconds"`
 }
 
@@ -149,6 +150,12 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 	}
 	for _, l := range told {
 		report.Warnings = append(report.Warnings, l.String())
+	}
+	if report.Guard, err = guarded(ctx, p, cutoffs, o.Until); err != nil {
+		return nil, err
+	}
+	if report.Guard != nil {
+		report.Verdict = append(report.Verdict, report.Guard.String())
 	}
 	if err := stamp(artifact, report.Models); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -29,35 +31,44 @@ func (w *Warehouse) DecisionRuns(ctx context.Context) (runs []DecisionRun, err e
 	return runs, nil
 }
 
-// Treatment is what a run meant for one customer of the actions that the control group does not get.
-type Treatment struct {
-	CustomerID string
-	Chance     float64 // that one of them was chosen, as logged
-	Chosen     bool    // one was
+// TreatmentGroup is runs with one share held out, whose catalogues withhold the same actions from the control group.
+type TreatmentGroup struct {
+	Runs    []string
+	Cutoffs [2]time.Time // of the first and the last of them
+	Holdout float64      // share
+	Actions []string     // that are withheld
 }
 
-// Treatments are those of a run whose decisions stood any chance of one of the given actions, in the order of customer_id.
-func (w *Warehouse) Treatments(ctx context.Context, run DecisionRun, actions []string) (out []Treatment, err error) {
-	rows, err := w.Conn().Query(ctx, `SELECT customer_id,
-		arraySum((p, a) -> if(has({ids:Array(String)}, a), p, 0), propensities, actions) + arraySum(withheld_propensities) AS chance,
+// Treatment is what the runs of a group had for a customer.
+type Treatment struct {
+	CustomerID string
+	Nothing    float64 // ∏ (1 - P/(1-h)): the probability that, not held out, none of them chose a withheld action
+	Chosen     bool    // one of them did
+}
+
+// Treatments are those of the customers for whom a run of the group might have chosen a withheld action, in the order of customer_id. Products are taken in
+// a fixed order, so that they are the same on any number of threads.
+func (w *Warehouse) Treatments(ctx context.Context, g TreatmentGroup) (out []Treatment, err error) {
+	parameters := clickhouse.Parameters{"runs": Texts(g.Runs), "ids": Texts(g.Actions), "share": strconv.FormatFloat(1-g.Holdout, 'g', -1, 64),
+		"first": Instant(g.Cutoffs[0]), "last": Instant(g.Cutoffs[1])}
+	for b, err := range w.Blocks(ctx, `SELECT customer_id, arrayProduct(arraySort(groupArray(nothing))) AS nothing_of_all, max(treated) > 0 AS chosen_once
+FROM (
+	SELECT customer_id,
+		1 - least(1, (arraySum((p, a) -> if(has({ids:Array(String)}, a), p, 0), propensities, actions) + arraySum(withheld_propensities)) / {share:Float64}) AS nothing,
 		has({ids:Array(String)}, chosen) AS treated
-		FROM decisions
-		WHERE toYYYYMM(cutoff) = toYYYYMM({cutoff:DateTime64(3, 'UTC')}) AND run_id = {run:String} AND (chance > 0 OR treated)
-		ORDER BY customer_id`, clickhouse.Named("run", run.RunID), clickhouse.Named("cutoff", Instant(run.Cutoff)), clickhouse.Named("ids", Texts(actions)))
-	if err != nil {
-		return nil, fmt.Errorf("read treatments: %w", err)
-	}
-	for rows.Next() {
-		var t Treatment
-		var treated uint8
-		if err := rows.Scan(&t.CustomerID, &t.Chance, &treated); err != nil {
-			return nil, fmt.Errorf("read treatments: %w", errors.Join(err, rows.Close()))
+	FROM decisions
+	WHERE toYYYYMM(cutoff) BETWEEN toYYYYMM({first:DateTime64(3, 'UTC')}) AND toYYYYMM({last:DateTime64(3, 'UTC')}) AND run_id IN {runs:Array(String)}
+)
+WHERE nothing < 1 OR treated
+GROUP BY customer_id
+ORDER BY customer_id`, parameters) {
+		if err != nil {
+			return nil, fmt.Errorf("read treatments: %w", err)
 		}
-		t.Chosen = treated == 1
-		out = append(out, t)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read treatments: %w", err)
+		nothing, chosen := b.Float64s("nothing_of_all"), b.Bools("chosen_once")
+		for k, id := range b.Strings("customer_id") {
+			out = append(out, Treatment{CustomerID: id, Nothing: nothing[k], Chosen: chosen[k]})
+		}
 	}
 	return out, nil
 }

@@ -1,0 +1,229 @@
+package training
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"retain/features"
+	"retain/internal/spoken"
+	"retain/internal/warehouse"
+	"retain/models/actions"
+)
+
+// Guard keeps what a retention programme does out of what the churn model learns. The model tells the risk of a customer to whom nothing marketing or
+// proactive is done in [T, T+L+H); once decisions are logged, who was treated in that window tells nothing of it, and the others stand for those like
+// them: each with the weight 1/P(nothing was done to him), at most 20. Windows without a logged decision stay as they are.
+//
+// The control group of a quarter is drawn once, so that its share h counts once for all decisions of the quarter: P(nothing) = h + (1-h) ∏ π₀, π₀ the
+// probability of each decision, not held out, to do nothing marketing or proactive; quarters multiply.
+type Guard struct {
+	store *features.Store
+	runs  []guardRun
+	kept  map[guardKey]*Untreated
+}
+
+// guardRun is a run with the actions that its catalogue withholds from the control group.
+type guardRun struct {
+	warehouse.DecisionRun
+	withheld []string
+}
+
+type guardKey struct{ from, until, known int64 }
+
+// maxGuardWeight bounds what an untreated row stands for (decisions.md §4).
+const maxGuardWeight = 20
+
+// NewGuard looks which decisions are logged.
+func NewGuard(ctx context.Context, store *features.Store) (*Guard, error) {
+	runs, err := store.DB.DecisionRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &Guard{store: store, kept: map[guardKey]*Untreated{}}
+	for _, run := range runs {
+		c, err := actions.Decode([]byte(run.Document))
+		if err != nil {
+			return nil, fmt.Errorf("decisions of run %s: %w", run.RunID, err)
+		}
+		var withheld []string
+		for i := range c.Actions {
+			if c.Withheld(i) {
+				withheld = append(withheld, c.Actions[i].ID)
+			}
+		}
+		run.Document = ""
+		g.runs = append(g.runs, guardRun{run, withheld})
+	}
+	return g, nil
+}
+
+// Untreated tells who was left alone in a label window that decisions fall into. A nil one knows of no decision: everybody counts, with weight 1.
+type Untreated struct {
+	treated map[string]bool
+	nothing map[string]float64 // P(nothing was done) where it is below 1
+}
+
+// Weight is that of a customer's row in [1, 20]; ok is false for who was treated.
+func (u *Untreated) Weight(customer string) (weight float64, ok bool) {
+	if u == nil {
+		return 1, true
+	}
+	if u.treated[customer] {
+		return 0, false
+	}
+	if p, known := u.nothing[customer]; known {
+		return min(maxGuardWeight, 1/p), true
+	}
+	return 1, true
+}
+
+// Of tells who was left alone in [cutoff, cutoff+L+H), by decisions, and by contacts of the source known before an instant (the zero time: all of them): those
+// of class marketing, and those of an action that the control group does not get. nil where no logged decision falls into the window.
+func (g *Guard) Of(ctx context.Context, churn features.ChurnSpec, cutoff, knownBefore time.Time) (*Untreated, error) {
+	if g == nil || len(g.runs) == 0 {
+		return nil, nil
+	}
+	until := cutoff.AddDate(0, 0, churn.GapDays+churn.HorizonDays)
+	key := guardKey{cutoff.UnixMilli(), until.UnixMilli(), knownBefore.UnixMilli()}
+	if u, ok := g.kept[key]; ok {
+		return u, nil
+	}
+	u, err := g.read(ctx, cutoff, until, knownBefore)
+	if err != nil {
+		return nil, fmt.Errorf("who was treated after %s: %w", day(cutoff), err)
+	}
+	g.kept[key] = u
+	return u, nil
+}
+
+func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*Untreated, error) {
+	groups := g.groups(from, until)
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	u := &Untreated{treated: map[string]bool{}, nothing: map[string]float64{}}
+	var withheld []string
+	for len(groups) > 0 { // the groups of a quarter follow each other, the smallest share first
+		n := 1
+		for n < len(groups) && groups[n].quarter == groups[0].quarter {
+			n++
+		}
+		quarter := make(map[string][]float64) // by customer: ∏ π₀ of each group
+		for k, group := range groups[:n] {
+			withheld = append(withheld, group.Actions...)
+			list, err := g.store.DB.Treatments(ctx, group.TreatmentGroup)
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range list {
+				if t.Chosen {
+					u.treated[t.CustomerID] = true
+				}
+				if quarter[t.CustomerID] == nil {
+					quarter[t.CustomerID] = slices.Repeat([]float64{1}, n)
+				}
+				quarter[t.CustomerID][k] = t.Nothing
+			}
+		}
+		for id, product := range quarter {
+			p, known := u.nothing[id]
+			if !known {
+				p = 1
+			}
+			u.nothing[id] = p * spared(groups[:n], product)
+		}
+		groups = groups[n:]
+	}
+	slices.Sort(withheld)
+	return u, g.contacted(ctx, u, contactWindow{from, until, knownBefore, slices.Compact(withheld)})
+}
+
+// guardGroup is the runs of a quarter that share one treatment group.
+type guardGroup struct {
+	warehouse.TreatmentGroup
+	quarter int
+}
+
+// groups are the runs in [from, until) by quarter, share held out (the smallest first) and actions withheld.
+func (g *Guard) groups(from, until time.Time) []guardGroup {
+	var out []guardGroup
+	for _, run := range g.runs {
+		if run.Cutoff.Before(from) || !run.Cutoff.Before(until) {
+			continue
+		}
+		quarter := run.Cutoff.Year()*4 + (int(run.Cutoff.Month())-1)/3
+		k := slices.IndexFunc(out, func(o guardGroup) bool {
+			return o.quarter == quarter && o.Holdout == run.Holdout && slices.Equal(o.Actions, run.withheld)
+		})
+		if k < 0 {
+			k = len(out)
+			out = append(out, guardGroup{warehouse.TreatmentGroup{Holdout: run.Holdout, Actions: run.withheld, Cutoffs: [2]time.Time{run.Cutoff, run.Cutoff}}, quarter})
+		}
+		out[k].Runs, out[k].Cutoffs[1] = append(out[k].Runs, run.RunID), run.Cutoff
+	}
+	slices.SortStableFunc(out, func(a, b guardGroup) int {
+		return cmp.Or(cmp.Compare(a.quarter, b.quarter), cmp.Compare(a.Holdout, b.Holdout))
+	})
+	return out
+}
+
+// spared is the probability that nothing was done in a quarter: a customer whose keyed number u falls below a run's share is held out of it, so that
+// P = ∫ ∏ over the groups with share ≤ u of π₀ du. The groups come by rising share.
+func spared(groups []guardGroup, product []float64) float64 {
+	sum, below, all := 0., 0., 1. // all: ∏ of the groups that do not hold out who lies above
+	for k, g := range groups {
+		sum += (g.Holdout - below) * all
+		below = g.Holdout
+		all *= product[k]
+	}
+	return sum + (1-below)*all
+}
+
+// contactWindow is where contacts make a customer treated.
+type contactWindow struct {
+	from, until time.Time // half-open
+	known       time.Time // only rows with ingested_at before; zero = all
+	withheld    []string  // actions
+}
+
+// contacted marks who was contacted.
+func (g *Guard) contacted(ctx context.Context, u *Untreated, w contactWindow) error {
+	known := w.known
+	if known.IsZero() {
+		known = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) // later than any row
+	}
+	from, err := g.store.Versions(ctx, features.Contacts, []string{"at", "class", "action"}, known)
+	if err != nil {
+		return err
+	}
+	query := `SELECT DISTINCT customer_id
+FROM ` + from + `
+WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
+	AND (lower(class) = 'marketing' OR has({ids:Array(String)}, action))`
+	parameters := map[string]string{"from": warehouse.Instant(w.from), "until": warehouse.Instant(w.until), "ids": warehouse.Texts(w.withheld)}
+	for b, err := range g.store.DB.Blocks(ctx, query, parameters) {
+		if err != nil {
+			return fmt.Errorf("read contacts: %w", err)
+		}
+		for _, id := range b.Strings("customer_id") {
+			u.treated[id] = true
+		}
+	}
+	return nil
+}
+
+// Guarded is what the guard did to the training rows.
+type Guarded struct {
+	Cutoffs   int     `json:"cutoffs"`   // whose window decisions fall into
+	Treated   int     `json:"treated"`   // labelled rows there that are left out
+	Untreated int     `json:"untreated"` // that are kept
+	Largest   float64 `json:"largest_weight"`
+}
+
+func (g *Guarded) String() string {
+	return fmt.Sprintf("decisions fall into the label windows of %s: %s of treated customers left out, %d of untreated ones stand for them with weights up to %.3g; the model tells the risk if nothing marketing or proactive is done",
+		spoken.Counted(g.Cutoffs, "cutoff"), spoken.Counted(g.Treated, "row"), g.Untreated, g.Largest)
+}
