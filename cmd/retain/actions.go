@@ -181,7 +181,7 @@ func (c *Config) actionEngine() (*actions.Engine, error) {
 // decideOptions is the configuration of decisions.
 func (c *Config) decideOptions() (pipelines.DecideOptions, error) {
 	engine, err := c.actionEngine()
-	return pipelines.DecideOptions{Engine: engine, Holdout: c.Actions.Holdout, Plan: !c.Actions.Explore}, err
+	return pipelines.DecideOptions{Engine: engine, Holdout: c.Actions.Holdout, Plan: !c.Actions.Explore, Budget: c.Actions.Budget}, err
 }
 
 // decisionReader gives the service the decisions of the warehouse.

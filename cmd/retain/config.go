@@ -77,6 +77,7 @@ type BandsConfig struct {
 type ActionsConfig struct {
 	Catalogue *string  `yaml:"catalogue"` // of actions; null is the one that is shipped
 	Holdout   *float64 `yaml:"holdout"`   // share of customers in the control group; null is 5 %, 20 % below 10,000 customers
+	Budget    *float64 `yaml:"budget"`    // a run may spend on what is marketing or proactive, in the currency; null is no limit
 	Explore   bool     `yaml:"explore"`   // draw actions, so that what works can be learned; false: the greatest priority
 }
 
@@ -251,6 +252,9 @@ func (c *Config) problems() []string {
 	}
 	if h := c.Actions.Holdout; h != nil && !(*h >= 0 && *h < 1) {
 		wrong("actions.holdout", "%v is not in [0, 1)", *h)
+	}
+	if b := c.Actions.Budget; b != nil && (!(*b >= 0) || math.IsInf(*b, 1)) {
+		wrong("actions.budget", "%v is no amount of 0 or more; null is no limit", *b)
 	}
 	c.Schedule.check(wrong)
 	slices.Sort(problems)

@@ -34,6 +34,8 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 		{"leak without a reason", "train: {allow_leaks: {x: ''}}\n", "train.allow_leaks.x"},
 		{"a second document", "currency: EUR\n---\ncurrency: USD\n", "second document"},
 		{"port out of range", "serve: {addr: '127.0.0.1:99999'}\n", "serve.addr"},
+		{"a budget below zero", "actions: {budget: -1}\n", "actions.budget: -1 is no amount"},
+		{"a budget without end", "actions: {budget: .inf}\n", "actions.budget"},
 		{"holdout above one", "actions: {holdout: 7}\n", "actions.holdout"},
 		{"half a day", "churn:\n  horizon_days: 30.5\n", "line 2: churn.horizon_days: 30.5 is not a whole number"},
 		{"a fraction deep down", "schedule: {retries: 1.5}\n", "line 1: schedule.retries: 1.5 is not a whole number"},

@@ -20,19 +20,22 @@ func (a *app) runCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "run JOB",
-		Short: "Run one job of the night now: import, train, loyalty, snapshot, score or monitor",
+		Short: "Run one job of the night now: import, train, loyalty, snapshot, score, monitor; or decide",
 		Long: `Run one job now, by hand. The jobs are those of the schedule: import (files of the watched folder), train, loyalty (its training,
 after that of churn), snapshot (the features of a cutoff, kept), score and monitor. The ledger keeps who did what, when and how it ended,
 for 400 days; --list shows it.
+
+decide is score, told by its decisions, which are part of it: the control group and the smallest effect that it can show, what was
+given, the prices of capacity and budget, and how far the plan may lie below the best possible one.
 
 A job that runs elsewhere at this moment is waited for, and taken over if its process has died.`,
 		Example: "  retain run score --cutoff 2026-03-01\n  retain run --list",
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case list && len(args) > 0 || !list && len(args) != 1:
-				return usagef("%s needs one of %s, or --list", cmd.CommandPath(), strings.Join(pipelines.JobNames, ", "))
-			case !list && !slices.Contains(pipelines.JobNames, args[0]):
-				return usagef("no job %q; there are %s", args[0], strings.Join(pipelines.JobNames, ", "))
+				return usagef("%s needs one of %s, decide, or --list", cmd.CommandPath(), strings.Join(pipelines.JobNames, ", "))
+			case !list && args[0] != decideJob && !slices.Contains(pipelines.JobNames, args[0]):
+				return usagef("no job %q; there are %s, decide", args[0], strings.Join(pipelines.JobNames, ", "))
 			case limit < 1 || limit > 10_000:
 				return usagef("--limit: %d is not between 1 and 10,000", limit)
 			}
@@ -49,6 +52,9 @@ A job that runs elsewhere at this moment is waited for, and taken over if its pr
 			if !cutoff.IsZero() && slices.Contains([]string{pipelines.JobImport, pipelines.JobTrain, pipelines.JobLoyalty}, args[0]) {
 				return usagef("--cutoff: %s has none", args[0])
 			}
+			if args[0] == decideJob {
+				return a.runDecide(cmd.Context(), cutoff)
+			}
 			return a.runJob(cmd.Context(), args[0], cutoff)
 		},
 	}
@@ -58,6 +64,9 @@ A job that runs elsewhere at this moment is waited for, and taken over if its pr
 	f.IntVar(&limit, "limit", 30, "of --list: how many")
 	return cmd
 }
+
+// decideJob is score, told by its decisions.
+const decideJob = "decide"
 
 // runJob runs one job and prints its row of the ledger.
 func (a *app) runJob(ctx context.Context, name string, cutoff time.Time) (err error) {

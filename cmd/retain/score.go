@@ -42,7 +42,14 @@ func (a *app) scoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(run, func(w io.Writer) { printRun(w, run) })
+			made, err := s.decided(cmd.Context(), run)
+			if err != nil {
+				return err
+			}
+			return a.print(made, func(w io.Writer) {
+				printRun(w, run)
+				printAccount(w, made.Decisions)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&cutoffText, "cutoff", "", "the instant at which to stand, exclusive (default: the latest midnight with complete data)")
