@@ -51,6 +51,7 @@ func (a *app) atRiskCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&q.Limit, "limit", 20, "how many to list")
 	f.StringVar(&q.Band, "band", "", "only low, medium or high")
+	f.StringVar(&q.Stage, "stage", "", "only customers in this stage of the lifecycle (retain lifecycle)")
 	f.Float64Var(&q.MinValue, "min-value", math.NaN(), "only customers worth at least this")
 	f.Lookup("min-value").DefValue = ""
 	f.StringVar(&sort, "sort", "expected_loss", "expected_loss or churn_probability")
