@@ -29,7 +29,7 @@ func main() {
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
 	seeds := flags.Int("seeds", 20, "how many worlds; their seeds are 1, 2, …")
-	customers := flags.Int("customers", 9000, "customers of a world, those who come and go included")
+	customers := flags.Int("customers", 8000, "customers of a world, those who come and go included")
 	runs := flags.Int("runs", 12, "runs, one every 13 weeks")
 	out := flags.String("json", "", "file for the figures of every run")
 	if err := flags.Parse(args); err != nil {
@@ -85,10 +85,14 @@ func (s *setting) seed(ctx context.Context, seed uint64) (figures []figure, err 
 		if err != nil {
 			return nil, err
 		}
+		var idle *play
 		for p := nothing; p <= oracle; p++ {
-			y, err := newPlay(s, b, m, score, w, p, seed, effects == simulation.NoEffects)
+			y, err := newPlay(s, b, m, score, w, p, seed, effects == simulation.NoEffects, idle)
 			if err != nil {
 				return nil, err
+			}
+			if p == nothing {
+				idle = y
 			}
 			for k := range s.runs {
 				if k > 0 {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	"retain/models"
 	"retain/models/actions"
 	"retain/simulation"
 )
@@ -32,7 +34,6 @@ type logged struct {
 	eligible   uint64
 	chosen     int
 	propensity []float64 // per action
-	risk       float64   // churn_probability
 	x          []float32 // decisionSchema
 }
 
@@ -49,22 +50,26 @@ type play struct {
 
 	course  *simulation.Course
 	fate    []simulation.Fate
-	stale   []bool
+	stale   []bool                 // the fate is that of before the last treatment
+	life    []*simulation.Customer // of those who are scored and not stale; nil = to be lived again
 	history [][]actions.Contact
 	log     []logged
-	one     simulation.Customer
-	share   float64
 }
 
-func newPlay(s *setting, b *book, m *menu, score *scorer, w *simulation.World, p policy, seed uint64, null bool) (*play, error) {
+// newPlay begins a play; like, unless nil, is one of the same world that treats nobody.
+func newPlay(s *setting, b *book, m *menu, score *scorer, w *simulation.World, p policy, seed uint64, null bool, like *play) (*play, error) {
 	course, err := w.Course(simulation.CourseOptions{From: s.from, Outcomes: seed + 1_000_003, Futures: s.futures})
 	if err != nil {
 		return nil, err
 	}
 	y := &play{s: s, b: b, m: m, score: score, policy: p, seed: seed, null: null, course: course,
-		fate: make([]simulation.Fate, s.customers), stale: make([]bool, s.customers), history: make([][]actions.Contact, s.customers)}
+		fate: make([]simulation.Fate, s.customers), stale: make([]bool, s.customers), life: make([]*simulation.Customer, s.customers),
+		history: make([][]actions.Contact, s.customers)}
 	for i := range y.stale {
-		y.stale[i] = true
+		y.stale[i] = like == nil
+	}
+	if like != nil {
+		copy(y.fate, like.fate)
 	}
 	if p == learned {
 		y.learn = newLearner(m)
@@ -93,7 +98,6 @@ func (y *play) run(ctx context.Context, k int, effects simulation.Effects) (figu
 	if err != nil {
 		return f, err
 	}
-	y.share = actions.HoldoutShare(nil, len(rows))
 	x := y.decisionMatrix(rows, at, risk, cutoff)
 	var estimates *actions.Learned
 	if y.learn != nil {
@@ -106,26 +110,42 @@ func (y *play) run(ctx context.Context, k int, effects simulation.Effects) (figu
 			}
 		}
 	}
-	w := y.course.World()
-	run := fmt.Sprintf("loop %d %d", y.seed, k)
+	c, err := y.consider(ctx, rows, at, risk)
+	if err != nil {
+		return f, err
+	}
+	best, most, err := y.m.best(ctx, c.worth, c.held)
+	if err != nil {
+		return f, err
+	}
+	c.round.Learned = estimates
+	turns, err := c.round.Decide(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Regret = most
 	for r, i := range rows {
-		if r%256 == 0 && ctx.Err() != nil {
-			return f, ctx.Err()
-		}
-		d, done, err := y.decide(w, i, at, deciding{run: run, cutoff: cutoff, day: day, row: r, risk: risk[r], estimates: estimates})
-		if err != nil {
-			return f, err
-		}
-		f.Value, f.Cost, f.Saved, f.Regret = f.Value+done.value, f.Cost+done.cost, f.Saved+done.saved, f.Regret+done.regret
-		if d.chosen != y.m.nothing {
-			f.Treated++
+		chosen := turns.Chosen(r)
+		if y.policy == oracle {
+			chosen = best[r]
 		}
 		if y.policy == learned {
-			d.k = k
-			d.x = rowOf(x, r)
+			d := logged{i: i, k: k, eligible: turns.Open(r), chosen: chosen, propensity: make([]float64, len(y.m.engine.Catalogue.Actions)), x: rowOf(x, r)}
+			turns.Propensities(d.propensity, r)
 			y.log = append(y.log, d)
 		}
+		if chosen == y.m.nothing {
+			continue
+		}
+		f.Treated++
+		f.Value += c.worth[r][chosen]
+		f.Saved += c.effect(y.m, r, chosen)
+		f.Cost += c.effect(y.m, r, chosen)*c.round.Value[r]*y.m.engine.Catalogue.Actions[chosen].Lever - c.worth[r][chosen]
+		if err := y.act(i, chosen, c.round); err != nil {
+			return f, err
+		}
 	}
+	f.Regret -= f.Value
 	return f, nil
 }
 
@@ -135,10 +155,11 @@ func (y *play) present(day, at int) ([]int, error) {
 	w := y.course.World()
 	for i := range y.s.customers {
 		if y.stale[i] {
-			w.Live(i, &y.one)
-			y.fate[i], y.stale[i] = w.Fate(&y.one), false
+			one := y.lived(w, i)
+			y.fate[i], y.stale[i] = w.Fate(one), false
 		}
 		if !y.fate[i].Scored(day, label) {
+			y.life[i] = nil
 			continue
 		}
 		if y.b.seen[i] == nil || y.b.seen[i][at].x == nil || y.b.people[i] == nil {
@@ -155,75 +176,86 @@ func (y *play) present(day, at int) ([]int, error) {
 	return rows, nil
 }
 
-// deciding is what a decision depends on beside the customer.
-type deciding struct {
-	run       string
-	cutoff    time.Time
-	day, row  int
-	risk      float64
-	estimates *actions.Learned
+// lived is the life of a customer as the course stands.
+func (y *play) lived(w *simulation.World, i int) *simulation.Customer {
+	one := y.life[i]
+	if one == nil || y.stale[i] {
+		if one == nil {
+			one = new(simulation.Customer)
+		}
+		w.Live(i, one)
+		y.life[i] = one
+	}
+	return one
 }
 
-// done is what a decision was worth, by the truth.
-type done struct{ value, cost, saved, regret float64 }
+// considered is what a run decides from, and the truth of it.
+type considered struct {
+	round   *actions.Round
+	held    []bool
+	effects [][]float64 // per scored customer, by actions of the world; nil = nothing works, or nothing is eligible
+	worth   [][]float64 // per scored customer, by actions of the catalogue; NaN = not eligible
+}
 
-// decide chooses for one customer and does it.
-func (y *play) decide(w *simulation.World, i, at int, q deciding) (logged, done, error) {
-	seen := &y.b.seen[i][at]
-	id := simulation.ID(i)
-	c := actions.Customer{
-		Facts: actions.Facts{Status: "scored", Probability: q.risk, Value: y.m.value.Value(float64(seen.x[columnMRR])), OpenTickets: seen.openTickets},
-		Contactable: actions.Contactable{OpenTickets: seen.openTickets, TicketChannel: seen.ticket, Refused: y.b.people[i].refused},
+// effect is the true effect of an action.
+func (c *considered) effect(m *menu, r, action int) float64 {
+	if w := m.world[action]; w >= 0 && c.effects[r] != nil {
+		return c.effects[r][w]
 	}
-	catalogue := y.m.engine.Catalogue
-	n := len(catalogue.Actions)
-	reasons := make([]string, n)
-	d := logged{i: i, chosen: y.m.nothing, risk: q.risk, propensity: make([]float64, n)}
-	d.eligible = y.m.engine.Consider(reasons, &c, y.history[i], q.cutoff)
-	t := turn{eligible: d.eligible, value: c.Value, pressure: catalogue.Policy.Pressure(y.history[i], q.cutoff), share: y.share,
-		held: actions.HeldOut(id, q.cutoff, y.share), draw: actions.Draw(q.run, id), estimates: q.estimates, row: q.row}
-	if d.eligible == 1<<y.m.nothing {
-		d.propensity[y.m.nothing] = 1
-		return d, done{}, nil
-	}
-	w.Live(i, &y.one)
-	var effects []float64
-	if !y.null {
-		truth, ok := w.Truth(&y.one, q.day, label)
-		if !ok {
-			return d, done{}, fmt.Errorf("customer %s has no truth on day %d", id, q.day)
+	return 0
+}
+
+// consider finds what each scored customer may get, by the product's rules, and what it would truly bring.
+func (y *play) consider(ctx context.Context, rows []int, at int, risk []float64) (*considered, error) {
+	n, actionsOf := len(rows), len(y.m.engine.Catalogue.Actions)
+	cutoff, day := time.UnixMilli(y.b.ms[at]).UTC(), y.b.days[at]
+	c := &considered{held: make([]bool, n), effects: make([][]float64, n), worth: make([][]float64, n), round: &actions.Round{
+		Catalogue: y.m.engine.Catalogue, RunID: fmt.Sprintf("loop %d %d", y.seed, at), Cutoff: cutoff, Share: actions.HoldoutShare(nil, n), Explore: true,
+		Customer: make([]string, n), Eligible: make([]uint64, n), Value: make([]float64, n), Pressure: make([]float64, n), Row: make([]int32, n),
+	}}
+	w := y.course.World()
+	reasons := make([]string, actionsOf)
+	for r, i := range rows {
+		if r%256 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		effects = truth.Effects
+		seen, id := &y.b.seen[i][at], simulation.ID(i)
+		value := y.m.value.Value(float64(seen.x[columnMRR]))
+		who := actions.Customer{
+			Facts:       actions.Facts{Status: models.StatusScored, Probability: risk[r], Value: value, OpenTickets: seen.openTickets},
+			Contactable: actions.Contactable{OpenTickets: seen.openTickets, TicketChannel: seen.ticket, Refused: y.b.people[i].refused},
+		}
+		q := c.round
+		q.Customer[r], q.Value[r], q.Row[r] = id, value, int32(r)
+		q.Eligible[r] = y.m.engine.Consider(reasons, &who, y.history[i], cutoff)
+		q.Pressure[r] = q.Catalogue.Policy.Pressure(y.history[i], cutoff)
+		c.held[r] = actions.HeldOut(id, cutoff, q.Share)
+		one := y.lived(w, i)
+		if !y.null && q.Eligible[r] != 1<<y.m.nothing {
+			truth, ok := w.Truth(one, day, label)
+			if !ok {
+				return nil, fmt.Errorf("customer %s has no truth on day %d", id, day)
+			}
+			c.effects[r] = slices.Clone(truth.Effects)
+		}
+		c.worth[r] = make([]float64, actionsOf)
+		y.m.worth(c.worth[r], q.Eligible[r], c.effects[r], value, w.Accepts(one, day))
 	}
-	worth := make([]float64, n)
-	y.m.worth(worth, d.eligible, effects, c.Value, w.Accepts(&y.one, q.day))
-	best := y.m.best(worth)
-	switch {
-	case y.policy == oracle && t.held:
-	case y.policy == oracle:
-		d.chosen = best
-	default:
-		d.chosen = y.m.choose(d.propensity, t)
-	}
-	out := done{value: worth[d.chosen]}
-	if !t.held {
-		out.regret = worth[best] - worth[d.chosen]
-	}
-	if d.chosen == y.m.nothing {
-		return d, out, nil
-	}
-	if a := y.m.world[d.chosen]; a >= 0 && effects != nil {
-		out.saved = effects[a]
-	}
-	act := &catalogue.Actions[d.chosen]
-	out.cost = out.saved*c.Value*act.Lever - out.value
-	treatment := simulation.Treatment{Action: act.ID, Channel: act.Channel, Class: string(act.Class), Campaign: y.policy.String(), Decision: actions.DecisionID(q.run, id)}
+	return c, nil
+}
+
+// act does what was chosen for a customer, in the world and in the history that the next run sees.
+func (y *play) act(i, chosen int, q *actions.Round) error {
+	act := &q.Catalogue.Actions[chosen]
+	treatment := simulation.Treatment{Action: act.ID, Channel: act.Channel, Class: string(act.Class), Campaign: y.policy.String(),
+		Decision: actions.DecisionID(q.RunID, simulation.ID(i))}
+	w := y.course.World()
+	met := w.Meet(y.lived(w, i), y.course.Day())
 	if err := y.course.Act(i, treatment); err != nil {
-		return d, out, err
+		return err
 	}
-	y.stale[i] = true
-	met := w.Meet(&y.one, q.day)
+	y.stale[i] = !y.null // in the null world what is done changes no life
 	y.history[i] = append(y.history[i], actions.Contact{At: met.At, Channel: act.Channel, Class: act.Class, Action: act.ID,
 		Ignored: met.Outcome == "ignored"}) // the answer is known long before the next run
-	return d, out, nil
+	return nil
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
-	_ "embed"
+	"context"
+	_ "embed" // catalogue.yaml
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 
 	"retain/models/actions"
@@ -29,7 +29,7 @@ var policyNames = []string{"do_nothing", "fixed_prior", "learned", "oracle"}
 
 func (p policy) String() string { return policyNames[p] }
 
-// book of actions: the catalogue with its rules, and which action of the world each one is.
+// menu is the catalogue with its rules, and which action of the world each one is.
 type menu struct {
 	engine  *actions.Engine
 	world   []int // of simulation.Actions; -1 = none
@@ -47,44 +47,6 @@ func newMenu() (*menu, error) {
 		m.world = append(m.world, slices.Index(simulation.Actions(), engine.Catalogue.Actions[i].ID))
 	}
 	return m, nil
-}
-
-// turn is one customer's turn in a run.
-type turn struct {
-	eligible        uint64
-	value, pressure float64
-	held            bool
-	draw            float64
-	estimates       *actions.Learned // nil = nothing learned
-	row             int              // of estimates
-	share           float64
-}
-
-// choose draws the action and writes the logged propensities, as the product does.
-func (m *menu) choose(propensity []float64, t turn) int {
-	clear(propensity)
-	c := m.engine.Catalogue
-	var arms [actions.MaxActions]actions.Arm
-	var place [actions.MaxActions]int
-	var of [actions.MaxActions]float64
-	n := 0
-	for rest := t.eligible &^ (1 << m.nothing); rest != 0; rest &= rest - 1 {
-		a := bits.TrailingZeros64(rest)
-		terms := c.TermsOf(a, t.estimates.Of(a, t.row), t.value, t.pressure)
-		arms[n], place[n] = actions.Arm{Mean: terms.Priority, SD: terms.SD}, a
-		n++
-	}
-	none := actions.Propensities(of[:], arms[:n])
-	chosen, u := m.nothing, t.draw-none
-	for k := range n {
-		propensity[place[k]] = (1 - t.share) * of[k]
-		if !t.held && u >= 0 && u < of[k] {
-			chosen = place[k]
-		}
-		u -= of[k]
-	}
-	propensity[m.nothing] = t.share + (1-t.share)*none
-	return chosen
 }
 
 // worth is what each action truly brings: effect·V·lever - contact cost - P(accept)·incentive. Actions that are not eligible are NaN.
@@ -106,13 +68,28 @@ func (m *menu) worth(dst []float64, eligible uint64, effects []float64, value, a
 	}
 }
 
-// best is the action of the greatest worth; do nothing unless another is above 0.
-func (m *menu) best(worth []float64) int {
-	best := m.nothing
-	for a, v := range worth {
-		if v > worth[best] {
-			best = a
+// best is who gets what if the true worths are known: the product's allocation within the catalogue's capacities. skip tells whom to leave out.
+func (m *menu) best(ctx context.Context, worth [][]float64, skip []bool) (chosen []int, total float64, err error) {
+	o := actions.Offers{At: make([]uint32, 1, len(worth)+1)}
+	for i, of := range worth {
+		for a, v := range of {
+			if v > 0 && !skip[i] {
+				o.Action, o.Worth = append(o.Action, uint8(a)), append(o.Worth, float32(v))
+			}
+		}
+		o.At = append(o.At, uint32(len(o.Action)))
+	}
+	plan, err := actions.Allocate(ctx, o, m.engine.Catalogue.Limits(nil))
+	if err != nil {
+		return nil, 0, err
+	}
+	chosen = make([]int, len(worth))
+	for i, k := range plan.Chosen {
+		chosen[i] = m.nothing
+		if k >= 0 {
+			chosen[i] = int(o.Action[k])
+			total += worth[i][chosen[i]]
 		}
 	}
-	return best
+	return chosen, total, nil
 }
