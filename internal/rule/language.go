@@ -100,9 +100,11 @@ const (
 
 // Language is what rules over a row R may say. It is immutable and safe for concurrent use.
 type Language[R any] struct {
-	env   *cel.Env
-	names []string // of the facts, and f
-	facts map[string]resolvable[R]
+	env      *cel.Env
+	names    []string // of the facts, and f
+	facts    map[string]resolvable[R]
+	features []Feature
+	at       func(*R) (*Columns, int)
 }
 
 type resolvable[R any] struct {
@@ -116,7 +118,7 @@ func NewLanguage[R any](facts []Fact[R], features []Feature, at func(*R) (*Colum
 	if err != nil {
 		return nil, err
 	}
-	l := &Language[R]{facts: make(map[string]resolvable[R], len(facts)+1)}
+	l := &Language[R]{facts: make(map[string]resolvable[R], len(facts)+1), features: features, at: at}
 	options := []cel.EnvOption{
 		cel.CustomTypeAdapter(registry), cel.CustomTypeProvider(newFeatureTypes(registry, features, at)), cel.ClearMacros(), cel.Macros(cel.HasMacro),
 		cel.CrossTypeNumericComparisons(true), cel.ParserExpressionSizeLimit(maxBytes), cel.ParserRecursionLimit(maxDepth),
@@ -159,6 +161,7 @@ func (l *Language[R]) Compile(text string) (r *Rule[R], fault string) {
 	}
 	r = &Rule[R]{program: program, language: l}
 	r.note(checked.NativeRep())
+	r.direct = direct[R]{l, checked.NativeRep()}.condition(checked.NativeRep().Expr())
 	return r, ""
 }
 

@@ -13,6 +13,7 @@ import (
 // Rule is a compiled condition over rows R. It is immutable and safe for concurrent use.
 type Rule[R any] struct {
 	program  cel.Program
+	direct   condition[R] // the same in Go; nil where it says more than comparisons
 	language *Language[R]
 	features []string
 	facts    []string
@@ -47,13 +48,22 @@ func (r *Rule[R]) note(a *ast.AST) {
 // Holds evaluates the rule. What is not known makes a rule that needs it not hold, unless the rest of it decides (a || b holds if b
 // does); unknown is then what it needed, "" when nothing lacked.
 func (r *Rule[R]) Holds(row *R) (ok bool, unknown string) {
+	if r.direct != nil {
+		t, lacks := r.direct(row)
+		return t == yes, lacks
+	}
+	return r.interpret(row)
+}
+
+// interpret lets CEL evaluate the rule.
+func (r *Rule[R]) interpret(row *R) (ok bool, unknown string) {
 	out, _, err := r.program.Eval(activation[R]{row, r.language})
 	if err != nil {
 		var lacking *unknownFact
 		if errors.As(err, &lacking) {
 			return false, lacking.what
 		}
-		return false, "something in it" // such as an attribute that the customer has not
+		return false, somethingElse // such as an attribute that the customer has not
 	}
 	return out == types.True, ""
 }
