@@ -170,8 +170,16 @@ func printKPIs(w io.Writer, r *kpi.Report, formulas bool) {
 	}
 	if len(r.LeftOut) > 0 {
 		fmt.Fprintln(w, "\nLeft out:")
+		var reasons []string
+		names := map[string][]string{}
 		for _, l := range r.LeftOut {
-			fmt.Fprintf(w, "  %s: %s\n", l.Name, l.Why)
+			if names[l.Why] == nil {
+				reasons = append(reasons, l.Why)
+			}
+			names[l.Why] = append(names[l.Why], l.Name)
+		}
+		for _, why := range reasons {
+			fmt.Fprintf(w, "  %s: %s\n", strings.Join(names[why], ", "), why)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type person struct {
 	sales           []saleRow
 	periods         [][2]int64 // started, end; not joined
 	paying          []periodRow
+	begun           []int64 // paid or not
 	surveys         []surveyRow
 	tickets         []ticketRow
 	contacts        []contactRow
@@ -133,6 +134,7 @@ func newBrute(r *records, o kpi.Options) *brute {
 				end = cancelled
 			}
 			begin("subscriptions", row.start)
+			p.begun = append(p.begun, row.start)
 			if end > row.start {
 				row.ends = end
 				p.periods = append(p.periods, [2]int64{row.start, end})
@@ -526,9 +528,7 @@ func (b *brute) moves(p *person) (joins, leaves []int64) {
 		for _, s := range p.sales {
 			joins = append(joins, s.at)
 		}
-		for _, q := range p.paying {
-			joins = append(joins, q.start)
-		}
+		joins = append(joins, p.begun...)
 		for _, s := range p.surveys {
 			joins = append(joins, s.at)
 		}

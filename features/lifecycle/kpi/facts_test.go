@@ -171,24 +171,33 @@ func edges() *records {
 			{"x1", "1", "shop", at("2026-05-03 00:00:00.000"), late, 80_0000, 0, false, "a"},                                // a correction that is not known yet
 			{"x1", "2", "phone", at("2026-05-04 00:00:00.000"), at("2026-05-04 00:00:00.000"), 20_0000, 0, false, "a"},      // the 90th day after the corrected one
 			{"x1", "3", "phone", at("2026-05-05 00:00:00.000"), at("2026-05-05 00:00:00.000"), -20_0000, 0, false, "a"},     // a refund
-			{"x7", "1", "shop", at("2026-04-30 23:59:59.999"), at("2026-05-02 00:00:00.000"), 30_0000, 3_0000, true, "a"},   // returned
-			{"x7", "2", "shop", at("2026-04-30 23:59:59.999"), at("2026-05-02 00:00:00.000"), 0, 5_0000, false, "b"},        // free
+			{"x12", "1", "shop", at("2026-01-10 00:00:00.000"), at("2026-01-10 00:00:00.000"), 1_0000, 0, false, "a"},
+			{"x12", "2", "shop", at("2026-02-03 00:00:00.000"), at("2026-02-03 00:00:00.000"), 1_0000, 0, false, "a"},
+			{"x12", "3", "shop", at("2026-05-04 00:00:00.000"), at("2026-05-04 00:00:00.000"), 1_0000, 0, false, "a"},     // the 90th day after the second
+			{"x13", "1", "shop", midnight, midnight, 1_0000, 0, false, "a"},                                               // a month's first instant is of that month
+			{"x7", "1", "shop", at("2026-04-30 23:59:59.999"), at("2026-05-02 00:00:00.000"), 30_0000, 3_0000, true, "a"}, // returned
+			{"x7", "2", "shop", at("2026-04-30 23:59:59.999"), at("2026-05-02 00:00:00.000"), 0, 5_0000, false, "b"},      // free
 			{"x7", "3", "shop", at("2026-05-01 00:00:00.000"), at("2026-05-02 00:00:00.000"), 12_3456, 1_0001, false, "b"},
 		},
 		periods: []periodRow{
-			{"x6", "a", at("2026-01-01 00:00:00.000"), midnight, none, none, 0, 100_0000, 30},                                             // paid until a month's first instant: still there at it
-			{"x6", "a", midnight + 30*day, midnight + 60*day, none, none, 0, 120_0000, 30},                                                // a gap of the grace exactly
-			{"x6", "b", at("2026-01-10 00:00:00.000"), none, none, at("2026-01-20 12:00:00.000"), 0, 50_0000, 30},                         // cancelled: to the end of the billing period
-			{"x8", "a", at("2025-12-01 00:00:00.000"), before, none, none, 0, 10_0000, 0},                                                 // ends one ms before
-			{"x8", "a", before + 30*day + 1, none, none, none, 0, 30_0000, 0},                                                             // one ms beyond the grace; open
-			{"x9", "a", at("2025-12-01 00:00:00.000"), after, none, none, 0, 10_0000, 0},                                                  // ends one ms after the month's begin
-			{"x9", "b", at("2025-12-01 00:00:00.000"), at("2026-01-10 00:00:00.000"), none, none, 0, 5_0000, 0},                           // of two subscriptions one ends
-			{"x9", "b", at("2026-01-20 00:00:00.000"), at("2026-05-10 00:00:00.000"), none, none, 0, 6_0000, 0},                           // and goes on
+			{"x6", "a", at("2026-01-01 00:00:00.000"), midnight, none, none, 0, 100_0000, 30},                     // paid until a month's first instant: still there at it
+			{"x6", "a", midnight + 30*day, midnight + 60*day, none, none, 0, 120_0000, 30},                        // a gap of the grace exactly
+			{"x6", "b", at("2026-01-10 00:00:00.000"), none, none, at("2026-01-20 12:00:00.000"), 0, 50_0000, 30}, // cancelled: to the end of the billing period
+			{"x8", "a", at("2025-12-01 00:00:00.000"), before, none, none, 0, 10_0000, 0},                         // ends one ms before
+			{"x8", "a", before + 30*day + 1, none, none, none, 0, 30_0000, 0},                                     // one ms beyond the grace; open
+			{"x9", "a", at("2025-12-01 00:00:00.000"), after, none, none, 0, 10_0000, 0},                          // ends one ms after the month's begin
+			{"x9", "b", at("2025-12-01 00:00:00.000"), at("2026-01-25 00:00:00.000"), none, none, 0, 5_0000, 0},   // of two subscriptions one ends
+			{"x9", "b", at("2026-02-05 00:00:00.000"), at("2026-05-10 00:00:00.000"), none, none, 0, 6_0000, 0},   // and goes on
+			{"x14", "a", at("2026-01-01 00:00:00.000"), after, none, none, 0, 1_0000, 0},
+			{"x14", "a", after + 30*day + 1, at("2026-06-01 00:00:00.000"), none, none, 0, 1_0000, 0}, // left and came back in one month
+			{"x15", "a", at("2026-01-01 00:00:00.000"), at("2026-02-15 00:00:00.000"), none, none, 0, 9_0000, 0},
+			{"x15", "a", at("2026-03-17 00:00:00.000"), at("2026-04-17 00:00:00.000"), none, none, 0, 8_0000, 0},                          // a month begins in a gap of the grace
 			{"x10", "a", midnight, midnight, none, none, 0, 99_0000, 0},                                                                   // nothing was ever paid for
 			{"x11", "a", at("2026-01-05 00:00:00.000"), at("2026-12-05 00:00:00.000"), at("2026-04-01 00:00:00.000"), none, 0, 7_0000, 0}, // stopped early
 			{"x11", "a", at("2026-01-05 00:00:00.000"), at("2026-12-05 00:00:00.000"), none, none, late, 8_0000, 0},                       // a correction that is not known yet
 		},
 		uses: []useRow{
+			{"x9", "1", "", "web", midnight, midnight}, {"x9", "2", "", "Web ", after, after}, // one channel in two spellings
 			{"x6", "1", "reports", "web", before, before + 5*day}, {"x6", "2", "reports", "Web ", midnight, midnight}, {"x6", "3", "", "api", midnight, late},
 			{"x1", "1", "a", "web", at("2026-01-30 00:00:00.000"), at("2026-01-30 00:00:00.000")}, {"x1", "2", "b", "web", at("2026-02-28 23:59:59.999"), midnight},
 			{"x1", "3", "c", "web", midnight, midnight},                                           // the 31st day
@@ -197,7 +206,7 @@ func edges() *records {
 		},
 		surveys: []surveyRow{
 			{"x1", "nps", before, midnight, 10}, {"x1", "nps", midnight, midnight, 6}, {"x2", "nps", midnight, midnight, 7}, {"x2", "nps", after, after, 8}, {"x6", "nps", after, after, 9},
-			{"x6", "nps", after + 1, after + 1, none}, {"x6", "nps", after + 2, late, 0}, {"x6", "csat", midnight, midnight, 4}, {"x6", "csat", after, after, 3}, {"x6", "ces", after, after, 1},
+			{"x7", "nps", after, after, 0}, {"x6", "nps", after + 1, after + 1, none}, {"x6", "nps", after + 2, late, 0}, {"x6", "csat", midnight, midnight, 4}, {"x6", "csat", after, after, 3}, {"x6", "ces", after, after, 1},
 		},
 		tickets: []ticketRow{
 			{"x6", "1", "chat", "E-Mail", before - 24*hour, before, midnight, after, false, none}, // answered one ms too late, and its day ends in February
@@ -209,6 +218,7 @@ func edges() *records {
 			{"x6", "7", "chat", "chat", at("2026-06-29 12:00:00.000"), at("2026-06-29 12:00:00.000"), late, none, false, none},
 		},
 		contacts: []contactRow{
+			{"x14", "1", "save_call", at("2026-04-01 00:00:00.000"), at("2026-04-01 00:00:00.000")},                         // is of April
 			{"x6", "1", "discount", midnight - 90*day, midnight}, {"x8", "1", "save_call", midnight - 90*day - 1, midnight}, // the edge of neglect
 			{"x2", "1", "save_call", midnight, midnight}, {"x2", "2", "save_call", midnight + day, midnight + day}, {"x5", "1", "discount", midnight, midnight}, {"x5", "2", "", midnight, midnight},
 			{"x6", "1", "save_call", midnight - 90*day, late},
@@ -242,41 +252,50 @@ func newStore(t testing.TB, w *simulation.World, hand *records) *features.Store 
 
 func (r *records) load(t testing.TB, db *warehouse.Warehouse) {
 	t.Helper()
-	lines := map[string][]string{}
-	put := func(source string, known int64, fields ...string) {
-		lines[source] = append(lines[source], strings.Join(append([]string{stamp(known)}, fields...), ","))
+	// Versions of one event come one file after the other: in one file the lines of an order are its parts.
+	lines, versions := map[string][][]string{}, map[string]int{}
+	put := func(source, identity string, known int64, fields ...string) {
+		round := 0
+		if identity != "" {
+			round = versions[source+" "+fields[0]+" "+identity]
+			versions[source+" "+fields[0]+" "+identity]++
+		}
+		for len(lines[source]) <= round {
+			lines[source] = append(lines[source], nil)
+		}
+		lines[source][round] = append(lines[source][round], strings.Join(append([]string{stamp(known)}, fields...), ","))
 	}
 	for _, p := range r.profiles {
-		put("customers", p.known, p.id, stamp(p.created), p.source, p.segment)
+		put("customers", "profile", p.known, p.id, stamp(p.created), p.source, p.segment)
 	}
 	for _, u := range r.uses {
-		put("usage", u.known, u.id, stamp(u.at), u.event, u.feature, u.channel)
+		put("usage", u.event, u.known, u.id, stamp(u.at), u.event, u.feature, u.channel)
 	}
 	for _, s := range r.sales {
-		put("purchases", s.known, s.id, stamp(s.at), s.order, s.product, money(s.amount), money(s.discount), fmt.Sprint(s.returned), s.channel)
+		put("purchases", s.order+"/"+s.product, s.known, s.id, stamp(s.at), s.order, s.product, money(s.amount), money(s.discount), fmt.Sprint(s.returned), s.channel)
 	}
 	for _, p := range r.periods {
 		billing := ""
 		if p.billing > 0 {
 			billing = fmt.Sprint(p.billing)
 		}
-		put("subscriptions", p.known, p.id, stamp(p.start), p.sub, stamp(p.ends), stamp(p.ended), stamp(p.cancelled), money(p.mrr), billing)
+		put("subscriptions", p.sub+stamp(p.start), p.known, p.id, stamp(p.start), p.sub, stamp(p.ends), stamp(p.ended), stamp(p.cancelled), money(p.mrr), billing)
 	}
 	for _, s := range r.surveys {
 		score := ""
 		if s.score != none {
 			score = fmt.Sprint(s.score)
 		}
-		put("surveys", s.known, s.id, stamp(s.at), s.kind, score)
+		put("surveys", "", s.known, s.id, stamp(s.at), s.kind, score)
 	}
 	for _, k := range r.tickets {
-		put("tickets", k.known, k.id, stamp(k.at), k.ticket, k.channel, k.reply, stamp(k.replied), stamp(k.resolved), fmt.Sprint(k.self))
+		put("tickets", k.ticket, k.known, k.id, stamp(k.at), k.ticket, k.channel, k.reply, stamp(k.replied), stamp(k.resolved), fmt.Sprint(k.self))
 	}
 	for _, k := range r.contacts {
-		put("contacts", k.known, k.id, stamp(k.at), k.contact, k.action)
+		put("contacts", k.contact, k.known, k.id, stamp(k.at), k.contact, k.action)
 	}
 	for _, k := range r.touches {
-		put("touchpoints", k.known, k.id, stamp(k.at), k.kind, k.channel, k.source)
+		put("touchpoints", "", k.known, k.id, stamp(k.at), k.kind, k.channel, k.source)
 	}
 	heads := map[string]string{
 		"customers": "customer_id,created_at,lead_source,segment", "usage": "customer_id,at,event_id,feature,channel",
@@ -285,10 +304,12 @@ func (r *records) load(t testing.TB, db *warehouse.Warehouse) {
 		"surveys":       "customer_id,at,kind,score", "tickets": "customer_id,at,ticket_id,channel,reply_channel,first_reply_at,resolved_at,self_served",
 		"contacts": "customer_id,at,contact_id,action", "touchpoints": "customer_id,at,kind,channel,lead_source",
 	}
-	for source, rows := range lines {
-		text := "ingested_at," + heads[source] + "\n" + strings.Join(rows, "\n") + "\n"
-		if _, err := pipelines.Import(context.Background(), pipelines.ImportOptions{Warehouse: db, Source: source, Path: "-", Stdin: strings.NewReader(text), Timezone: "UTC"}); err != nil {
-			t.Fatal(err)
+	for source, files := range lines {
+		for _, rows := range files {
+			text := "ingested_at," + heads[source] + "\n" + strings.Join(rows, "\n") + "\n"
+			if _, err := pipelines.Import(context.Background(), pipelines.ImportOptions{Warehouse: db, Source: source, Path: "-", Stdin: strings.NewReader(text), Timezone: "UTC"}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

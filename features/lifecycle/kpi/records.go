@@ -27,6 +27,7 @@ func (r record) source() string {
 
 // records are all of them.
 var records = []record{
+	{"customers.rows", nil, "1", "there are no customers on record"},
 	{"customers.created_at", []string{"created_at"}, "isNotNull(created_at)", "no row of customers tells when it was created"},
 	{"customers.segment", []string{"segment"}, "segment != ''", "no customer's segment was known at the cutoff; map its ingested_at, or declare segment static"},
 	{"customers.lead_source", []string{"lead_source"}, "lead_source != ''", "no customer's lead source was known at the cutoff; map its ingested_at, or declare lead_source static"},
@@ -171,8 +172,13 @@ func (c *compiler) has(name string) bool {
 func (c *compiler) missing(needs []string) string {
 	for _, name := range needs {
 		if !c.has(name) {
-			i := slices.IndexFunc(records, func(r record) bool { return r.name == name })
-			return records[i].without
+			source, _, _ := strings.Cut(name, ".")
+			if !c.has(source + ".rows") {
+				name = source + ".rows" // nothing at all says more
+			}
+			if i := slices.IndexFunc(records, func(r record) bool { return r.name == name }); i >= 0 {
+				return records[i].without
+			}
 		}
 	}
 	return ""
