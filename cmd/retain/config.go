@@ -150,7 +150,7 @@ func (c *Config) resolvePaths() {
 	if dir, ok := strings.CutPrefix(c.Warehouse.URL, "embedded:"); ok && dir != "" && !filepath.IsAbs(dir) {
 		c.Warehouse.URL = "embedded:" + filepath.Join(folder, dir)
 	}
-	for _, path := range []**string{&c.Features.Catalogue, &c.Actions.Catalogue, &c.Lifecycle.Rules, &c.Schedule.Import.Folder} {
+	for _, path := range []**string{&c.Features.Catalogue, &c.Actions.Catalogue, &c.Lifecycle.Rules, &c.Lifecycle.LeadPoints, &c.Schedule.Import.Folder} {
 		if path == &c.Features.Catalogue && *path != nil && **path == noCatalogue {
 			continue
 		}
@@ -214,7 +214,7 @@ func (c *Config) problems() []string {
 	for _, x := range []struct {
 		key  string
 		file *string
-	}{{"features.catalogue", c.Features.Catalogue}, {"actions.catalogue", c.Actions.Catalogue}} {
+	}{{"features.catalogue", c.Features.Catalogue}, {"actions.catalogue", c.Actions.Catalogue}, {"lifecycle.lead_points", c.Lifecycle.LeadPoints}} {
 		if x.file != nil && *x.file == "" {
 			wrong(x.key, "is empty; null is the one that is shipped")
 		}

@@ -56,6 +56,9 @@ func (a *app) configCommand() *cobra.Command {
 				_, err = c.lifecycleRules()
 			}
 			if err == nil {
+				_, err = c.leadPoints()
+			}
+			if err == nil {
 				err = a.checkTables(cmd.Context(), c)
 			}
 			var wrong *usageError

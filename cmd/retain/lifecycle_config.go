@@ -13,6 +13,8 @@ import (
 type LifecycleConfig struct {
 	Preset string  `yaml:"preset"` // classic, journey, crm, touchpoint or full
 	Rules  *string `yaml:"rules"`  // a file of your own in the place of the preset; null: none
+
+	LeadPoints *string `yaml:"lead_points"` // a file with the points of leads; null: the shipped ones
 }
 
 // lifecycleRules reads the configured rule set over the configured features.

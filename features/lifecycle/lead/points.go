@@ -49,6 +49,9 @@ const (
 //go:embed points.yaml
 var shipped []byte
 
+// Shipped is the text of Default.
+func Shipped() []byte { return slices.Clone(shipped) }
+
 // Default are the points that come with the program.
 func Default() *Points {
 	p, err := Parse(shipped)
