@@ -127,6 +127,9 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 	return nil
 }
 
+// upliftStream names the randomness of uplift learners: "uplift".
+const upliftStream = 0x75706c696674
+
 // heldOutUplift are a learner's estimates, each by a model that has not seen the customer.
 type heldOutUplift struct {
 	trainer   uplift.Trainer
@@ -141,7 +144,7 @@ func newEstimates(n int) *uplift.Estimates {
 // fold fits the learner on the training rows and estimates the held ones.
 func (l *heldOutUplift) fold(ctx context.Context, train *uplift.Rows, x *features.Matrix, held []int, seed uint64) error {
 	begin := time.Now()
-	m, err := l.trainer.Fit(ctx, train, rand.New(rand.NewPCG(seed, 0x75706c696674))) // "uplift"
+	m, err := l.trainer.Fit(ctx, train, rand.New(rand.NewPCG(seed, upliftStream)))
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // modelKinds are what models of the registry tell.
-var modelKinds = []string{training.KindChurn, training.KindLoyalty}
+var modelKinds = []string{training.KindChurn, training.KindLoyalty, training.KindUplift}
 
 // modelAliases are what a model can be, in the order in which they are told.
 var modelAliases = []string{warehouse.AliasChampion, warehouse.AliasChallenger, warehouse.AliasShadow}

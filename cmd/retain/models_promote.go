@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"retain/internal/warehouse"
+	"retain/training"
 )
 
 // maxReason bounds --reason: it is a sentence, not a file.
@@ -86,9 +87,12 @@ func (s *session) scoring(ctx context.Context, kind string, version uint32) (war
 	if err != nil {
 		return entry.row, err
 	}
-	if entry.loyalty != nil {
+	switch {
+	case entry.loyalty != nil:
 		_, err = (&registeredLoyalty{entry.row, entry.loyalty}).serving()
-	} else {
+	case entry.artifact.Kind == training.KindUplift:
+		_, err = entry.effects()
+	default:
 		_, err = entry.serving()
 	}
 	return entry.row, err

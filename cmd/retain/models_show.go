@@ -112,6 +112,8 @@ func printCard(w io.Writer, entry registered, card modelCard, out string) {
 	} else {
 		fmt.Fprintf(w, "%s v%d, %s: %s, %d features, trained on %s rows (%s positive) of %d cutoffs, known until %s\n", m.Name, entry.row.Version, what, m.Family,
 			len(m.Schema), spoken.Count(m.Rows), spoken.Count(m.Positives), len(m.Cutoffs), day(m.TrainedUntil))
+	}
+	if entry.row.Kind == training.KindChurn {
 		fmt.Fprintf(w, "churn: %s within %d days after a gap of %d; bands: high from %.3f, medium from %.3f\n", m.Churn.Setting, m.Churn.HorizonDays, m.Churn.GapDays, m.Bands.High, m.Bands.Medium)
 	}
 	fmt.Fprintf(w, "artifact %s\n", entry.row.Artifact)

@@ -116,6 +116,9 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 	if err != nil {
 		return models.Run{}, err
 	}
+	if decide.Effects, err = s.upliftChampion(ctx); err != nil {
+		return models.Run{}, err
+	}
 	stages, err := s.config.lifecycleRules()
 	if err != nil {
 		return models.Run{}, err

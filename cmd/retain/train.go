@@ -52,7 +52,7 @@ func (a *app) trainCommand() *cobra.Command {
 	churn.Flags().StringVar(&untilText, "until", "", "train as if it were this instant: only labels known by then")
 	churn.Flags().StringVar(&page, "report", "", "the HTML file to write the report of the training to")
 	churn.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
-	return group("train", "Train a model", churn, a.trainLoyaltyCommand())
+	return group("train", "Train a model", churn, a.trainLoyaltyCommand(), a.trainUpliftCommand())
 }
 
 func (a *app) backtestCommand() *cobra.Command {

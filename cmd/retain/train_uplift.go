@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"retain/internal/spoken"
+	"retain/internal/warehouse"
+	"retain/pipelines"
+	"retain/training"
+)
+
+func (a *app) trainUpliftCommand() *cobra.Command {
+	var untilText string
+	var seed uint64
+	var u training.UpliftTraining
+	cmd := &cobra.Command{
+		Use:   "uplift",
+		Short: "Learn what each action does for whom, from the logged decisions in which chance had its part",
+		Long: `Learn what each action does for whom: P(stays | action) - P(stays | nothing) of each customer.
+
+What teaches are logged decisions in which the action or nothing was chosen and either might have been, with the logged propensities, and whether the
+customer stayed. A customer counts once per horizon. Without such decisions there is no uplift figure. The next scoring runs shrink the catalogue's prior
+effects by what was learned; from 100 outcome events per arm they call it learned.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			until, err := instantIf("until", untilText)
+			if err != nil {
+				return err
+			}
+			s, err := a.open(cmd.Context(), "train uplift", reading)
+			if err != nil {
+				return err
+			}
+			defer s.close(&err)
+			o, err := a.trainingOptions(s, seed)
+			if err != nil {
+				return err
+			}
+			o.Until, u.Log = until, s.db
+			report, err := training.TrainUplift(cmd.Context(), o, u)
+			if err != nil {
+				return err
+			}
+			return a.print(report, func(w io.Writer) { printUpliftTraining(w, report) })
+		},
+	}
+	cmd.Flags().StringSliceVar(&u.Actions, "action", nil, "learn these actions only, and forget the others (default: all that decisions tell of)")
+	cmd.Flags().StringVar(&untilText, "until", "", "train as if it were this instant: only labels known by then")
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, learners and bootstrap")
+	return cmd
+}
+
+func printUpliftTraining(w io.Writer, r *training.UpliftTrainReport) {
+	fmt.Fprintf(w, "%s of %s, %s to %s", spoken.Counted(r.Decisions, "decision"), spoken.Counted(len(r.Cutoffs), "run"), day(r.Cutoffs[0]), day(r.Cutoffs[len(r.Cutoffs)-1]))
+	if r.Skipped > 0 {
+		fmt.Fprintf(w, "; %s too close to others or too far back were left out", spoken.Counted(r.Skipped, "run"))
+	}
+	fmt.Fprint(w, "\n\n")
+	table(w, func(line func(string, ...any)) {
+		line("action\trows\ttreated\tevents\teffect on staying\t95 %%\tlearner\tQini per 1,000\t95 %%\t")
+		for _, a := range r.Actions {
+			line("%s\t%s\t%s\t%d + %d\t%s\t%s\t%s\t%s\t%s\t%s", a.Action, spoken.Count(a.Rows), spoken.Count(a.Treated), a.EventsTreated, a.EventsControl,
+				metric(a.Effect.Uplift, 4), toward(a.Effect.Interval, 4), a.Learner, metric(a.Qini, 2), toward(a.Interval, 2), a.Why)
+		}
+	})
+	fmt.Fprintln(w, r.Intervals)
+	for _, line := range r.Verdict {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintf(w, "%s, in %.1f s\n", trainedWords(r.Model, r.Promoted), r.Seconds)
+}
+
+// upliftChampion is the model of what actions do; nil if none serves yet.
+func (s *session) upliftChampion(ctx context.Context) (pipelines.EffectModel, error) {
+	row, err := s.db.ChampionModel(ctx, training.KindUplift)
+	if errors.Is(err, warehouse.ErrNoModel) {
+		return nil, nil
+	}
+	r, err := decoded(row, err)
+	if err != nil {
+		return nil, err
+	}
+	return r.effects()
+}
+
+// effects decodes a model of kind uplift.
+func (r registered) effects() (*pipelines.UpliftModel, error) {
+	return pipelines.NewUpliftModel(r.artifact, r.row.Artifact, int(r.row.Version))
+}

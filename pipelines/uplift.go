@@ -1,0 +1,62 @@
+package pipelines
+
+import (
+	"fmt"
+
+	"retain/features"
+	"retain/models"
+	"retain/models/actions"
+	"retain/models/uplift"
+)
+
+// UpliftModel is the registered model of what actions do, decoded. It is an EffectModel.
+type UpliftModel struct {
+	artifact *models.Artifact
+	bundle   *uplift.Bundle
+	address  string
+	version  int
+}
+
+// NewUpliftModel decodes the artifact of a model of kind uplift. Errors: damaged bytes.
+func NewUpliftModel(a *models.Artifact, address string, version int) (*UpliftModel, error) {
+	bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("load uplift v%d: %w", version, err)
+	}
+	return &UpliftModel{artifact: a, bundle: bundle, address: address, version: version}, nil
+}
+
+// Entries are the features that the model reads.
+func (m *UpliftModel) Entries() []features.Entry { return m.artifact.Catalogue.Entries }
+
+// Identity names the model: it is part of the policy.
+func (m *UpliftModel) Identity() string {
+	return fmt.Sprintf("%s v%d %s", m.artifact.Name, m.version, m.address)
+}
+
+// Effects are the estimates for the actions of the catalogue that were learned, on the rows of x, whose columns are those of Entries, raw.
+func (m *UpliftModel) Effects(c *actions.Catalogue, x *features.Matrix) (*actions.Learned, error) {
+	encoded, err := m.artifact.Encoding.Apply(x)
+	if err != nil {
+		return nil, fmt.Errorf("encode features: %w", err)
+	}
+	out := &actions.Learned{Actions: make([][]actions.Estimate, len(c.Actions)), Events: make([]int, len(c.Actions))}
+	for k, action := range c.Actions {
+		part, ok := m.bundle.Of(action.ID)
+		if !ok {
+			continue
+		}
+		e, err := part.Model.Estimate(encoded)
+		if err != nil {
+			return nil, fmt.Errorf("effect of %s: %w", action.ID, err)
+		}
+		out.Events[k] = part.Events
+		out.Actions[k] = make([]actions.Estimate, len(e.Effect))
+		for i, v := range e.Effect {
+			out.Actions[k][i] = actions.Estimate{Mean: float32(v), SE: float32(e.SE[i])}
+		}
+	}
+	return out, nil
+}
+
+var _ EffectModel = (*UpliftModel)(nil)

@@ -1,0 +1,355 @@
+package training
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"retain/features"
+	"retain/internal/spoken"
+	"retain/internal/warehouse"
+	"retain/models"
+	"retain/models/uplift"
+	"retain/training/metrics"
+)
+
+// KindUplift is the kind of the models of what actions do, and their name in the registry.
+const KindUplift = "uplift"
+
+// upliftLearned is the number of outcome events per arm from which on an effect is called learned (decisions.md §3.6). Below it the estimate still shrinks the prior.
+const upliftLearned = 100
+
+// UpliftTraining is what TrainUplift learns from beside Options.
+type UpliftTraining struct {
+	Log     DecisionLog // required
+	Actions []string    // ids; empty: all that were ever possible
+}
+
+// UpliftTrainReport is the JSON of `retain train uplift`.
+type UpliftTrainReport struct {
+	Model     ModelName      `json:"model"`
+	Promoted  bool           `json:"promoted"`
+	Gate      GateVerdict    `json:"gate"`
+	Verdict   []string       `json:"verdict"`
+	Cutoffs   []time.Time    `json:"cutoffs"`   // of the runs whose decisions were read
+	Skipped   int            `json:"skipped"`   // matured runs that lie too close to others, or too far back
+	Decisions int            `json:"decisions"` // read
+	Actions   []UpliftAction `json:"actions"`
+	Intervals string         `json:"intervals"`
+	Artifact  string         `json:"artifact"`
+	Seconds   float64        `json:"seconds"`
+}
+
+// UpliftAction is what was learned of one action, or why nothing was.
+type UpliftAction struct {
+	Action        string           `json:"action"`
+	Rows          int              `json:"rows"` // decisions with a known label in which the action or nothing was chosen and either might have been
+	Treated       int              `json:"treated"`
+	EventsTreated int              `json:"events_treated"` // rows of the rarer outcome
+	EventsControl int              `json:"events_control"`
+	Effect        UpliftEffect     `json:"effect"`  // on staying
+	Learner       string           `json:"learner"` // "" = nothing was learned
+	Qini          metrics.Figure   `json:"qini"`    // per 1,000 customers, out of fold
+	Interval      metrics.Interval `json:"interval"`
+	Learned       bool             `json:"learned"` // from 100 outcome events per arm: decisions call it learned, else prior
+	Why           string           `json:"why"`     // what to think of it, or why nothing was learned
+}
+
+// TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: the doubly robust learner on linear models or on
+// boosted trees, whichever orders better out of fold. What is learned of all actions is registered as one model, which is promoted.
+// Errors: *UsageError (wrong churn definition), *DataError where no action can be learned, with the reason of each, or of the warehouse.
+func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *UpliftTrainReport, err error) {
+	o = o.filled()
+	o.Grid = features.DefaultGrid() // decisions are of all who are eligible, whatever the churn model learns from
+	if err := o.Churn.Validate(); err != nil {
+		return nil, &UsageError{Message: err.Error()}
+	}
+	p := newStorePanel(o)
+	defer func() { err = errors.Join(err, p.Close(ctx)) }()
+	return trainUplift(ctx, p, o, u)
+}
+
+func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*UpliftTrainReport, error) {
+	begin := time.Now()
+	watermark, err := p.Watermark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs, skipped, err := matureRuns(ctx, u.Log, o.Churn, watermark, o.Until)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress(fmt.Sprintf("reading the decisions of %s, %s to %s", spoken.Counted(len(runs), "run"), day(runs[0].Cutoff), day(runs[len(runs)-1].Cutoff)))
+	book, err := readLessons(ctx, u.Log, o.Churn, runs, u.Actions)
+	if err != nil {
+		return nil, err
+	}
+	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: skipped, Decisions: book.decisions, Intervals: drawWords + leftOutWords}
+	for _, r := range runs {
+		report.Cutoffs = append(report.Cutoffs, r.Cutoff)
+	}
+	if len(book.customer) == 0 {
+		return nil, lacking("no logged decision was left to chance, and so there is no uplift figure: all %s had one action, or nothing, with certainty. Set actions.explore: true or a control group with actions.holdout",
+			spoken.Counted(book.decisions, "decision"))
+	}
+	if err := p.Resolve(ctx, report.Cutoffs); err != nil {
+		return nil, err
+	}
+	book, d, err := book.look(ctx, p, o.Until)
+	if err != nil {
+		return nil, err
+	}
+	if d.Rows() == 0 {
+		return nil, lacking("none of the customers decided about has a known label, and so there is no uplift figure")
+	}
+	e, err := encode(d)
+	if err != nil {
+		return nil, err
+	}
+	bundle := &uplift.Bundle{}
+	names := slices.Sorted(maps.Keys(book.lessons))
+	for _, action := range u.Actions {
+		if !slices.Contains(names, action) {
+			names = append(names, action)
+		}
+	}
+	for _, action := range names {
+		o.Progress("learning the effect of " + action)
+		told, model, err := learnAction(ctx, action, book, e.d, o)
+		if err != nil {
+			return nil, err
+		}
+		report.Actions = append(report.Actions, told)
+		if model != nil {
+			bundle.Parts = append(bundle.Parts, uplift.Part{Action: action, Events: min(told.EventsTreated, told.EventsControl), Model: model})
+		}
+	}
+	if len(bundle.Parts) == 0 {
+		var why []string
+		for _, a := range report.Actions {
+			why = append(why, a.Action+": "+a.Why)
+		}
+		return nil, lacking("of no action anything can be learned, and so there is no uplift figure.\n%s", strings.Join(why, "\n"))
+	}
+	if err := registerUplift(ctx, p, o, e, bundle, report); err != nil {
+		return nil, err
+	}
+	report.Seconds = time.Since(begin).Seconds()
+	return report, nil
+}
+
+// upliftRows are the rows of an action.
+func (b *lessonBook) rows(action string, d *features.Dataset, seed uint64) *uplift.Rows {
+	lessons := b.lessons[action]
+	if len(lessons) > upliftRowsMost {
+		lessons = slices.Clone(lessons)
+		key := func(l upliftLesson) uint64 { return features.KeyedHash(seed, "uplift rows", d.Customer[l.row]) }
+		slices.SortStableFunc(lessons, func(a, b upliftLesson) int {
+			x, y := key(a), key(b)
+			if x < y {
+				return -1
+			} else if x > y {
+				return 1
+			}
+			return 0
+		})
+		lessons = lessons[:upliftRowsMost]
+		slices.SortFunc(lessons, func(a, b upliftLesson) int { return a.row - b.row })
+	}
+	places := make([]int, len(lessons))
+	r := &uplift.Rows{}
+	for k, l := range lessons {
+		places[k] = l.row
+		r.Treated, r.Propensity = append(r.Treated, l.treated), append(r.Propensity, l.e)
+	}
+	part := d.Take(places)
+	r.X, r.Y, r.Customer, r.Cutoff = part.X, part.Y, part.Customer, part.Cutoff
+	return r
+}
+
+// learnAction learns the effect of one action; the model is nil, and the report tells why, where that cannot be.
+func learnAction(ctx context.Context, action string, book *lessonBook, d *features.Dataset, o Options) (UpliftAction, *uplift.Model, error) {
+	rows := book.rows(action, d, o.Seed)
+	out := UpliftAction{Action: action, Rows: rows.Len(), Effect: effectOf(metrics.Trial{}, nil), Qini: undefined, Interval: metrics.Interval{undefined, undefined}}
+	for _, t := range rows.Treated {
+		if t {
+			out.Treated++
+		}
+	}
+	if out.Rows == 0 {
+		out.Why = "no decision with a known label had a chance of it and of nothing"
+		if n := book.certain[action]; n > 0 {
+			out.Why += fmt.Sprintf("; %s had it or nothing with certainty", spoken.Counted(n, "decision"))
+		}
+		return out, nil, nil
+	}
+	out.EventsTreated, out.EventsControl = rows.Events()
+	trial := metrics.Trial{Y: rows.Y, Treated: rows.Treated, Propensity: rows.Propensity, Customer: rows.Customer}
+	all := make([]int, rows.Len())
+	for i := range all {
+		all[i] = i
+	}
+	out.Effect = effectOf(trial, all)
+	if least := min(out.EventsTreated, out.EventsControl); least < uplift.LeastEvents {
+		out.Why = fmt.Sprintf("too few of the rarer outcome in one arm: %d, at least %d are needed", least, uplift.LeastEvents)
+		return out, nil, nil
+	}
+	if why := propensityFault(rows); why != "" {
+		out.Why = why
+		return out, nil, nil
+	}
+	learners, err := holdOutUplift(ctx, rows, o.Seed)
+	if err != nil {
+		if err = upliftError(err); errors.As(err, new(*DataError)) {
+			out.Why = err.Error()
+			return out, nil, nil
+		}
+		return out, nil, fmt.Errorf("learn the effect of %s: %w", action, err)
+	}
+	b := metrics.NewBootstrap(o.Seed, rows.Customer)
+	best := -1
+	for k, l := range learners {
+		f := b.Qini([]*metrics.TrialRanking{trial.Rank(l.estimates[0].Effect)}, nil)
+		if best < 0 || f.Qini > out.Qini {
+			best, out.Qini, out.Interval, out.Learner, out.Why = k, f.Qini, f.Interval, l.trainer.Name(), orderVerdict(f)
+		}
+	}
+	out.Learned = min(out.EventsTreated, out.EventsControl) >= upliftLearned
+	if !out.Learned {
+		out.Why += fmt.Sprintf("; below %d events in an arm, so decisions call it prior", upliftLearned)
+	}
+	model, err := learners[best].trainer.Fit(ctx, rows, rand.New(rand.NewPCG(o.Seed, upliftStream)))
+	if err != nil {
+		return out, nil, fmt.Errorf("learn the effect of %s: %w", action, err)
+	}
+	return out, model, nil
+}
+
+// holdOutUplift gives the doubly robust learners' estimates out of fold: those that know a standard error.
+func holdOutUplift(ctx context.Context, rows *uplift.Rows, seed uint64) ([]*heldOutUplift, error) {
+	var out []*heldOutUplift
+	for _, t := range uplift.Trainers {
+		if t.Method == uplift.DoublyRobust {
+			out = append(out, &heldOutUplift{trainer: t, estimates: []*uplift.Estimates{newEstimates(rows.Len())}})
+		}
+	}
+	folds := upliftFolds(rows, innerFolds, seed)
+	for k := range innerFolds {
+		train, held := splitRows(folds, k)
+		part, x := rows.Take(train), rows.X.Take(held)
+		for _, l := range out {
+			if err := l.fold(ctx, part, x, held, seed); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// propensityFault tells whether the logged propensities cannot be true: the mean of t/e, and of (1-t)/(1-e), is 1 in expectation.
+func propensityFault(r *uplift.Rows) string {
+	n := float64(r.Len())
+	for _, treated := range []bool{true, false} {
+		mean, square := 0., 0.
+		for i, e := range r.Propensity {
+			e = metrics.ClipPropensity(e)
+			w := 0.
+			if r.Treated[i] && treated {
+				w = 1 / e
+			} else if !r.Treated[i] && !treated {
+				w = 1 / (1 - e)
+			}
+			mean += w / n
+			square += w * w / n
+		}
+		if se := math.Sqrt(max(square-mean*mean, 0) / n); math.Abs(mean-1) > balanceErrors*se+leastImbalance {
+			return fmt.Sprintf("the logged propensities do not fit what was chosen: the inverse weights have a mean of %.3f and not 1; was the action taken otherwise than was decided?", mean)
+		}
+	}
+	return ""
+}
+
+// registerUplift keeps the bundle as a model of its own kind and promotes it.
+func registerUplift(ctx context.Context, p panel, o Options, e *encoded, bundle *uplift.Bundle, report *UpliftTrainReport) error {
+	blob, err := bundle.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	schema := e.d.X.Schema
+	names := make([]string, len(schema))
+	for j, c := range schema {
+		names[j] = c.Name
+	}
+	told, err := json.Marshal(report.Actions)
+	if err != nil {
+		return err
+	}
+	learners := make([]string, 0, len(bundle.Parts))
+	for _, part := range bundle.Parts {
+		learners = append(learners, part.Model.Name())
+	}
+	slices.Sort(learners)
+	report.Model.Family = strings.Join(slices.Compact(learners), " + ")
+	positives := metrics.Positives(e.d.Y)
+	artifact := &models.Artifact{
+		Kind: KindUplift, Name: KindUplift, Family: report.Model.Family, Catalogue: p.Catalogue().Only(names), Encoding: e.encoding, Churn: o.Churn,
+		Schema: schema, Fingerprint: schema.Fingerprint(), Medians: models.Medians(e.d.X), Cutoffs: report.Cutoffs, TrainedUntil: o.Churn.Matures(report.Cutoffs[len(report.Cutoffs)-1]),
+		Rows: e.d.Rows(), Positives: positives, Metrics: told, Seed: o.Seed, Model: blob,
+		Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1, Rows: e.d.Rows(), Positives: positives}, // effects are differences: nothing to calibrate
+	}
+	if o.Store != nil {
+		for source, b := range o.Store.Sources {
+			if len(b.Static) > 0 {
+				if artifact.Static == nil {
+					artifact.Static = make(map[string][]string)
+				}
+				artifact.Static[source] = b.Static
+			}
+		}
+	}
+	bytes, err := artifact.Encode()
+	if err != nil {
+		return err
+	}
+	report.Artifact = models.Address(bytes)
+	champion, err := readChampion(ctx, o.Registry, KindUplift)
+	if err != nil {
+		return err
+	}
+	j := judgement{Sound: true, Promote: true, Over: champion.address()}
+	if champion != nil && champion.row.Artifact == report.Artifact {
+		j.Promote = false
+		j.say("the same model is the champion already")
+	} else {
+		j.say("effects are shrunk by their standard errors when they are used, so that the newest are taken: %s of %s can be called learned", spoken.Count(countLearned(report.Actions)), spoken.Counted(len(report.Actions), "action"))
+	}
+	report.Gate, report.Verdict = j.gate(), j.Verdict
+	page, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	o.Registry = unshadowed{o.Registry}
+	enrolled, err := enrol(ctx, o, j, warehouse.ModelRow{
+		Artifact: report.Artifact, Kind: KindUplift, Name: KindUplift, Family: report.Model.Family,
+		Rows: uint64(artifact.Rows), Positives: uint64(artifact.Positives), Report: string(page), Blob: bytes,
+	})
+	report.Model.Version, report.Promoted = enrolled.Version, enrolled.Promoted
+	report.Verdict = append(report.Verdict, enrolled.Told...)
+	return err
+}
+
+func countLearned(actions []UpliftAction) (n int) {
+	for _, a := range actions {
+		if a.Learned {
+			n++
+		}
+	}
+	return n
+}
