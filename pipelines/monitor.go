@@ -13,6 +13,7 @@ import (
 	"retain/features"
 	"retain/internal/warehouse"
 	"retain/models"
+	"retain/training"
 )
 
 // MonitorOptions is what the monitor looks at.
@@ -75,7 +76,7 @@ func Monitor(ctx context.Context, o MonitorOptions) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("%w at %s: the latest stands at %s; `retain score --cutoff T` makes another",
 			ErrNoRun, o.Cutoff.UTC().Format(time.RFC3339), runs[0].Cutoff.UTC().Format(time.RFC3339))
 	}
-	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs, reach: map[string]reached{}, labels: map[string]map[string]float64{}, existed: map[string]map[string]bool{},
+	m := &monitor{o: o, store: &features.Store{DB: o.DB, Sources: o.Sources}, run: runs[at], runs: runs, reach: map[string]reached{}, labels: map[string]map[string]float64{}, treated: map[string]int{}, existed: map[string]map[string]bool{},
 		report: &MonitorReport{RunID: runs[at].RunID, Cutoff: runs[at].Cutoff, Checks: []MonitorCheck{}, Sources: []SourceFreshness{}, Missing: []MissingShare{}, Features: []FeatureDrift{}, Vanished: []string{},
 			Realised: []Realised{}}}
 	for i := range runs[at:] {
@@ -106,6 +107,8 @@ type monitor struct {
 	artifact *models.Artifact              // of run
 	reach    map[string]reached            // by artifact
 	labels   map[string]map[string]float64 // known ones, by run and customer
+	guard    *training.Guard               // nil before the first labels
+	treated  map[string]int                // customers with a known label left out, by run
 	existed  map[string]map[string]bool    // customers at the newest training cutoff, by artifact
 	report   *MonitorReport
 }

@@ -27,9 +27,10 @@ type Realised struct {
 	AUC              metrics.Figure    `json:"auc"`
 	LogLoss          metrics.Figure    `json:"log_loss"`
 	LogLossInterval  [2]metrics.Figure `json:"log_loss_interval"`
-	Calibrated       bool              `json:"calibrated"` // by the rule of the promotion gate
-	New              *RealisedNew      `json:"new"`        // those of whom nothing was known at the newest training cutoff; null without any
-	Verdict          string            `json:"verdict"`    // in words
+	Calibrated       bool              `json:"calibrated"`        // by the rule of the promotion gate
+	Treated          int               `json:"treated,omitempty"` // customers left out: something marketing or proactive was done. The others have weights in observed_expected
+	New              *RealisedNew      `json:"new"`               // those of whom nothing was known at the newest training cutoff; null without any
+	Verdict          string            `json:"verdict"`           // in words
 }
 
 // RealisedNew is the same of the customers who are new since training.
@@ -151,10 +152,19 @@ func (m *monitor) labelsOf(ctx context.Context, run warehouse.RunRow) (label map
 	if err != nil {
 		return nil, false, err
 	}
+	untreated, err := m.untreatedOf(ctx, run, spec)
+	if err != nil {
+		return nil, false, err
+	}
 	label = make(map[string]float64, len(labels.Y))
 	for i, id := range p.Eligible() {
-		if !math.IsNaN(labels.Y[i]) {
+		if math.IsNaN(labels.Y[i]) {
+			continue
+		}
+		if _, ok := untreated.Weight(id); ok {
 			label[id] = labels.Y[i]
+		} else {
+			m.treated[run.RunID]++
 		}
 	}
 	m.labels[run.RunID] = label
@@ -188,10 +198,16 @@ func (m *monitor) realisedOf(ctx context.Context, run warehouse.RunRow) (r Reali
 		return r, false, nil
 	}
 	figures := metrics.Pool("champion", []metrics.Held{held}, 1).Pooled
+	if err := m.weigh(ctx, run, held, &figures); err != nil {
+		return r, false, err
+	}
 	r = Realised{RunID: run.RunID, Cutoff: run.Cutoff, ModelVersion: run.ModelVersion, Rows: figures.Rows, Churned: figures.Positives,
 		ObservedExpected: figures.Calibration.ObservedExpected, OEInterval: figures.Calibration.OEInterval, AUC: figures.AUC,
 		LogLoss: figures.LogLoss, LogLossInterval: figures.LogLossInterval, Calibrated: figures.Calibration.Pass}
 	r.Verdict = fmt.Sprintf("run of %s: %s", run.Cutoff.Format(time.DateOnly), realisedWords(figures, metrics.Sum(held.P)))
+	if r.Treated = m.treated[run.RunID]; r.Treated > 0 {
+		r.Verdict += fmt.Sprintf("; without %s, the others weighing for those like them", spoken.Counted(r.Treated, "treated customer"))
+	}
 	r.New, err = m.realisedNew(ctx, run, held)
 	return r, true, err
 }

@@ -14,8 +14,11 @@ import (
 )
 
 // Guard keeps what a retention programme does out of what the churn model learns. The model tells the risk of a customer to whom nothing marketing or
-// proactive is done in [T, T+L+H); once decisions are logged, who was treated in that window tells nothing of it, and the others stand for those like
-// them: each with the weight 1/P(nothing was done to him), at most 20. Windows without a logged decision stay as they are.
+// proactive is done in [T, T+L+H); once decisions are carried out, who was treated in that window tells nothing of it, and the others stand for those like
+// them: each with the weight 1/P(nothing was done to him), at most 20. Treated is for whom such an action was decided, or who was contacted so.
+//
+// Windows without a logged decision stay as they are, and so do those whose decisions nobody carried out: no outcome was told of them, and no contact names a
+// decision or one of their actions. Every run decides, whether anybody acts on it or not.
 //
 // The control group of a quarter is drawn once, so that its share h counts once for all decisions of the quarter: P(nothing) = h + (1-h) ∏ π₀, π₀ the
 // probability of each decision, not held out, to do nothing marketing or proactive; quarters multiply.
@@ -81,7 +84,7 @@ func (u *Untreated) Weight(customer string) (weight float64, ok bool) {
 }
 
 // Of tells who was left alone in [cutoff, cutoff+L+H), by decisions, and by contacts of the source known before an instant (the zero time: all of them): those
-// of class marketing, and those of an action that the control group does not get. nil where no logged decision falls into the window.
+// of class marketing, and those of an action that the control group does not get. nil where no logged decision falls into the window, or none was carried out.
 func (g *Guard) Of(ctx context.Context, churn features.ChurnSpec, cutoff, knownBefore time.Time) (*Untreated, error) {
 	if g == nil || len(g.runs) == 0 {
 		return nil, nil
@@ -105,7 +108,21 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 		return nil, nil
 	}
 	u := &Untreated{treated: map[string]bool{}, nothing: map[string]float64{}}
-	var withheld []string
+	var withheld, runs []string
+	for _, group := range groups {
+		withheld, runs = append(withheld, group.Actions...), append(runs, group.Runs...)
+	}
+	slices.Sort(withheld)
+	withheld = slices.Compact(withheld)
+	linked, err := g.contacted(ctx, u, contactWindow{from, until, knownBefore, withheld})
+	if err != nil {
+		return nil, err
+	}
+	if !linked {
+		if told, err := g.store.DB.CarriedOut(ctx, runs, withheld); err != nil || !told {
+			return nil, err
+		}
+	}
 	for len(groups) > 0 { // the groups of a quarter follow each other, the smallest share first
 		n := 1
 		for n < len(groups) && groups[n].quarter == groups[0].quarter {
@@ -113,7 +130,6 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 		}
 		quarter := make(map[string][]float64) // by customer: ∏ π₀ of each group
 		for k, group := range groups[:n] {
-			withheld = append(withheld, group.Actions...)
 			list, err := g.store.DB.Treatments(ctx, group.TreatmentGroup)
 			if err != nil {
 				return nil, err
@@ -137,8 +153,7 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 		}
 		groups = groups[n:]
 	}
-	slices.Sort(withheld)
-	return u, g.contacted(ctx, u, contactWindow{from, until, knownBefore, slices.Compact(withheld)})
+	return u, nil
 }
 
 // guardGroup is the runs of a quarter that share one treatment group.
@@ -189,30 +204,33 @@ type contactWindow struct {
 	withheld    []string  // actions
 }
 
-// contacted marks who was contacted.
-func (g *Guard) contacted(ctx context.Context, u *Untreated, w contactWindow) error {
+// contacted marks who was contacted, and tells whether any of it came of decisions.
+func (g *Guard) contacted(ctx context.Context, u *Untreated, w contactWindow) (linked bool, err error) {
 	known := w.known
 	if known.IsZero() {
 		known = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) // later than any row
 	}
-	from, err := g.store.Versions(ctx, features.Contacts, []string{"at", "class", "action"}, known)
+	from, err := g.store.Versions(ctx, features.Contacts, []string{"at", "class", "action", "decision_id"}, known)
 	if err != nil {
-		return err
+		return false, err
 	}
-	query := `SELECT DISTINCT customer_id
+	query := `SELECT customer_id, max(decision_id != '' OR has({ids:Array(String)}, action)) > 0 AS of_decision
 FROM ` + from + `
 WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
-	AND (lower(class) = 'marketing' OR has({ids:Array(String)}, action))`
+	AND (lower(class) = 'marketing' OR has({ids:Array(String)}, action))
+GROUP BY customer_id`
 	parameters := map[string]string{"from": warehouse.Instant(w.from), "until": warehouse.Instant(w.until), "ids": warehouse.Texts(w.withheld)}
 	for b, err := range g.store.DB.Blocks(ctx, query, parameters) {
 		if err != nil {
-			return fmt.Errorf("read contacts: %w", err)
+			return false, fmt.Errorf("read contacts: %w", err)
 		}
-		for _, id := range b.Strings("customer_id") {
+		ours := b.Bools("of_decision")
+		for k, id := range b.Strings("customer_id") {
 			u.treated[id] = true
+			linked = linked || ours[k]
 		}
 	}
-	return nil
+	return linked, nil
 }
 
 // Guarded is what the guard did to the training rows.

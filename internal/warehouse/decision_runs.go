@@ -72,3 +72,14 @@ ORDER BY customer_id`, parameters) {
 	}
 	return out, nil
 }
+
+// CarriedOut tells whether any outcome was told of the actions in decisions of the runs.
+func (w *Warehouse) CarriedOut(ctx context.Context, runs, actions []string) (bool, error) {
+	var n uint64
+	err := w.Conn().QueryRow(ctx, `SELECT count() FROM (SELECT 1 FROM outcomes WHERE run_id IN {runs:Array(String)} AND action IN {ids:Array(String)} LIMIT 1)`,
+		clickhouse.Named("runs", Texts(runs)), clickhouse.Named("ids", Texts(actions))).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("look for outcomes: %w", err)
+	}
+	return n > 0, nil
+}
