@@ -67,7 +67,7 @@ func (a *app) actionsCommand() *cobra.Command {
 	f.IntVar(&limit, "max", 0, "list so many actions at most, 1 to 25 (default: all that are possible)")
 	f.BoolVar(&explain, "explain", false, "tell what led to the answer")
 	f.BoolVar(&catalogue, "catalogue", false, "check and list the catalogue of actions instead")
-	cmd.AddCommand(a.actionsPlanCommand())
+	cmd.AddCommand(a.actionsPlanCommand(), a.actionsReportCommand())
 	return cmd
 }
 
@@ -171,7 +171,15 @@ func (c *Config) actionEngine() (*actions.Engine, error) {
 	if err != nil {
 		return nil, usagef("actions.catalogue: %v", err)
 	}
-	engine, err := actions.Parse(text, known)
+	rules, err := c.lifecycleRules()
+	if err != nil {
+		return nil, err
+	}
+	var stages []string
+	for _, stage := range rules.Set.All() {
+		stages = append(stages, stage.Name)
+	}
+	engine, err := actions.ParseFor(text, known, stages)
 	if err != nil {
 		return nil, &usageError{*c.Actions.Catalogue + ":\n  " + strings.ReplaceAll(err.Error(), "\n", "\n  "), strings.Split(err.Error(), "\n")}
 	}

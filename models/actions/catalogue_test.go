@@ -113,6 +113,19 @@ actions:
 	}
 }
 
+func TestCatalogueOfAnotherLifecycle(t *testing.T) {
+	text := "version: 1\nactions:\n" + nothing + "  - {id: a, title: A, channel: email, class: marketing, message: {default: Hi, onboarding: Go}, stages: [usage, onboarding]}\n"
+	_, err := ParseFor([]byte(text), nil, []string{"awareness", "usage"})
+	for _, want := range []string{`stages: "onboarding" is no stage of the lifecycle, so nobody reaches it; its stages are awareness, usage`, `message: "onboarding" is neither default nor a stage`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in %v", want, err)
+		}
+	}
+	if _, err := ParseFor([]byte(strings.ReplaceAll(text, "onboarding", "awareness")), nil, []string{"awareness", "usage"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCatalogueDefaults(t *testing.T) {
 	e, err := Parse([]byte("version: 1\npolicy: {hour: 11}\nactions:\n"+nothing+"  - {id: a, title: A, channel: email, class: marketing, message: {default: Hi, retention: Stay}, expires_after: 36h, prior: {mean: 0.05}}\n"), nil)
 	if err != nil {

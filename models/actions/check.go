@@ -57,13 +57,13 @@ func (p *parser) checkAction(node *yaml.Node, a *Action) {
 		wrong("capacity", "%d is below 0; leave it out for no limit", *a.Capacity)
 	}
 	for _, stage := range a.Stages {
-		if !slices.Contains(Stages, stage) {
-			wrong("stages", "%q is none of %s", stage, strings.Join(Stages, ", "))
+		if !slices.Contains(p.stages, stage) {
+			wrong("stages", "%q is no stage of the lifecycle, so nobody reaches it; its stages are %s", stage, strings.Join(p.stages, ", "))
 		}
 	}
 	for _, stage := range sortedKeys(a.Message) {
-		if stage != defaultMessage && !slices.Contains(Stages, stage) {
-			wrong("message", "%q is neither default nor one of %s", stage, strings.Join(Stages, ", "))
+		if stage != defaultMessage && !slices.Contains(p.stages, stage) {
+			wrong("message", "%q is neither default nor a stage of the lifecycle: %s", stage, strings.Join(p.stages, ", "))
 		}
 		if fault := checkMessage(a.Message[stage]); fault != "" {
 			wrong("message", "%s", fault)

@@ -48,9 +48,15 @@ func (e *CatalogueError) Error() string {
 func Default(known *features.Catalogue) (*Engine, error) { return Parse(shippedCatalogue, known) }
 
 // Parse reads a catalogue in YAML strictly and compiles its rules over the features of known and of the shipped catalogue
-// (nil: only the latter). Errors: every problem at once, each a *CatalogueError with its line.
+// (nil: only the latter). Its stages are those of the default lifecycle. Errors: every problem at once, each a *CatalogueError with its line.
 func Parse(text []byte, known *features.Catalogue) (*Engine, error) {
-	p := &parser{engine: &Engine{Catalogue: &Catalogue{Policy: defaultPolicy()}, Features: nameable(known)}}
+	return ParseFor(text, known, Stages)
+}
+
+// ParseFor is Parse for a lifecycle with other stages: one that an action names and the lifecycle has not is a problem, as nobody
+// would ever reach it.
+func ParseFor(text []byte, known *features.Catalogue, stages []string) (*Engine, error) {
+	p := &parser{stages: stages, engine: &Engine{Catalogue: &Catalogue{Policy: defaultPolicy()}, Features: nameable(known)}}
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
@@ -107,6 +113,7 @@ func defaultPolicy() ContactPolicy {
 // parser gathers what is wrong.
 type parser struct {
 	engine *Engine
+	stages []string // of the lifecycle
 	faults []*CatalogueError
 }
 
