@@ -122,7 +122,7 @@ func (w *World) past(r *rand.Rand, p *path) (s state, shocks []int, alive bool) 
 		if from >= 0 {
 			return s, shocks, true
 		}
-		stay := dailyLog(p.logHazard(&s, float64(7*k-p.start)/7, annualSeason(w.epoch+7*k)))
+		stay := math.Exp(dailyLog(p.logHazard(&s, float64(7*k-p.start)/7, annualSeason(w.epoch+7*k))))
 		shock := 0
 		for day := from; day < until; day++ {
 			if day > p.start && p.boundary(day-1) == day {
@@ -134,7 +134,7 @@ func (w *World) past(r *rand.Rand, p *path) (s state, shocks []int, alive bool) 
 					shock++
 				}
 			}
-			if p.open(day) && r.Float64() > math.Exp(stay) {
+			if p.open(day) && r.Float64() > stay {
 				return s, nil, false
 			}
 		}
@@ -191,7 +191,7 @@ func (w *World) watch(p *path, s state) {
 			if day >= now.contactDay {
 				stay = after
 			}
-			if u := leaving.Float64(); p.cancelled == never && p.open(day) && u > math.Exp(stay) {
+			if u := leaving.Float64(); p.cancelled == never && p.open(day) && u > stay {
 				p.cancelled = day
 			}
 		}
@@ -208,13 +208,13 @@ func (w *World) watch(p *path, s state) {
 	p.forget(never)
 }
 
-// stays are the logs of the probability to stay a day of the week, before and after its contact.
+// stays are the probabilities to stay a day of the week, before and after its contact.
 func (k *week) stays() (before, after float64) {
 	h := k.logHazard + strain(k.pressure) + k.effect
-	before = dailyLog(h)
+	before = math.Exp(dailyLog(h))
 	after = before
 	if k.contactDay != never {
-		after = dailyLog(h + k.contact)
+		after = math.Exp(dailyLog(h + k.contact))
 	}
 	return before, after
 }

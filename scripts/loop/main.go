@@ -5,65 +5,122 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"retain/internal/atomicfile"
 	"retain/simulation"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := command(ctx, os.Args[1:]); err != nil {
+	err := command(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "loop:", err)
 		os.Exit(1)
 	}
 }
 
+// command plays the loop, or reads what an earlier one found, and tells it.
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
 	seeds := flags.Int("seeds", 20, "how many worlds; their seeds are 1, 2, …")
-	customers := flags.Int("customers", 8000, "customers of a world, those who come and go included")
+	customers := flags.Int("customers", 8000, "customers of a world, those who come and go included; about a quarter are there at a time")
 	runs := flags.Int("runs", 12, "runs, one every 13 weeks")
-	out := flags.String("json", "", "file for the figures of every run")
+	out := flags.String("out", "", "file for the figures of every run, JSON")
+	from := flags.String("from", "", "read the figures from a file that -out wrote, instead of playing")
+	picture := flags.String("picture", "", "file for the picture, PNG")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s := &setting{customers: *customers, from: time.Date(2023, 4, 12, 0, 0, 0, 0, time.UTC), runs: *runs, training: 7, days: 425, futures: 32}
+	var figures []figure
+	var err error
+	switch {
+	case flags.NArg() > 0 || *seeds < 1 || *seeds > 1000 || *customers < 100 || *customers > 1_000_000 || *runs < 1 || *runs > 40:
+		return errors.New("want 1 to 1000 seeds, 100 to 1,000,000 customers, 1 to 40 runs, and nothing else")
+	case *from != "":
+		figures, err = read(*from)
+	default:
+		figures, err = newSetting(*customers, *runs).play(ctx, *seeds, *out)
+	}
+	if err != nil {
+		return err
+	}
+	t, err := newTable(figures)
+	if err != nil {
+		return err
+	}
+	if *picture != "" {
+		if err := t.picture(*picture); err != nil {
+			return err
+		}
+	}
+	return t.print(os.Stdout)
+}
+
+// newSetting is the loop as docs/next-best-action.md tells it, of a size.
+func newSetting(customers, runs int) *setting {
+	return &setting{customers: customers, from: time.Date(2023, 4, 12, 0, 0, 0, 0, time.UTC), runs: runs, training: 7, days: 425, futures: 32}
+}
+
+func read(file string) ([]figure, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the figures: %w", err)
+	}
+	var figures []figure
+	if err := json.Unmarshal(text, &figures); err != nil {
+		return nil, fmt.Errorf("read the figures in %s: %w", file, err)
+	}
+	return figures, nil
+}
+
+// write puts the figures into a file, "" = none.
+func write(file string, figures []figure) error {
+	if file == "" {
+		return nil
+	}
+	text, err := json.Marshal(figures)
+	if err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	return atomicfile.Write(file, 0o644, text)
+}
+
+// play plays the seeds 1 … n, as many at once as there are threads. The file out, unless it is "", holds the seeds that are played.
+func (s *setting) play(ctx context.Context, n int, out string) ([]figure, error) {
 	began := time.Now()
-	all := make([][]figure, *seeds)
+	all := make([][]figure, n)
+	var mu sync.Mutex
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for n := range *seeds {
-		group.Go(func() (err error) {
-			all[n], err = s.seed(inner, uint64(n+1))
-			fmt.Fprintf(os.Stderr, "seed %d done after %.0f s\n", n+1, time.Since(began).Seconds())
-			return err
+	for k := range n {
+		group.Go(func() error {
+			figures, err := s.seed(inner, uint64(k+1))
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all[k] = figures
+			fmt.Fprintf(os.Stderr, "seed %d of %d played, %.0f s in all\n", k+1, n, time.Since(began).Seconds())
+			return write(out, slices.Concat(all...))
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
-	var figures []figure
-	for _, f := range all {
-		figures = append(figures, f...)
-	}
-	if *out != "" {
-		text, err := json.Marshal(figures)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(*out, text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return slices.Concat(all...), nil
 }
 
 // seed plays every policy in both worlds of a seed.

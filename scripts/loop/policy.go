@@ -37,12 +37,15 @@ type menu struct {
 	value   actions.ValueTerms
 }
 
+// grossMargin is the share of revenue that the company keeps.
+const grossMargin = .7
+
 func newMenu() (*menu, error) {
 	engine, err := actions.Parse(catalogueText, nil)
 	if err != nil {
 		return nil, fmt.Errorf("catalogue of the loop: %w", err)
 	}
-	m := &menu{engine: engine, nothing: engine.Catalogue.Index(actions.DoNothing), value: actions.ValueTerms{GrossMargin: .7, DiscountRate: .1}}
+	m := &menu{engine: engine, nothing: engine.Catalogue.Index(actions.DoNothing), value: actions.ValueTerms{GrossMargin: grossMargin, DiscountRate: .1}}
 	for i := range engine.Catalogue.Actions {
 		m.world = append(m.world, slices.Index(simulation.Actions(), engine.Catalogue.Actions[i].ID))
 	}
