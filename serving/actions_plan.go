@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -201,11 +200,7 @@ func (s *Server) allot(ctx context.Context, run *snapshot, in *planInput) (*acti
 	if b.Budget != nil {
 		budget = *b.Budget
 	}
-	plan, err := planning.Allot(ctx, budget, b.Capacities)
-	if err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
-	}
-	return plan, nil
+	return planning.Allot(ctx, budget, b.Capacities)
 }
 
 // planDocs says what the fields of plans are.

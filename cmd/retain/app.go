@@ -56,7 +56,7 @@ Start with:  retain demo`,
 	root.AddCommand(
 		a.initCommand(), a.demoCommand(), a.simulateCommand(), a.migrateCommand(), a.importCommand(), a.labelCommand(), a.featuresCommand(),
 		a.trainCommand(), a.backtestCommand(), a.crossvalCommand(), a.modelsCommand(), a.scoreCommand(), a.atRiskCommand(),
-		a.customerCommand(), a.explainCommand(), a.actionsCommand(), a.outcomesCommand(), a.policyCommand(), a.upliftCommand(), a.lifetimeCommand(), a.survivalCommand(), a.retentionCommand(),
+		a.customerCommand(), a.explainCommand(), a.actionsCommand(), a.outcomesCommand(), a.experimentCommand(), a.policyCommand(), a.upliftCommand(), a.lifetimeCommand(), a.survivalCommand(), a.retentionCommand(),
 		a.mrrCommand(), a.forecastCommand(), a.serveCommand(), a.scheduleCommand(), a.runCommand(), a.warehouseCommand(), a.doctorCommand(),
 		a.keysCommand(), a.configCommand(), a.lifecycleCommand(),
 	)

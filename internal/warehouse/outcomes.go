@@ -147,6 +147,11 @@ type OutcomeCount struct {
 // Window is [From, To) of cutoffs; a zero bound is none.
 type Window struct{ From, To time.Time }
 
+// Holds tells whether a cutoff lies in the window.
+func (r Window) Holds(cutoff time.Time) bool {
+	return !cutoff.Before(r.From) && (r.To.IsZero() || cutoff.Before(r.To))
+}
+
 // sql is the condition on cutoff, with its arguments.
 func (r Window) sql() (string, []any) {
 	to := r.To

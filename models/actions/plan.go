@@ -122,7 +122,7 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 		}
 		limits.Capacity[k] = n
 	}
-	plan := &BudgetPlan{Unit: UnitMoney, Customers: len(p.rows), HeldOut: p.held}
+	plan := &BudgetPlan{Unit: UnitMoney, Customers: len(p.rows), HeldOut: p.held, Actions: []PlannedAction{}}
 	if p.money == 0 {
 		plan.Unit = UnitCustomers
 	}
@@ -132,7 +132,7 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 	byAction := make([]PlannedAction, len(p.catalogue.Actions))
 	offers := Offers{At: make([]uint32, 1, len(p.rows)+1)}
 	var from []int // of each offer: its place here
-	var items []Planned
+	items := []Planned{}
 	take := func(i int, o *planOffer, duty bool) {
 		a := &p.catalogue.Actions[o.action]
 		worth := o.worth
@@ -173,11 +173,10 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 			o := &p.offer[from[k]]
 			take(i, o, false)
 			plan.Assigned++
-			plan.Cost += p.catalogue.Actions[o.action].Spend()
 			plan.Expected += o.worth
 		}
 	}
-	plan.Bound, plan.Gap, plan.BudgetPrice = a.Bound, a.Gap(), a.Prices.Budget
+	plan.Cost, plan.Bound, plan.Gap, plan.BudgetPrice = a.Spent, a.Bound, a.Gap(), a.Prices.Budget
 	for k := range byAction {
 		by := &byAction[k]
 		by.Action, by.Duty, by.Price = p.catalogue.Actions[k].ID, p.catalogue.Actions[k].duty(), a.Prices.Capacity[k]
