@@ -21,7 +21,7 @@ import (
 // StageMonths is how many month starts before a run's cutoff have stages, so that transitions have a history at once.
 const StageMonths = 12
 
-// Stages finds the lifecycle stages of everyone at a cutoff, and keeps those of past month starts.
+// Stages finds the lifecycle stages of everyone at a cutoff, and keeps those of past month starts. It serves one piece of work in one goroutine.
 type Stages struct {
 	DB      *warehouse.Warehouse // required
 	Sources features.Sources
@@ -29,6 +29,8 @@ type Stages struct {
 	Churn   features.ChurnSpec // who is alive: that of the model that scores
 	Now     func() time.Time   // nil means time.Now
 	Say     func(string)       // told what takes a while; nil discards
+
+	remembering *features.Store // of one piece of work; see store
 }
 
 // staged are the stages of everyone at a cutoff, in the order of ids: some 20 bytes a customer beside its id.
@@ -40,7 +42,13 @@ type staged struct {
 	since    []int64 // Unix milliseconds
 }
 
-func (s *Stages) store() *features.Store { return &features.Store{DB: s.DB, Sources: s.Sources} }
+// store is one store for all cutoffs of s, which lives for one piece of work.
+func (s *Stages) store() *features.Store {
+	if s.remembering == nil {
+		s.remembering = (&features.Store{DB: s.DB, Sources: s.Sources}).Remembering()
+	}
+	return s.remembering
+}
 
 func (s *Stages) now() time.Time {
 	if s.Now != nil {

@@ -14,9 +14,13 @@ import (
 // after them, as a stage may depend on the one before. It tells how many it made. Done again it makes none.
 func (s *Stages) Fill(ctx context.Context, cutoff time.Time) (made int, err error) {
 	months := lifecycle.MonthsBefore(cutoff, StageMonths)
-	digests, err := s.store().InputDigests(ctx, months)
+	digests, err := s.store().InputDigests(ctx, append([]time.Time{time.Unix(0, 0)}, months...))
 	if err != nil {
 		return 0, fmt.Errorf("lifecycle history: %w", err)
+	}
+	nothing := digests[0]
+	for digests = digests[1:]; len(months) > 0 && digests[0] == nothing; digests = digests[1:] {
+		months = months[1:] // before the first row
 	}
 	sets, err := s.months(ctx, cutoff)
 	if err != nil {

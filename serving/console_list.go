@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,6 +31,8 @@ type listView struct {
 	Newer    bool // the page is pinned to a run that is no longer in force
 	Bands    []bandView
 	Band     string
+	Stage    string
+	Stages   []string // that scored customers stand in, in the order of names
 	MinValue string
 	Sort     string
 	Rows     []rowView
@@ -75,7 +78,7 @@ func (s *Server) runView(run *snapshot) runView {
 
 // listView answers GET / with the query band, min_value, sort, cursor and, for the words "26–50" only, after.
 func (s *Server) listView(c *gin.Context) {
-	ask := listing{Sort: c.Query("sort"), Band: c.Query("band")}
+	ask := listing{Sort: c.Query("sort"), Band: c.Query("band"), Stage: c.Query("stage")}
 	if ask.Band != "" && !slices.Contains(Bands, ask.Band) || ask.Sort != "" && ask.Sort != SortLoss && ask.Sort != SortProbability {
 		s.fail(c, problem(http.StatusUnprocessableEntity, "band is one of high, medium, low; sort is expected_loss or churn_probability"))
 		return
@@ -102,7 +105,7 @@ func (s *Server) listView(c *gin.Context) {
 func (s *Server) listed(page listPage, after int) listView {
 	run, now := page.run, s.now()
 	v := listView{
-		Run: s.runView(run), Band: page.list.Band, Sort: page.list.Sort, Total: count(page.total),
+		Run: s.runView(run), Band: page.list.Band, Stage: page.list.Stage, Stages: slices.Sorted(maps.Keys(run.scoredStages())), Sort: page.list.Sort, Total: count(page.total),
 		Decided: run.decided != nil, Newer: s.shelf.held.Load().current != run, Filtered: !page.list.all(),
 		Range: count(after+min(1, len(page.rows))) + "–" + count(after+len(page.rows)) + " of " + count(page.total),
 	}
@@ -165,6 +168,9 @@ func listAddress(l listing) string {
 	q := url.Values{}
 	if l.Band != "" {
 		q.Set("band", l.Band)
+	}
+	if l.Stage != "" {
+		q.Set("stage", l.Stage)
 	}
 	if l.MinValue != nil {
 		q.Set("min_value", amount(*l.MinValue))

@@ -15,6 +15,7 @@ type cursor struct {
 	RunID    string   `json:"r"`
 	Sort     string   `json:"s"`
 	Band     string   `json:"b"`
+	Stage    string   `json:"g,omitempty"`
 	MinValue *float64 `json:"m"`
 	Place    int      `json:"p"` // in the order of the list; at least 1, because the first page needs no cursor
 }
@@ -26,12 +27,12 @@ const (
 
 var (
 	errCursor        = errors.New("the cursor is not one of this service: take next_cursor as it was given, or leave it out to start anew")
-	errCursorOther   = errors.New("the cursor belongs to a list with another sort, band or min_value: leave these out, or start anew without the cursor")
+	errCursorOther   = errors.New("the cursor belongs to a list with another sort, band, stage or min_value: leave these out, or start anew without the cursor")
 	errCursorExpired = errors.New("the cursor belongs to a run that is no longer held: start anew without the cursor")
 )
 
 func (c cursor) listing() listing {
-	return listing{Sort: c.Sort, Band: c.Band, MinValue: c.MinValue}
+	return listing{Sort: c.Sort, Band: c.Band, Stage: c.Stage, MinValue: c.MinValue}
 }
 
 // encode returns the opaque text of a cursor.

@@ -48,6 +48,7 @@ func (s *Server) build() error {
 	s.registerAtRisk(api)
 	s.registerCustomers(api)
 	s.registerTimeline(api)
+	s.registerLifecycle(api)
 	s.registerActions(api)
 	s.registerOutcomes(api)
 	s.registerPlan(api)

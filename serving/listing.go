@@ -19,15 +19,17 @@ const (
 type listing struct {
 	Sort     string   // SortLoss or SortProbability
 	Band     string   // one of Bands; "" all
+	Stage    string   // of the lifecycle; "" all
 	MinValue *float64 // smallest expected_value, inclusive; nil all, and customers without a value only then
 }
 
 // filter is a listing's condition with the band looked up, so that a row is checked without touching words.
 type filter struct {
 	band    uint16 // 0: any
+	stage   uint16 // 0: any
 	least   float64
 	valued  bool // least counts
-	nothing bool // no row has the band
+	nothing bool // no row has the band or stage
 }
 
 func (l listing) filter(s *snapshot) filter {
@@ -39,19 +41,23 @@ func (l listing) filter(s *snapshot) filter {
 		k := slices.Index(s.words, l.Band)
 		f.band, f.nothing = uint16(max(k, 0)), k < 0
 	}
+	if l.Stage != "" {
+		k := slices.Index(s.words, l.Stage)
+		f.stage, f.nothing = uint16(max(k, 0)), f.nothing || k < 0
+	}
 	return f
 }
 
 // matches says whether row r belongs to the list.
 func (f filter) matches(r *row) bool {
-	if f.nothing || f.band != 0 && r.band != f.band {
+	if f.nothing || f.band != 0 && r.band != f.band || f.stage != 0 && r.stage != f.stage {
 		return false
 	}
 	return !f.valued || r.value >= f.least // NaN is no value and never matches
 }
 
 // all says that nothing is filtered.
-func (l listing) all() bool { return l.Band == "" && l.MinValue == nil }
+func (l listing) all() bool { return l.Band == "" && l.Stage == "" && l.MinValue == nil }
 
 func (l listing) order(s *snapshot) []uint32 {
 	if l.Sort == SortProbability {

@@ -26,6 +26,10 @@ func problemOf(err error) *huma.ErrorModel {
 	switch {
 	case errors.Is(err, errNoCustomer):
 		status, detail = http.StatusNotFound, err.Error()
+	case errors.Is(err, ErrNoStages):
+		status, detail = http.StatusNotFound, err.Error()
+	case errors.Is(err, errSpan):
+		status, detail = http.StatusUnprocessableEntity, err.Error()
 	case errors.Is(err, actions.ErrUnknownDecision):
 		status, detail = http.StatusNotFound, "no decision of this id is in the log"
 	case errors.As(err, &narrowed):

@@ -31,9 +31,13 @@ var access = []route{
 	{method: http.MethodPost, path: "/v1/actions/plan", scope: ScopeScoresRead},
 	{method: http.MethodPost, path: "/v1/decisions/{id}/outcomes", scope: ScopeActionsWrite},
 	{method: http.MethodGet, path: "/v1/customers/{id}/timeline", scope: ScopeScoresRead},
+	{method: http.MethodGet, path: "/v1/lifecycle/stages", scope: ScopeScoresRead},
+	{method: http.MethodGet, path: "/v1/lifecycle/transitions", scope: ScopeScoresRead},
+	{method: http.MethodGet, path: "/v1/lifecycle/journey", scope: ScopeScoresRead},
 
 	{method: http.MethodGet, path: "/", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers", scope: ScopeScoresRead, page: true},
+	{method: http.MethodGet, path: "/lifecycle", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers/{id}", scope: ScopeScoresRead, page: true},
 	{method: http.MethodPost, path: "/outcomes", scope: ScopeActionsWrite, page: true},
 	{method: http.MethodGet, path: "/signin", scope: public, page: true},

@@ -22,6 +22,7 @@ type Options struct {
 	Outcomes   OutcomeLog            // what came of them; nil takes and tells none
 	Segments   SegmentReader         // who belongs to a segment; nil: plans cannot be narrowed by one
 	History    History               // what customer pages and timelines tell; nil tells nothing
+	Stages     StageReader           // where customers stand on their way; nil tells nothing
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers in a registry of its own, which Gatherer then reads
 	Gatherer   prometheus.Gatherer   // what /metrics tells; nil means Registerer's, when that is a registry
@@ -48,6 +49,7 @@ type Server struct {
 	limiter  *limiter
 	outcomes *heldOutcomes
 	planner  planner
+	stages   *stageShelf
 	metrics  *metrics
 	console  *console
 	openapi  []byte
@@ -84,6 +86,7 @@ func New(o Options) (*Server, error) {
 		links:    newTickets(o.Now, linkLength, maxLinks),
 		limiter:  newLimiter(o.Rate, o.Now),
 		outcomes: &heldOutcomes{log: o.Outcomes},
+		stages:   &stageShelf{reader: o.Stages},
 		troubles: map[string]string{},
 	}
 	var err error

@@ -25,12 +25,13 @@ func boardWords(b *lifecycle.Board) func(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s customers by the stages of %s, as of %s (%s)\n\n", spoken.Count(total), b.Preset, day(b.To), how)
 		table(w, func(line func(string, ...any)) {
-			line("stage\tcustomers\t\tentered\tmedian days\tmoves on a month\tfalls back or leaves\twho")
+			line("stage\tcustomers\t\tentered\tmedian days\tmoves on\tfalls back\tleaves\twho")
 			for _, s := range b.Stages {
 				bar := strings.Repeat("█", int(math.Ceil(12*float64(s.Customers)/float64(most))))
-				line("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", s.Name, spoken.Count(s.Customers), bar, spoken.Count(s.Entered), figure(s.MedianDays, 0), percent(s.Conversion), percent(s.DropOff), s.Title)
+				line("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", s.Name, spoken.Count(s.Customers), bar, spoken.Count(s.Entered), figure(s.MedianDays, 0), percent(s.Conversion), percent(s.FellBack), percent(s.DropOff), s.Title)
 			}
 		})
+		fmt.Fprintln(w, "\nEntered since", day(b.From)+"; moves on, falls back, leaves: a month, of those in the stage at its start")
 		matrixWords(w, b)
 		if b.Stored {
 			fmt.Fprintln(w, "\nWhat happens in which stage: retain lifecycle journey. Key figures: retain lifecycle kpis.")

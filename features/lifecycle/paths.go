@@ -65,7 +65,8 @@ type StageCount struct {
 	Entered    int      `json:"entered"`     // times that a customer came into it after From, as seen at the points
 	MedianDays *float64 `json:"median_days"` // days in it until it is left: Kaplan–Meier over the stays whose beginning was seen; null when fewer than half ended
 	Conversion *float64 `json:"conversion"`  // share of those in it at a month start who stood further along a month later; null for exits and the last stage
-	DropOff    *float64 `json:"drop_off"`    // share who had fallen back or left; null for exits
+	FellBack   *float64 `json:"fell_back"`   // share who stood in an earlier one; null for exits and the first stage
+	DropOff    *float64 `json:"drop_off"`    // share who had left; null for exits
 }
 
 // Transition counts customers from one month start to the next, over all months of the board.
@@ -143,7 +144,7 @@ func (s *Set) Board(p *Paths) (*Board, error) {
 // place is a stage's place, and how many stages the journey has.
 type place struct{ at, journey int }
 
-// flow adds the transitions out of a stage, and how many moved on or were lost.
+// flow adds the transitions out of a stage, and how many moved on, fell back or were lost.
 func (b *Board) flow(c *StageCount, moves []int, p place, all []Stage) {
 	total := 0
 	for _, n := range moves {
@@ -152,7 +153,7 @@ func (b *Board) flow(c *StageCount, moves []int, p place, all []Stage) {
 	if total == 0 {
 		return
 	}
-	var on, off int
+	var on, back, off int
 	for to, n := range moves {
 		if n > 0 {
 			b.Transitions = append(b.Transitions, Transition{From: c.Name, To: all[to].Name, Customers: n, Share: float64(n) / float64(total)})
@@ -160,7 +161,9 @@ func (b *Board) flow(c *StageCount, moves []int, p place, all []Stage) {
 		switch {
 		case to > p.at && to < p.journey:
 			on += n
-		case to < p.at || all[to].Name == Churned:
+		case to < p.at:
+			back += n
+		case all[to].Name == Churned:
 			off += n
 		}
 	}
@@ -168,6 +171,9 @@ func (b *Board) flow(c *StageCount, moves []int, p place, all []Stage) {
 		return
 	}
 	c.DropOff = new(float64(off) / float64(total))
+	if p.at > 0 {
+		c.FellBack = new(float64(back) / float64(total))
+	}
 	if p.at < p.journey-1 {
 		c.Conversion = new(float64(on) / float64(total))
 	}
