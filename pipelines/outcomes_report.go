@@ -338,6 +338,8 @@ func verdictOf(e ActionEffect, x itt.Effect) string {
 	switch {
 	case e.Assigned == 0:
 		return "not assigned to anyone on a first day"
+	case x.Assigned == 0 && e.Pending < e.Assigned:
+		return "not measured: these customers had left already, so that no label tells whether they stayed"
 	case x.Assigned == 0:
 		return "no label is known yet"
 	case !e.Low.Defined():

@@ -70,7 +70,7 @@ func lastYear(cmd *cobra.Command, s *session, in warehouse.Window) (warehouse.Wi
 }
 
 func printActionReport(w io.Writer, r *pipelines.ActionReport) {
-	fmt.Fprintf(w, "%s from %s to %s: %s (customers, each quarter anew), %s of them held out.\n", spoken.Counted(r.Runs, "run"), day(r.From), day(r.To),
+	fmt.Fprintf(w, "%s from %s to %s: %s for whom anything could be done, each counted once a quarter, %s of them held out.\n", spoken.Counted(r.Runs, "run"), day(r.From), day(r.To),
 		spoken.Counted(r.Customers, "customer"), spoken.Count(r.HeldOut))
 	fmt.Fprintf(w, "What became of them within %d days is known %d days after the decision", r.HorizonDays, r.MatureDays)
 	if r.Watermark != nil {
@@ -89,7 +89,7 @@ func printActionReport(w io.Writer, r *pipelines.ActionReport) {
 		return fmt.Sprintf("%+.1f", 100*float64(v))
 	}
 	table(w, func(line func(string, ...any)) {
-		line("action\tassigned\tmatured\tcontrol\tstayed\tcontrol stayed\teffect in points\t95 % at every look\tbelieved\tcost\tvalue saved\t")
+		line("action\tassigned\tmatured\tcontrol\tstayed\tcontrol stayed\teffect in points\t95 %% at every look\tbelieved\tcost\tvalue saved\t")
 		for _, e := range all {
 			interval, saved := "–", "–"
 			if e.Low.Defined() {
