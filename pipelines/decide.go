@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"math"
@@ -56,7 +57,14 @@ type deciding struct {
 	learned  *actions.Learned
 	churn    float64        // mean probability of the scored customers; NaN = there is none
 	turns    *actions.Turns // set by draw
-	moments  map[uint32]time.Time
+	habit    []actions.Habit
+	moments  map[presence]time.Time
+}
+
+// presence is what the moment to act depends on.
+type presence struct {
+	zone  uint32
+	habit actions.Habit
 }
 
 // prepare finds who may get what at the run's cutoff: everything that decides but chance and capacity.
@@ -77,7 +85,7 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 		shared: actions.Deciding{Cutoff: s.o.Cutoff, Explore: !o.Plan, Share: share, Catalogue: engine.Catalogue, Budget: o.Budget},
 		engine: engine, customer: s.p.Customer, word: newLexicon(), row: make([]int32, n), churn: math.NaN(),
 		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint32, n), ticket: make([]uint32, n),
-		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[uint32]time.Time{},
+		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[presence]time.Time{},
 	}
 	s.deciding = d
 	if err := s.learn(ctx, store, x); err != nil {
@@ -90,9 +98,10 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 		return err
 	}
 	d.place = known.word
-	if err := reader.tickets(ctx, known); err != nil {
+	if err := errors.Join(reader.tickets(ctx, known), reader.habits(ctx, known)); err != nil {
 		return err
 	}
+	d.habit = known.habit
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	err = reader.histories(inner, func(lo, hi int, histories [][]actions.Contact) {
@@ -157,6 +166,7 @@ func (d *deciding) hash(h hash.Hash) {
 		binary.LittleEndian.PutUint64(b[:8], d.eligible[i])
 		binary.LittleEndian.PutUint64(b[8:], math.Float64bits(d.pressure[i]))
 		h.Write(b[:])
+		h.Write([]byte{d.habit[i].Hour, d.habit[i].Day})
 		hashText(h, d.place.text(d.zone[i]))
 		hashText(h, d.place.text(d.ticket[i]))
 		for _, code := range d.why(i) {
@@ -221,9 +231,10 @@ func (d *deciding) draw(ctx context.Context, runID string) (err error) {
 		}
 	}
 	d.shared.Account = d.turns.Account(d.churn, held, treated, d.shared.Effects)
-	for _, code := range d.zone {
-		if _, ok := d.moments[code]; !ok {
-			d.moments[code] = d.shared.Catalogue.Policy.NextMoment(d.place.text(code), d.shared.Cutoff)
+	for i, code := range d.zone {
+		at := presence{code, d.habit[i]}
+		if _, ok := d.moments[at]; !ok {
+			d.moments[at] = d.shared.Catalogue.Policy.MomentOf(d.place.text(code), at.habit, d.shared.Cutoff)
 		}
 	}
 	return nil
@@ -272,7 +283,7 @@ func (d *deciding) option(i, a int, propensity float64) actions.Option {
 	}
 	o.Moment = d.shared.Cutoff
 	if c.Withheld(a) {
-		o.Moment = d.moments[d.zone[i]]
+		o.Moment = d.moments[presence{d.zone[i], d.habit[i]}]
 	}
 	o.Expires = o.Moment.Add(time.Duration(action.ExpiresAfter))
 	return o

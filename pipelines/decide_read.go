@@ -34,6 +34,7 @@ type decideFacts struct {
 	open    []uint16 // tickets
 	oldest  []float64
 	channel []uint32 // word: of the oldest open ticket
+	habit   []actions.Habit
 
 	attributes []string // JSON; nil unless a rule reads them
 }
@@ -63,7 +64,7 @@ func (f *decideFacts) describe(i int, to *actions.Facts) error {
 // customers reads the profiles, with everything else left empty.
 func (r *decideReader) customers(ctx context.Context) (*decideFacts, error) {
 	n := len(r.p.Customer)
-	f := &decideFacts{word: newLexicon(), zone: make([]uint32, n), consent: make([]uint32, n), open: make([]uint16, n), oldest: make([]float64, n), channel: make([]uint32, n)}
+	f := &decideFacts{word: newLexicon(), zone: make([]uint32, n), consent: make([]uint32, n), open: make([]uint16, n), oldest: make([]float64, n), channel: make([]uint32, n), habit: make([]actions.Habit, n)}
 	for k := range f.profile {
 		f.profile[k] = make([]uint32, n)
 	}
@@ -139,6 +140,51 @@ ORDER BY customer_id`
 			f.channel[i] = f.word.code(channel[k])
 		}
 	}
+	return nil
+}
+
+// habitDays is how far back the use counts that tells when a customer is there.
+const habitDays = 84
+
+// habits adds when each customer is usually there, by his own use. An event at midnight UTC sharp is one whose time of day is not told.
+func (r *decideReader) habits(ctx context.Context, f *decideFacts) error {
+	from, err := r.store.Versions(ctx, features.Usage, []string{"at"}, r.p.Cutoff)
+	if err != nil {
+		return err
+	}
+	query := `SELECT customer_id, toUInt8((toDayOfWeek(at) - 1) * 24 + toHour(at)) AS slot, toUInt16(uniqExact(toDate(at))) AS days
+FROM ` + from + `
+WHERE at >= ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -habitDays)) + ` AND at != toStartOfDay(at)
+GROUP BY customer_id, slot
+ORDER BY customer_id, slot`
+	at := cursor{ids: r.p.Customer}
+	policy := &r.engine.Catalogue.Policy
+	var slots [168]uint16
+	last := -1
+	flush := func() {
+		if last >= 0 {
+			f.habit[last] = policy.HabitOf(&slots, f.word.text(f.zone[last]), r.p.Cutoff)
+		}
+		clear(slots[:])
+	}
+	for b, err := range r.store.DB.Blocks(ctx, query, nil) {
+		if err != nil {
+			return fmt.Errorf("read when customers are there: %w", err)
+		}
+		slot, days := b.Int64s("slot"), b.Int64s("days")
+		for k, id := range b.Strings("customer_id") {
+			i, ok := at.find(id)
+			if !ok {
+				continue
+			}
+			if i != last {
+				flush()
+				last = i
+			}
+			slots[slot[k]] = uint16(days[k])
+		}
+	}
+	flush()
 	return nil
 }
 

@@ -102,6 +102,14 @@ func TestDecisionsOfARun(t *testing.T) {
 			t.Fatalf("%s: %v", source, err)
 		}
 	}
+	usage := "customer_id,at\n" // c015 is there at 16:30 on the last ten days, c016 at times that are not told
+	for day := range 10 {
+		at := cutoff.AddDate(0, 0, -1-day)
+		usage += "c015," + at.Add(16*time.Hour+30*time.Minute).Format(time.RFC3339) + "\nc016," + at.Format(time.RFC3339) + "\n"
+	}
+	if _, err := Import(t.Context(), ImportOptions{Warehouse: w, Source: "usage", Path: "-", Stdin: strings.NewReader(usage)}); err != nil {
+		t.Fatal(err)
+	}
 	engine, err := actions.Parse([]byte(shopActions), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +142,7 @@ func TestDecisionsOfARun(t *testing.T) {
 	if d := made["c003"]; d.Chosen != "answer" || d.Options[1].Channel != "chat" || !d.Options[1].Moment.Equal(cutoff) {
 		t.Errorf("the open ticket is answered at once on its channel: %+v", d)
 	}
-	for customer, hour := range map[string]int{"c001": 8, "c002": 1, "c014": 10} { // 10:00 in Berlin in summer, Tokyo, UTC
+	for customer, hour := range map[string]int{"c001": 8, "c002": 1, "c014": 10, "c015": 16, "c016": 10} { // 10:00 in Berlin in summer, Tokyo, UTC; the own hour
 		for _, option := range made[customer].Options {
 			if option.Action == actions.DoNothing {
 				continue

@@ -158,3 +158,45 @@ func TestNextMoment(t *testing.T) {
 		t.Error("quiet hours within a day are [from, until)")
 	}
 }
+
+func TestMomentOf(t *testing.T) {
+	p := defaultPolicy() // quiet from 21 until 8, 10:00
+	slots := func(of map[int]uint16) *[168]uint16 {
+		var s [168]uint16
+		for slot, n := range of {
+			s[slot] = n
+		}
+		return &s
+	}
+	const tuesday = 24
+	for _, c := range []struct {
+		name, zone string
+		slots      map[int]uint16 // by hour of the week in UTC
+		habit      Habit
+		at         string // decided on Monday 2026-03-02 00:00 UTC
+	}{
+		{"never there", "", nil, Habit{}, "2026-03-02T10:00:00Z"},
+		{"seven times are no habit", "", map[int]uint16{tuesday + 15: 7}, Habit{}, "2026-03-02T10:00:00Z"},
+		{"on Tuesdays at 15", "", map[int]uint16{tuesday + 15: 8}, Habit{16, 3}, "2026-03-03T15:00:00Z"},
+		{"on Sundays", "", map[int]uint16{6*24 + 11: 9}, Habit{12, 1}, "2026-03-08T11:00:00Z"},
+		{"at night: nobody is disturbed", "", map[int]uint16{tuesday + 23: 40, tuesday + 3: 40}, Habit{}, "2026-03-02T10:00:00Z"},
+		{"mostly at night, at times in the evening", "", map[int]uint16{tuesday + 23: 40, tuesday + 20: 8}, Habit{21, 3}, "2026-03-03T20:00:00Z"},
+		{"in Berlin it is an hour later", "Europe/Berlin", map[int]uint16{tuesday + 15: 8}, Habit{17, 3}, "2026-03-03T15:00:00Z"},
+		{"in Tokyo it is the next day", "Asia/Tokyo", map[int]uint16{tuesday + 23: 8}, Habit{9, 4}, "2026-03-03T23:00:00Z"},
+		{"in Los Angeles it is the day before", "America/Los_Angeles", map[int]uint16{tuesday + 4: 8}, Habit{21, 2}, "2026-03-03T04:00:00Z"},
+		{"among equals the hour nearest to the policy's", "", map[int]uint16{tuesday + 8: 5, tuesday + 14: 5, tuesday + 11: 5}, Habit{12, 3}, "2026-03-03T11:00:00Z"},
+		{"the best hour of all days on the best day", "", map[int]uint16{9: 6, tuesday + 9: 4, tuesday + 17: 5}, Habit{10, 3}, "2026-03-03T09:00:00Z"},
+	} {
+		got := p.HabitOf(slots(c.slots), c.zone, now)
+		if got != c.habit {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.habit)
+		}
+		if at := p.MomentOf(c.zone, got, now).Format(time.RFC3339); at != c.at {
+			t.Errorf("%s: at %s, want %s", c.name, at, c.at)
+		}
+	}
+	// The hour of today that is past waits a week where the weekday is known.
+	if at := p.MomentOf("", Habit{Hour: 9, Day: 2}, now.Add(9*time.Hour)); !at.Equal(now.AddDate(0, 0, 7).Add(8 * time.Hour)) {
+		t.Errorf("at %v", at)
+	}
+}
