@@ -39,7 +39,6 @@ func (m *Model) MarshalBinary() ([]byte, error) {
 		w.Floats(f.ridge.scale)
 		w.Floats(f.ridge.coef)
 		w.Floats(f.ridge.cov)
-		w.Floats(f.ridge.lambda)
 		w.Float(f.ridge.base)
 		w.Float(f.ridge.varA)
 	}
@@ -85,7 +84,7 @@ func readFinal(r *wire.Reader, features int) (*final, error) {
 			return nil, fmt.Errorf("%w: term %d", wire.ErrCorrupt, k)
 		}
 	}
-	f.ridge.centre, f.ridge.scale, f.ridge.coef, f.ridge.cov, f.ridge.lambda = r.Floats(), r.Floats(), r.Floats(), r.Floats(), r.Floats()
+	f.ridge.centre, f.ridge.scale, f.ridge.coef, f.ridge.cov = r.Floats(), r.Floats(), r.Floats(), r.Floats()
 	f.ridge.base, f.ridge.varA = r.Finite(), r.Finite()
 	p := f.columns()
 	if len(f.ridge.scale) != p || len(f.ridge.centre) != p || len(f.ridge.coef) != p || len(f.ridge.cov) != p*p {

@@ -30,14 +30,19 @@ func (f *final) fill(z []float64, x *features.Matrix, i int, treated, control fl
 	z[1+len(f.terms)] = treated - control
 }
 
-// fitFinal learns the last regression. A row weighs e(1-e), the inverse of the variance that its propensity gives ψ.
+// leastVariance bounds the weight of customers whose outcome is all but certain.
+const leastVariance = .005
+
+// fitFinal learns the last regression. A row weighs e(1-e)/v, the inverse of about the variance of its ψ: the noise of an outcome is v, and the propensity
+// divides it.
 func fitFinal(x *features.Matrix, psi, e []float64, mu means) (*final, error) {
 	n := len(psi)
 	f := &final{terms: termsOf(x)}
 	p := f.columns()
 	w := make([]float64, n)
 	for i := range n {
-		w[i] = e[i] * (1 - e[i])
+		mean := (mu.treated[i] + mu.control[i]) / 2
+		w[i] = e[i] * (1 - e[i]) / max(mean*(1-mean), leastVariance)
 	}
 	group := make([]int, p)
 	group[p-1] = 1

@@ -3,12 +3,14 @@ package uplift
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"retain/simulation"
+	"retain/training/metrics"
 )
 
 // topShare is the share of customers that an order is judged by.
@@ -61,43 +63,73 @@ func outOfFold(t testing.TB, trainer Trainer, r *Rows, seed uint64) *Estimates {
 	return out
 }
 
+// holdsNothing tells whether the 95 % interval of the Qini of an order holds 0.
+func holdsNothing(r *Rows, score []float64, seed uint64) bool {
+	trial := metrics.Trial{Y: r.Y, Treated: r.Treated, Propensity: r.Propensity, Customer: r.Customer}
+	f := metrics.NewBootstrap(seed, r.Customer).Qini([]*metrics.TrialRanking{trial.Rank(score)}, nil)
+	return f.Interval[0] <= 0 && f.Interval[1] >= 0
+}
+
 func even(int) float64 { return .5 }
 
 // BenchmarkKnownWorld prints what share of the oracle's gain over a random order each learner reaches among the top fifth of 40,000 randomised customers,
 // beside the ranking by risk, in 5 worlds. `make bench-uplift` runs it.
 func BenchmarkKnownWorld(b *testing.B) {
+	const worlds = 5
 	for b.Loop() {
-		for a, name := range simulation.Actions() {
-			if name == "thank_you" {
-				continue
-			}
-			share := map[string]float64{}
-			covered := map[string]float64{}
-			const worlds = 5
-			for seed := uint64(1); seed <= worlds; seed++ {
-				x := newExperiment(b, 40_000, seed, simulation.MixedEffects)
+		share, covered := map[string]float64{}, map[string]float64{}
+		for seed := uint64(1); seed <= worlds; seed++ {
+			x := newExperiment(b, 40_000, seed, simulation.MixedEffects)
+			for a, name := range simulation.Actions() {
 				r := x.draw(a, even, seed)
 				oracle := gain(x.effects[a], x.effects[a])
+				if oracle == 0 {
+					continue // the idle action
+				}
+				line := fmt.Sprintf("world %d, %s: oracle %.4f", seed, name, oracle)
 				for _, trainer := range Trainers {
 					e := outOfFold(b, trainer, r, seed)
-					share[trainer.Name()] += gain(e.Effect, x.effects[a]) / oracle / worlds
-					risk := make([]float64, len(e.Control))
-					for i, p := range e.Control {
-						risk[i] = 1 - p
+					own := gain(e.Effect, x.effects[a]) / oracle
+					line += fmt.Sprintf(", %s %.3f", trainer.Name(), own)
+					share[name+" "+trainer.Name()] += own / worlds
+					if trainer.Method == TLearner {
+						risk := make([]float64, len(e.Control))
+						for i, p := range e.Control {
+							risk[i] = 1 - p
+						}
+						share[name+" risk by "+string(trainer.Base)] += gain(risk, x.effects[a]) / oracle / worlds
 					}
-					share["risk by "+string(trainer.Base)] += gain(risk, x.effects[a]) / oracle / worlds / 2
 					for i, v := range e.Effect {
 						if math.Abs(v-x.effects[a][i]) <= 1.96*e.SE[i] {
-							covered[trainer.Name()] += 1 / float64(r.Len()) / worlds
+							covered[name+" "+trainer.Name()] += 1 / float64(r.Len()) / worlds
 						}
 					}
 				}
+				b.Log(line)
 			}
-			line := ""
+		}
+		for _, key := range slices.Sorted(maps.Keys(share)) {
+			b.Logf("mean of %d worlds: %-32s %.3f of the oracle's gain, 95 %% intervals hold %.2f of the true effects", worlds, key, share[key], covered[key])
+		}
+	}
+}
+
+// BenchmarkNullWorld prints in how many of 20 worlds without any effect the interval of the Qini holds 0.
+func BenchmarkNullWorld(b *testing.B) {
+	const worlds = 20
+	for b.Loop() {
+		held := map[string]int{}
+		for seed := uint64(1); seed <= worlds; seed++ {
+			x := newExperiment(b, 5000, seed, simulation.NoEffects)
+			r := x.draw(0, even, seed)
 			for _, trainer := range Trainers {
-				line += fmt.Sprintf("  %s %.3f (covers %.2f)", trainer.Name(), share[trainer.Name()], covered[trainer.Name()])
+				if holdsNothing(r, outOfFold(b, trainer, r, seed).Effect, seed) {
+					held[trainer.Name()]++
+				}
 			}
-			b.Logf("%s: share of the oracle's gain%s; by risk: linear %.3f, boost %.3f", name, line, share["risk by linear"], share["risk by boost"])
+		}
+		for _, trainer := range Trainers {
+			b.Logf("%s: the interval holds 0 in %d of %d worlds without effects", trainer.Name(), held[trainer.Name()], worlds)
 		}
 	}
 }

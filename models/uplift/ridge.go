@@ -10,9 +10,9 @@ import (
 )
 
 // ridge is a Bayesian linear regression ψ = a + Σ_j b_j z_j + ε/√w. The columns come in groups: those of a group share the prior b_j ~ N(0, σ²/λ_g), a is
-// free. The λ are those of the greatest marginal likelihood (MacKay 1992, Bayesian interpolation), so that columns which tell nothing of the effect are
-// shrunk to nothing. The posterior's variance holds both noise and shrinkage: averaged over the rows its intervals cover about as often as they say
-// (Nychka 1988, Bayesian confidence intervals for smoothing splines).
+// free. Each combination of λ on a grid counts by its marginal likelihood (MacKay 1992, Bayesian interpolation), so that columns which tell nothing of the
+// effect are shrunk to nothing. The variance of the mixture holds noise, shrinkage and what is not known of the λ: averaged over the rows its intervals cover
+// about as often as they say (Nychka 1988, Bayesian confidence intervals for smoothing splines).
 type ridge struct {
 	centre []float64 // weighted mean of each column
 	scale  []float64 // its weighted standard deviation, 1 where there is none
@@ -20,7 +20,6 @@ type ridge struct {
 	base   float64   // mean of ψ: the estimate where all columns are at their centres
 	cov    []float64 // p×p, row by row: posterior covariance of coef
 	varA   float64   // of base
-	lambda []float64 // per group, over Σw: what the prior weighs against the rows
 }
 
 // penalties are the λ tried, per unit of Σw: from a column that explains as much as it can to one that explains nothing.
@@ -87,8 +86,8 @@ func fitRidge(p int, fill func(i int, z []float64), psi, w []float64, group []in
 			gram.Data[i*p+j] /= r.scale[i] * r.scale[j]
 		}
 	}
-	best := math.Inf(1)
-	var chosen *posterior
+	// Every combination of penalties has a posterior, and a weight by its marginal likelihood.
+	var all []*posterior
 	choice := make([]int, groups)
 	for more := true; more; {
 		lambda := make([]float64, groups)
@@ -99,13 +98,7 @@ func fitRidge(p int, fill func(i int, z []float64), psi, w []float64, group []in
 		if err != nil {
 			return nil, err
 		}
-		if q.loss < best {
-			best, chosen = q.loss, q
-			r.lambda = make([]float64, groups)
-			for g, k := range choice {
-				r.lambda[g] = penalties[k]
-			}
-		}
+		all = append(all, q)
 		more = false
 		for g := range choice { // the next of all combinations
 			if choice[g]++; choice[g] < len(penalties) {
@@ -115,9 +108,41 @@ func fitRidge(p int, fill func(i int, z []float64), psi, w []float64, group []in
 			choice[g] = 0
 		}
 	}
-	r.base, r.coef, r.varA = mean, chosen.coef, chosen.noise/total
-	r.cov = chosen.cov()
+	r.base = mean
+	r.mix(all, total)
 	return r, nil
+}
+
+// leastShare is the weight below which a combination of penalties is left out of the mixture.
+const leastShare = 1e-3
+
+// mix takes the mean and the covariance of the mixture of posteriors.
+func (r *ridge) mix(all []*posterior, total float64) {
+	p := len(r.centre)
+	best := math.Inf(1)
+	for _, q := range all {
+		best = min(best, q.loss)
+	}
+	sum := 0.
+	for _, q := range all {
+		if q.share = math.Exp((best - q.loss) / 2); q.share < leastShare {
+			q.share = 0
+		}
+		sum += q.share
+	}
+	r.coef, r.cov = make([]float64, p), make([]float64, p*p)
+	for _, q := range all {
+		q.share /= sum
+		r.varA += q.share * q.noise / total
+		for j, b := range q.coef {
+			r.coef[j] += q.share * b
+		}
+	}
+	for _, q := range all {
+		if q.share > 0 {
+			q.addCov(r.cov, r.coef)
+		}
+	}
 }
 
 // posterior is the regression at given penalties.
@@ -126,6 +151,7 @@ type posterior struct {
 	coef  []float64
 	noise float64 // σ²
 	loss  float64 // -2 log marginal likelihood, but for a constant
+	share float64 // of the mixture
 }
 
 func posteriorOf(gram, moment []float64, square float64, n int, lambda []float64, group []int) (*posterior, error) {
@@ -150,18 +176,16 @@ func posteriorOf(gram, moment []float64, square float64, n int, lambda []float64
 	return q, nil
 }
 
-// cov is σ² A⁻¹, row by row.
-func (q *posterior) cov() []float64 {
+// addCov adds what the posterior has of the mixture's covariance, row by row: its own and that of its mean about the mixture's.
+func (q *posterior) addCov(cov, mean []float64) {
 	p := len(q.coef)
-	out := make([]float64, p*p)
 	var inverse mat.SymDense
 	_ = q.chol.InverseTo(&inverse) // its error is about the condition only, which the penalty bounds
 	for i := range p {
 		for j := range p {
-			out[i*p+j] = q.noise * inverse.At(i, j)
+			cov[i*p+j] += q.share * (q.noise*inverse.At(i, j) + (q.coef[i]-mean[i])*(q.coef[j]-mean[j]))
 		}
 	}
-	return out
 }
 
 // at is the estimate for a row of columns, and its standard error. z is written over.
