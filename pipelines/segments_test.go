@@ -3,12 +3,17 @@ package pipelines
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"retain/features"
 	"retain/features/lifecycle/segment"
+	"retain/internal/warehouse"
+	"retain/models"
 )
 
 // Two kinds of buyers are found, kept with their ids, and keep their labels a month later.
@@ -70,5 +75,43 @@ func TestSegmentsAreFoundAndKept(t *testing.T) {
 	}
 	if _, err := s.Find(t.Context(), june, []string{"profile_region"}, 1); !errors.Is(err, segment.ErrTooFew) {
 		t.Errorf("nothing to tell them apart: %v", err)
+	}
+}
+
+// Declared segments divide the scored customers of a run, each with the mean risk and the loss of its own.
+func TestDeclaredSegmentsOfARun(t *testing.T) {
+	im, cutoff := newImporter(t), time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)
+	im.must("purchases.csv", "customer_id,at,order_id,amount,currency\na,2025-05-01,1,900,EUR\nb,2025-05-02,2,10,EUR\nc,2025-05-03,3,20,EUR\n", ImportOptions{Source: "purchases", Currency: "EUR"})
+	risk := []float64{.5, .25, .75}
+	if err := im.w.PutScores(t.Context(), "aa", 4, func(i int) warehouse.ScoreRow {
+		row := warehouse.ScoreRow{CustomerID: string(rune('a' + i)), Status: "scored", Margin: 1, Probability: 0, Value: 100, Loss: 100}
+		if i == 3 {
+			return warehouse.ScoreRow{CustomerID: "d", Status: "insufficient_history", Margin: math.NaN(), Probability: math.NaN(), Value: math.NaN(), Loss: math.NaN(), PRepeat: math.NaN(), PPromotes: math.NaN()}
+		}
+		row.Probability, row.PRepeat, row.PPromotes = risk[i], math.NaN(), math.NaN()
+		if i == 1 {
+			row.Value, row.Loss = math.NaN(), math.NaN()
+		}
+		return row
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := im.w.PutRun(t.Context(), warehouse.RunRow{RunID: "aa", Kind: KindChurn, Cutoff: cutoff, Artifact: "x", ModelName: "churn", ModelVersion: 1, HorizonDays: 90, Customers: 4, Scored: 3, StartedAt: cutoff, FinishedAt: cutoff}); err != nil {
+		t.Fatal(err)
+	}
+	declared, err := segment.ParseDeclared([]byte("segments: [{name: large, rule: f.purchase_amount_sum_365d > 500}]"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Segments{Store: &features.Store{DB: im.w}}.Declared(t.Context(), models.Run{ID: "aa", Cutoff: cutoff}, declared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &DeclaredReport{RunID: "aa", Cutoff: cutoff, Customers: 3, Segments: []DeclaredShare{
+		{Name: "large", Customers: 1, Risk: new(.5), ExpectedLoss: new(100.)},
+		{Name: "other", Customers: 2, Risk: new(.5), ExpectedLoss: new(100.)},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
