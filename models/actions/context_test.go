@@ -1,0 +1,188 @@
+package actions
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"retain/models"
+)
+
+// answered is a decision of the shipped catalogue with three actions beside nothing.
+func answered(t *testing.T, chosen string) (*Deciding, *Decision, Answer) {
+	t.Helper()
+	e, err := Default(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Deciding{RunID: "r", Cutoff: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Explore: true, Share: .2, Catalogue: e.Catalogue}
+	made := &Decision{CustomerID: "c", Chosen: chosen, Value: 2000, Pressure: .5}
+	for k := range e.Catalogue.Actions {
+		a := &e.Catalogue.Actions[k]
+		p, ok := map[string]float64{DoNothing: .3, "save_call": .4, "perk": .2, "survey": .1}[a.ID]
+		if !ok {
+			made.Suppressed = append(made.Suppressed, Suppressed{a.ID, "rule: it does not hold"})
+			continue
+		}
+		made.Options = append(made.Options, Option{Action: a.ID, Channel: a.Channel, Source: SourcePrior, Terms: e.Catalogue.Terms(k, 2000, .5), Propensity: p})
+	}
+	return d, made, d.Answer(made, new(models.Score))
+}
+
+func propensities(a *Answer) map[string]float64 {
+	p := map[string]float64{}
+	for _, x := range a.Actions {
+		p[x.Action] = math.Round(x.Propensity*1e9) / 1e9
+	}
+	return p
+}
+
+func TestContext(t *testing.T) {
+	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	// By priority: save_call 65, perk 30.6, survey 3.9.
+	for name, x := range map[string]struct {
+		chosen  string
+		context Context
+		want    string
+		p       map[string]float64
+	}{
+		"nothing is known":                  {"save_call", Context{}, "save_call", map[string]float64{"do_nothing": .3, "save_call": .4, "perk": .2, "survey": .1}},
+		"another action falls away":         {"perk", Context{Exclude: []string{"survey"}}, "perk", map[string]float64{"do_nothing": .3, "save_call": .5, "perk": .2}},
+		"the chosen action falls away":      {"save_call", Context{Exclude: []string{"save_call"}}, "perk", map[string]float64{"do_nothing": .3, "perk": .6, "survey": .1}},
+		"nobody answers the phone":          {"save_call", Context{Unreachable: []string{"phone"}}, "perk", map[string]float64{"do_nothing": .3, "perk": .6, "survey": .1}},
+		"nothing was drawn":                 {DoNothing, Context{Exclude: []string{"save_call"}}, DoNothing, map[string]float64{"do_nothing": .3, "perk": .6, "survey": .1}},
+		"everything falls away":             {"perk", Context{Exclude: []string{"save_call", "perk", "survey"}}, DoNothing, map[string]float64{"do_nothing": 1}},
+		"a ticket is open":                  {"perk", Context{OpenTicket: "chat"}, "answer_ticket", map[string]float64{"do_nothing": 0, "answer_ticket": 1}},
+		"a ticket that cannot be answered":  {"perk", Context{OpenTicket: "chat", Unreachable: []string{"chat"}}, DoNothing, map[string]float64{"do_nothing": 1}},
+		"a ticket that is answered already": {"perk", Context{OpenTicket: "chat", Exclude: []string{"answer_ticket"}}, DoNothing, map[string]float64{"do_nothing": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, made, a := answered(t, x.chosen)
+			listed := len(a.Actions) + len(a.Suppressed)
+			d.Apply(&x.context, &a, made, new(models.Score), now)
+			got := propensities(&a)
+			if a.Chosen != x.want || a.Actions[0].Action != x.want || len(got) != len(x.p) {
+				t.Fatalf("chosen %s, %v", a.Chosen, got)
+			}
+			for action, p := range x.p {
+				if got[action] != p {
+					t.Errorf("propensity of %s %v, want %v", action, got[action], p)
+				}
+			}
+			if len(a.Actions)+len(a.Suppressed) != listed {
+				t.Errorf("%d actions and %d suppressed, were %d", len(a.Actions), len(a.Suppressed), listed)
+			}
+			if a.Explored != (x.want == x.chosen) {
+				t.Errorf("explored %v", a.Explored)
+			}
+			if a.Chosen == "answer_ticket" && (a.Actions[0].Channel != "chat" || a.Actions[0].Message == "" || !a.Actions[0].ExpiresAt.Equal(now.AddDate(0, 0, 1))) {
+				t.Errorf("the answer %+v", a.Actions[0])
+			}
+		})
+	}
+}
+
+// TestContextIsExact draws the logged choice again and again, and counts what is answered: the propensities are its frequencies.
+func TestContextIsExact(t *testing.T) {
+	const draws = 20_000
+	context := Context{Exclude: []string{"perk"}, Unreachable: []string{"phone"}}
+	count := map[string]int{}
+	var told map[string]float64
+	for k := range draws {
+		u, chosen := unit(bits.Reverse64(uint64(k))), "" // evenly spread
+		for _, x := range []struct {
+			id string
+			p  float64
+		}{{DoNothing, .3}, {"save_call", .4}, {"perk", .2}, {"survey", .1}} {
+			if u -= x.p; u < 0 {
+				chosen = x.id
+				break
+			}
+		}
+		if k < 4 || k == draws-1 { // the rest differs in the choice alone
+			d, made, a := answered(t, chosen)
+			d.Apply(&context, &a, made, new(models.Score), d.Cutoff)
+			told = propensities(&a)
+		}
+		if chosen == "perk" || chosen == "save_call" {
+			chosen = "survey"
+		}
+		count[chosen]++
+	}
+	for action, p := range told {
+		if f := float64(count[action]) / draws; math.Abs(f-p) > .001 {
+			t.Errorf("%s is answered in %.4f of the draws, told %.4f", action, f, p)
+		}
+	}
+}
+
+func TestContextNamesWhatThereIs(t *testing.T) {
+	d, _, _ := answered(t, DoNothing)
+	for want, x := range map[string]Context{"no action nix": {Exclude: []string{"nix"}}, "always possible": {Exclude: []string{DoNothing}}, "no channel fax": {Unreachable: []string{"fax"}}, "": {Exclude: []string{"perk"}, Unreachable: []string{"phone"}, OpenTicket: "mail"}} {
+		if got := x.Unknown(d.Catalogue); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%+v: %q, want %q", x, got, want)
+		}
+	}
+}
+
+// TestPlanForABudget compares with every possible plan of a few customers.
+func TestPlanForABudget(t *testing.T) {
+	d, _, _ := answered(t, DoNothing)
+	p := NewPlanning(d.Catalogue)
+	values := []float64{400, 900, 2000, 5000}
+	for i, value := range values {
+		made := &Decision{CustomerID: string(rune('a' + i)), Value: value, Pressure: .5}
+		for _, id := range []string{DoNothing, "save_call", "perk"} {
+			k := d.Catalogue.Index(id)
+			made.Options = append(made.Options, Option{Action: id, Channel: d.Catalogue.Actions[k].Channel, Source: SourcePrior, Terms: d.Catalogue.Terms(k, value, .5)})
+		}
+		if err := p.Add(made, "d"+made.CustomerID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := &Decision{CustomerID: "w", Value: math.NaN(), Options: []Option{{Action: "answer_ticket", Channel: "chat", Terms: Terms{Priority: .05}}, {Action: "perk", Terms: Terms{Priority: 1}}}}
+	unknown := &Decision{CustomerID: "u", Value: math.NaN(), Holdout: true, Options: []Option{{Action: DoNothing}}}
+	for _, made := range []*Decision{waiting, unknown} {
+		if err := p.Add(made, made.CustomerID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call, perk := d.Catalogue.Index("save_call"), d.Catalogue.Index("perk")
+	for _, budget := range []float64{0, 10, 20, 40, math.Inf(1)} {
+		best := 0.0
+		for code := range 81 { // nothing, call or perk for each
+			var worth, cost float64
+			calls := 0
+			for i, rest := 0, code; i < 4; i, rest = i+1, rest/3 {
+				if k := []int{-1, call, perk}[rest%3]; k >= 0 {
+					worth += d.Catalogue.Terms(k, values[i], .5).Priority
+					cost += d.Catalogue.Actions[k].Spend()
+					calls += b2i(k == call)
+				}
+			}
+			if cost <= budget && calls <= 2 {
+				best = max(best, worth)
+			}
+		}
+		plan, err := p.Allot(t.Context(), budget, map[string]int{"save_call": 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan.Expected > best+1e-9 || plan.Bound < best-1e-3 || plan.Cost > budget+1e-9 || plan.Expected < best*(1-plan.Gap)-1e-3 {
+			t.Errorf("budget %v: %v for %v, bound %v, gap %v; the best is %v", budget, plan.Expected, plan.Cost, plan.Bound, plan.Gap, best)
+		}
+		if plan.Duties != 1 || plan.DutyCost != 8 || plan.HeldOut != 1 || plan.WithoutValue != 0 || !plan.Items[0].Duty || plan.Items[0].Expected != 0 {
+			t.Errorf("budget %v: %+v", budget, plan)
+		}
+		again, err := p.Allot(t.Context(), budget, map[string]int{"save_call": 2})
+		if err != nil || !slices.Equal(again.Items, plan.Items) {
+			t.Errorf("the second plan is another one: %v", err)
+		}
+	}
+	if _, err := p.Allot(t.Context(), 1, map[string]int{"nix": 2}); err == nil {
+		t.Error("a capacity of an unknown action is taken")
+	}
+}
