@@ -1,9 +1,11 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"retain/features"
@@ -89,4 +91,51 @@ func (k KPIs) stages(ctx context.Context, cutoff time.Time) (order []string, set
 	}
 	sets, err = k.Store.DB.StageSets(ctx, newest.Rules, cutoff)
 	return order, sets, err
+}
+
+// Everywhere counts figures of everyone and by every breakdown that can be told, as one report: by figure, then everyone, stages, segments, lead sources.
+func (k KPIs) Everywhere(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
+	var whole *kpi.Report
+	for _, by := range kpi.Breakdowns {
+		o.By = by
+		r, err := k.Compute(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if whole == nil {
+			whole, o.Cutoff = r, r.Cutoff
+			continue
+		}
+		for _, v := range r.KPIs {
+			if _, sliced := v.Slice(); sliced {
+				whole.KPIs = append(whole.KPIs, v)
+			}
+		}
+		whole.Warnings = append(whole.Warnings, r.Warnings...)
+	}
+	whole.By = nil
+	place := map[string]int{}
+	for i, f := range whole.Figures {
+		place[f.Name] = i
+	}
+	slices.SortStableFunc(whole.KPIs, func(a, b kpi.Value) int { return cmp.Compare(place[a.Name], place[b.Name]) })
+	return whole, nil
+}
+
+// RFM sorts buyers into cells as kpi.SortRFM does, standing where Compute would.
+func (k KPIs) RFM(ctx context.Context, o kpi.RFMOptions) (*kpi.RFM, error) {
+	if o.Cutoff.IsZero() {
+		var err error
+		if o.Cutoff, err = k.cutoff(ctx); err != nil {
+			return nil, err
+		}
+	}
+	r, err := kpi.SortRFM(ctx, k.Store, o)
+	if err != nil {
+		return nil, err
+	}
+	if k.Currency != "" {
+		r.Currency = &k.Currency
+	}
+	return r, nil
 }

@@ -62,7 +62,7 @@ With --rules, a rule set of your own is held against the one in force before it 
 	f.StringVar(&l.rules, "rules", "", "what if: a rule set in this file, held against the one in force")
 	f.StringVar(&from, "from", "", "history from the first month start on or after this day (default: 12 months back; at most 24)")
 	f.StringVar(&to, "to", "", "and to this day (default: the run in force)")
-	cmd.AddCommand(a.journeyCommand(), a.lifecycleKPIsCommand(), a.lifecycleLeadsCommand(), a.lifecycleSegmentsCommand())
+	cmd.AddCommand(a.journeyCommand(), a.lifecycleKPIsCommand(), a.lifecycleRFMCommand(), a.lifecycleLeadsCommand(), a.lifecycleSegmentsCommand())
 	return cmd
 }
 
@@ -180,7 +180,11 @@ func (a *app) compareRules(ctx context.Context, s *session, model registered, ru
 
 // boardKPIs are the key figures of the board's months.
 func (s *session) boardKPIs(ctx context.Context, b *lifecycle.Board) (any, error) {
-	report, err := s.kpis(ctx, kpi.Options{Cutoff: b.Cutoff, From: b.From, To: b.To})
+	counter, err := s.kpiCounter()
+	if err != nil {
+		return nil, err
+	}
+	report, err := counter.Everywhere(ctx, kpi.Options{Cutoff: b.Cutoff, From: b.From, To: b.To})
 	var wrong *kpi.UsageError
 	if errors.As(err, &wrong) || errors.Is(err, pipelines.ErrNothingKnown) {
 		return []any{}, nil // no month of the board is over

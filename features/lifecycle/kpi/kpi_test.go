@@ -276,8 +276,8 @@ func TestFigures(t *testing.T) {
 		by    kpi.By
 		names []string
 	}{
-		{"contractual", contractual(), kpi.ByStage, kpi.Names()},
-		{"contractual", contractual(), kpi.BySegment, kpi.Names()},
+		{"contractual", contractual(), kpi.ByStage, append([]string{"stage_conversion"}, ofEachKind...)},
+		{"contractual", contractual(), kpi.BySegment, ofEachKind},
 		{"contractual", contractual(), kpi.ByLeadSource, kpi.Names()},
 		{"non-contractual", silent(), kpi.Everyone, kpi.Names()},
 		{"event", byEvent(true), kpi.Everyone, ofPresence},
@@ -300,6 +300,9 @@ func TestFigures(t *testing.T) {
 	t.Run("earlier and with other limits", func(t *testing.T) { f.earlier(t) })
 	t.Run("wrong definitions", func(t *testing.T) { f.mutations(t) })
 }
+
+// ofEachKind are figures of all kinds and sources: breakdowns differ in the slices alone.
+var ofEachKind = []string{"lead_volume", "onboarding_depth", "churn_rate", "net_revenue_retention", "nps", "first_reply_median", "discount_share"}
 
 // ofPresence are figures that ask who is there.
 var ofPresence = []string{"active_rate", "churn_rate", "retention_rate", "single_channel_share", "referral_rate", "neglected_customers", "neglected_share"}
