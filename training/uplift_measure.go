@@ -1,6 +1,7 @@
 package training
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -84,6 +85,7 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 	for k, t := range uplift.Trainers {
 		learners[k] = &heldOutUplift{trainer: t}
 	}
+	var outcome [][]float64 // per fold seed: the order by the first learner's outcome score
 	for repeat := range o.Repeats {
 		seed := o.Flat.Seed + uint64(repeat)
 		folds := upliftFolds(rows, o.Flat.Folds, seed)
@@ -113,8 +115,16 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 				}
 			}
 		}
+		for _, l := range learners {
+			l.orders = append(l.orders, metrics.WithinFolds(l.estimates[repeat].Effect, folds))
+		}
+		least := make([]float64, rows.Len())
+		for i, p := range learners[0].estimates[repeat].Control {
+			least[i] = -p
+		}
+		outcome = append(outcome, metrics.WithinFolds(least, folds))
 	}
-	report.Learners, report.Effect = tellUplift(rows, learners, o.Flat.Seed)
+	report.Learners, report.Effect = tellUplift(rows, learners, outcome, o.Flat.Seed)
 	best := 0
 	for k, l := range report.Learners {
 		if l.Name != outcomeOrder && l.Qini > report.Learners[best].Qini {
@@ -134,6 +144,7 @@ const upliftStream = 0x75706c696674
 type heldOutUplift struct {
 	trainer   uplift.Trainer
 	estimates []*uplift.Estimates // per fold seed
+	orders    [][]float64         // per fold seed: WithinFolds of the effects
 	seconds   float64
 }
 
@@ -161,7 +172,7 @@ func (l *heldOutUplift) fold(ctx context.Context, train *uplift.Rows, x *feature
 }
 
 // tellUplift measures the learners' estimates, and beside them the order of the first learner's outcome score.
-func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, seed uint64) ([]UpliftLearner, UpliftEffect) {
+func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, outcome [][]float64, seed uint64) ([]UpliftLearner, UpliftEffect) {
 	trial := metrics.Trial{Y: rows.Y, Treated: rows.Treated, Propensity: rows.Propensity, Customer: rows.Customer}
 	b := metrics.NewBootstrap(seed, rows.Customer)
 	var out []UpliftLearner
@@ -178,24 +189,12 @@ func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, seed uint64) ([]Up
 		return l
 	}
 	for _, l := range learners {
-		var scores [][]float64
-		for _, e := range l.estimates {
-			scores = append(scores, e.Effect)
-		}
-		row := measure(l.trainer.Name(), scores, l.seconds/float64(len(l.estimates)))
+		row := measure(l.trainer.Name(), l.orders, l.seconds/float64(len(l.estimates)))
 		for k := range row.Curve {
-			row.Curve[k].Estimated = meanOfTop(scores, float64(row.Curve[k].Share))
+			row.Curve[k].Estimated = meanOfTop(l, float64(row.Curve[k].Share))
 		}
 		row.Groups = groupsOf(trial, l.estimates[0])
 		out = append(out, row)
-	}
-	var outcome [][]float64
-	for _, e := range learners[0].estimates {
-		least := make([]float64, len(e.Control))
-		for i, p := range e.Control {
-			least[i] = -p
-		}
-		outcome = append(outcome, least)
 	}
 	row := measure(outcomeOrder, outcome, 0)
 	row.Verdict = "for comparison: " + row.Verdict
@@ -206,15 +205,18 @@ func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, seed uint64) ([]Up
 	return append(out, row), effectOf(trial, all)
 }
 
-// meanOfTop is the mean of the greatest values, over the fold seeds.
-func meanOfTop(scores [][]float64, share float64) metrics.Figure {
+// meanOfTop is the mean estimate of the first customers of a learner's orders.
+func meanOfTop(l *heldOutUplift, share float64) metrics.Figure {
 	total, n := 0., 0
-	for _, s := range scores {
-		sorted := slices.Clone(s)
-		slices.Sort(sorted)
-		k := max(int(math.Round(share*float64(len(s)))), 1)
-		for _, v := range sorted[len(s)-k:] {
-			total += v
+	for s, order := range l.orders {
+		place := make([]int, len(order))
+		for i := range place {
+			place[i] = i
+		}
+		slices.SortStableFunc(place, func(a, b int) int { return cmp.Compare(order[b], order[a]) })
+		k := max(int(math.Round(share*float64(len(place)))), 1)
+		for _, i := range place[:k] {
+			total += l.estimates[s].Effect[i]
 		}
 		n += k
 	}

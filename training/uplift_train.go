@@ -216,7 +216,7 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 	b := metrics.NewBootstrap(o.Seed, rows.Customer)
 	best := -1
 	for k, l := range learners {
-		f := b.Qini([]*metrics.TrialRanking{trial.Rank(l.estimates[0].Effect)}, nil)
+		f := b.Qini([]*metrics.TrialRanking{trial.Rank(l.orders[0])}, nil)
 		if best < 0 || f.Qini > out.Qini {
 			best, out.Qini, out.Interval, out.Learner, out.Why = k, f.Qini, f.Interval, l.trainer.Name(), orderVerdict(f)
 		}
@@ -249,6 +249,9 @@ func holdOutUplift(ctx context.Context, rows *uplift.Rows, seed uint64) ([]*held
 				return nil, err
 			}
 		}
+	}
+	for _, l := range out {
+		l.orders = [][]float64{metrics.WithinFolds(l.estimates[0].Effect, folds)}
 	}
 	return out, nil
 }

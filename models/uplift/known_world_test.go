@@ -33,16 +33,26 @@ func gain(score, truth []float64) float64 {
 	return top/float64(k) - all/float64(len(order))
 }
 
+const fifths = 5
+
+// inOrder are the scores of outOfFold as ranks within each fifth, the only ones that can stand in one order.
+func inOrder(score []float64) []float64 {
+	fold := make([]int, len(score))
+	for i := range fold {
+		fold[i] = i % fifths
+	}
+	return metrics.WithinFolds(score, fold)
+}
+
 // outOfFold are the estimates of the customers of each fifth by a model of the others.
 func outOfFold(t testing.TB, trainer Trainer, r *Rows, seed uint64) *Estimates {
 	t.Helper()
 	n := r.Len()
 	out := &Estimates{Effect: make([]float64, n), SE: make([]float64, n), Control: make([]float64, n)}
-	const folds = 5
-	for k := range folds {
+	for k := range fifths {
 		var train, held []int
 		for i := range n {
-			if i%folds == k {
+			if i%fifths == k {
 				held = append(held, i)
 			} else {
 				train = append(train, i)
@@ -66,7 +76,7 @@ func outOfFold(t testing.TB, trainer Trainer, r *Rows, seed uint64) *Estimates {
 // holdsNothing tells whether the 95 % interval of the Qini of an order holds 0.
 func holdsNothing(r *Rows, score []float64, seed uint64) bool {
 	trial := metrics.Trial{Y: r.Y, Treated: r.Treated, Propensity: r.Propensity, Customer: r.Customer}
-	f := metrics.NewBootstrap(seed, r.Customer).Qini([]*metrics.TrialRanking{trial.Rank(score)}, nil)
+	f := metrics.NewBootstrap(seed, r.Customer).Qini([]*metrics.TrialRanking{trial.Rank(inOrder(score))}, nil)
 	return f.Interval[0] <= 0 && f.Interval[1] >= 0
 }
 
@@ -89,7 +99,7 @@ func BenchmarkKnownWorld(b *testing.B) {
 				line := fmt.Sprintf("world %d, %s: oracle %.4f", seed, name, oracle)
 				for _, trainer := range Trainers {
 					e := outOfFold(b, trainer, r, seed)
-					own := gain(e.Effect, x.effects[a]) / oracle
+					own := gain(inOrder(e.Effect), x.effects[a]) / oracle
 					line += fmt.Sprintf(", %s %.3f", trainer.Name(), own)
 					share[name+" "+trainer.Name()] += own / worlds
 					if trainer.Method == TLearner {
@@ -97,7 +107,7 @@ func BenchmarkKnownWorld(b *testing.B) {
 						for i, p := range e.Control {
 							risk[i] = 1 - p
 						}
-						share[name+" risk by "+string(trainer.Base)] += gain(risk, x.effects[a]) / oracle / worlds
+						share[name+" risk by "+string(trainer.Base)] += gain(inOrder(risk), x.effects[a]) / oracle / worlds
 					}
 					for i, v := range e.Effect {
 						if math.Abs(v-x.effects[a][i]) <= 1.96*e.SE[i] {

@@ -324,7 +324,7 @@ func TestKnownWorld(t *testing.T) {
 		risk[i] = 1 - p
 	}
 	oracle := gain(x.effects[action], x.effects[action])
-	learned, byRisk := gain(e.Effect, x.effects[action])/oracle, gain(risk, x.effects[action])/oracle
+	learned, byRisk := gain(inOrder(e.Effect), x.effects[action])/oracle, gain(inOrder(risk), x.effects[action])/oracle
 	if learned < .35 || learned < byRisk {
 		t.Errorf("%.2f of the oracle's gain, by risk %.2f", learned, byRisk)
 	}

@@ -229,3 +229,28 @@ func (b *Bootstrap) Qini(orders []*TrialRanking, shares []float64) QiniFigures {
 	}
 	return out
 }
+
+// WithinFolds are mid-ranks of the scores within each fold, in (0, 1): the order in which each fold's model puts the customers that it has not seen. Scores of
+// different folds must not be compared as they are: a model's mean effect is high where that of the fold held out is low, so that what is left of an order that
+// tells nothing is an order of folds, the wrong way round.
+func WithinFolds(score []float64, fold []int) []float64 {
+	members := map[int][]int{}
+	for i, f := range fold {
+		members[f] = append(members[f], i)
+	}
+	out := make([]float64, len(score))
+	for _, own := range members { // each fold by itself: the order of the map changes nothing
+		slices.SortStableFunc(own, func(a, b int) int { return cmp.Compare(score[a], score[b]) })
+		for lo := 0; lo < len(own); {
+			hi := lo
+			for hi < len(own) && score[own[hi]] == score[own[lo]] {
+				hi++
+			}
+			for _, i := range own[lo:hi] {
+				out[i] = float64(lo+hi) / 2 / float64(len(own))
+			}
+			lo = hi
+		}
+	}
+	return out
+}

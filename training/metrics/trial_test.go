@@ -118,3 +118,10 @@ func TestQiniIntervalHoldsNothing(t *testing.T) {
 		t.Errorf("%d of %d intervals hold 0", held, trials)
 	}
 }
+
+func TestWithinFolds(t *testing.T) {
+	got := WithinFolds([]float64{5, 1, 1, 70, 90, 80}, []int{0, 0, 0, 1, 1, 1})
+	for i, want := range []float64{2.5 / 3, 1. / 3, 1. / 3, .5 / 3, 2.5 / 3, 1.5 / 3} {
+		near(t, "rank", got[i], want, 1e-12)
+	}
+}
