@@ -177,7 +177,7 @@ func differ(v *kpi.Value, want tally, b *brute, m kpi.Month) string {
 	if !b.told(v.Name, m) {
 		value = math.NaN()
 	}
-	if v.Name == "stage_conversion" && !(b.staged(m.Start) && b.staged(m.End)) || v.Stage != nil && !b.staged(m.Start) {
+	if v.Name == "stage_conversion" && (!b.staged(m.Start) || !b.staged(m.End)) || v.Stage != nil && !b.staged(m.Start) {
 		value = math.NaN()
 	}
 	switch {
@@ -227,7 +227,8 @@ func bounds(v *kpi.Value, t tally) (low, high float64) {
 		}
 		left := 0.
 		for _, p := range t.people {
-			left += math.Pow(p[0]-y/x*p[1], 2)
+			residual := p[0] - y/x*p[1]
+			left += residual * residual
 		}
 		half := z * math.Sqrt(n/(n-1)*left) / x
 		low, high = max(0, y/x-half), y/x+half

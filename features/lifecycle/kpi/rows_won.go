@@ -30,7 +30,7 @@ GROUP BY customer_id, month`
 }
 
 // stageConversion: stages that are not among those in order, such as churned, are no later ones, and nobody is counted who begins in one.
-func stageConversion(c *compiler) string {
+func stageConversion(*compiler) string {
 	return `SELECT customer_id, m.1 AS month,
 toInt64(indexOf({stages:Array(String)}, arrayFirst(s -> s.1 = m.3, seen).2) > indexOf({stages:Array(String)}, arrayFirst(s -> s.1 = m.2, seen).2)) AS y,
 toInt64(1) AS x
