@@ -187,8 +187,8 @@ func (c *Config) actionEngine() (*actions.Engine, error) {
 }
 
 // decideOptions is the configuration of decisions.
-func (c *Config) decideOptions() (pipelines.DecideOptions, error) {
-	engine, err := c.actionEngine()
+func (a *app) decideOptions(c *Config) (pipelines.DecideOptions, error) {
+	engine, err := a.catalogues.read(c, a.say)
 	return pipelines.DecideOptions{Engine: engine, Holdout: c.Actions.Holdout, Plan: !c.Actions.Explore, Budget: c.Actions.Budget}, err
 }
 

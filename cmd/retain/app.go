@@ -26,6 +26,8 @@ type app struct {
 	configPath string
 	asJSON     bool
 	wait       time.Duration
+
+	catalogues catalogueShelf // of actions
 }
 
 func (a *app) rootCommand() *cobra.Command {

@@ -121,7 +121,7 @@ func (a *app) planScore(s *session) plan {
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		engine, err := s.config.actionEngine() // the catalogue's content counts, not where it stands
+		engine, err := a.catalogues.read(&s.config, a.say) // the catalogue's content counts, not where it stands
 		if err != nil {
 			return pipelines.Work{}, err
 		}

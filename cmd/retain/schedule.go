@@ -43,6 +43,9 @@ func (k *keeper) keepSchedule(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
+	if _, err := k.app.catalogues.read(&k.config, k.app.say); err != nil { // from here on the last good one stays in force
+		return err
+	}
 	if !once {
 		return schedule.Run(ctx)
 	}

@@ -112,7 +112,7 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 			a.say("warning: the cutoff lies in the future: this run stays in force until one of a later cutoff is made")
 		}
 	}
-	decide, err := s.config.decideOptions()
+	decide, err := a.decideOptions(&s.config)
 	if err != nil {
 		return models.Run{}, err
 	}

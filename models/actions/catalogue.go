@@ -183,6 +183,9 @@ func (c *Catalogue) Document() []byte {
 	return b
 }
 
+// Hash is the version of the catalogue's content: 16 hex digits of the SHA-256 of its Document.
+func (c *Catalogue) Hash() string { return shortHash(c.Document()) }
+
 // Decode reads a Document back: enough to tell decisions that were made by it, but not to decide.
 func Decode(document []byte) (*Catalogue, error) {
 	c := new(Catalogue)
