@@ -36,7 +36,7 @@ func TestAccessTableIsWhole(t *testing.T) {
 }
 
 func TestAccessMatrix(t *testing.T) {
-	s := start(t, func(o *serving.Options) { o.Decisions = decide(t, hamlet()) })
+	s := start(t, func(o *serving.Options) { o.Decisions, o.Stages = decide(t, hamlet()), &fakeStages{} })
 	s.runs.set("r1", cutoff, hamlet())
 	tokens := map[string]string{"none": "", "malformed": "rk_abc", "not ours": "Xk_abc_def"}
 	ids := map[string]string{}

@@ -147,14 +147,20 @@ func (v *lifecycleView) matrix(b *lifecycle.Board) {
 	}
 }
 
-// happenedKinds are told of a stage and source.
-const happenedKinds = 4
+// happenedKinds are told of a stage and source, those that happen at least leastTold times to 100 customers in a month.
+const (
+	happenedKinds = 4
+	leastTold     = .05
+)
 
 func (v *lifecycleView) happened(j *lifecycle.Journey) {
 	v.From, v.To = j.From.UTC().Format("2 January 2006"), j.To.UTC().Format("2 January 2006")
 	for _, stage := range j.Stages {
 		h := happenedView{Name: words(stage.Name), Months: count(stage.Months)}
 		for _, e := range stage.Events {
+			if e.Rate != nil && *e.Rate < leastTold {
+				continue
+			}
 			text := words(e.Kind)
 			if e.Channel != "" {
 				text = strings.TrimSpace(text + " by " + words(e.Channel))

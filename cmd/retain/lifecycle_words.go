@@ -111,8 +111,11 @@ func comparisonWords(c *lifecycle.Comparison) func(w io.Writer) {
 	}
 }
 
-// journeyShown are the kinds of events shown of a stage and source.
-const journeyShown = 5
+// journeyShown are the kinds of events shown of a stage and source, those that happen at least leastTold times to 100 customers in a month.
+const (
+	journeyShown = 5
+	leastTold    = .05
+)
 
 // journeyWords writes a journey map for people.
 func journeyWords(j *lifecycle.Journey) func(w io.Writer) {
@@ -122,12 +125,15 @@ func journeyWords(j *lifecycle.Journey) func(w io.Writer) {
 			line("stage\tcustomer months\twhat\tmost often")
 			for _, s := range j.Stages {
 				name, months := s.Name, spoken.Count(s.Months)
-				for _, source := range eventSources(s.Events) {
+				for _, source := range eventSources(s.Events) { // most frequent first within each
 					var words []string
 					for _, e := range s.Events {
-						if e.Source == source && len(words) < journeyShown {
+						if e.Source == source && len(words) < journeyShown && (e.Rate == nil || *e.Rate >= leastTold) {
 							words = append(words, eventWords(e))
 						}
+					}
+					if len(words) == 0 {
+						continue
 					}
 					line("%s\t%s\t%s\t%s", name, months, source, strings.Join(words, ", "))
 					name, months = "", ""
