@@ -186,9 +186,9 @@ func (l *policyLog) row(d logged, now []float64, was *actions.Catalogue) {
 		if id == d.chosen {
 			l.log.Action, l.log.Propensity = append(l.log.Action, int32(l.number(id))), append(l.log.Propensity, d.propensity[k])
 		}
-	}
-	if k := was.Index(d.chosen); k >= 0 {
-		l.spent += was.Actions[k].Spend()
+		if a := was.Index(id); a >= 0 {
+			l.spent += d.propensity[k] * was.Actions[a].Spend()
+		}
 	}
 	for a, p := range now {
 		if p == 0 {

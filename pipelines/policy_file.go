@@ -361,28 +361,34 @@ func (f *policyFile) each(prefix, flag string) ([][]float64, error) {
 	return out, nil
 }
 
-// actionShares are how often the policies take the actions, the new policy's favourites first.
+// actionShares are how often the policies take the actions, by their probabilities where the log has those of all, the new policy's favourites first.
 func actionShares(l *offpolicy.Log, p offpolicy.Policy) []PolicyShare {
 	n := float64(l.Rows())
 	out := make([]PolicyShare, len(l.Actions))
 	for a, name := range l.Actions {
 		out[a] = PolicyShare{Action: name, New: metrics.Figure(math.NaN())}
 	}
-	now := make([]float64, len(l.Actions))
-	if p.Each != nil {
-		all := make([]float64, len(l.Actions))
+	mean := func(each func(dst []float64, row int)) []float64 {
+		all, sum := make([]float64, len(l.Actions)), make([]float64, len(l.Actions))
 		for i := range l.Action {
-			p.Each(all, i)
+			each(all, i)
 			for a, v := range all {
-				now[a] += v / n
+				sum[a] += v / n
 			}
 		}
+		return sum
 	}
-	for _, a := range l.Action {
-		out[a].Logged += metrics.Figure(1 / n)
+	if l.Each != nil {
+		for a, v := range mean(l.Each) {
+			out[a].Logged = metrics.Figure(v)
+		}
+	} else {
+		for _, a := range l.Action {
+			out[a].Logged += metrics.Figure(1 / n)
+		}
 	}
 	if p.Each != nil {
-		for a, v := range now {
+		for a, v := range mean(p.Each) {
 			out[a].New = metrics.Figure(v)
 		}
 		slices.SortStableFunc(out, func(x, y PolicyShare) int { return compareFalling(float64(x.New), float64(y.New)) })

@@ -121,18 +121,23 @@ func (r *PolicyReport) judge() {
 		gain, by = e.DoublyRobust.Gain, "doubly robust"
 	}
 	span := fmt.Sprintf("%+.4g of %s per choice (%s, 95 %%: %+.4g to %+.4g)", gain.Value, r.Reward, by, gain.Low, gain.High)
-	switch r.Standing {
-	case offpolicy.Better:
+	switch {
+	case e.SNIPS.Gain.SE == 0 && e.Largest-e.MeanWeight < 1e-9:
+		r.Verdict = append(r.Verdict, "the new policy chooses as the logged one did")
+	case r.Standing == offpolicy.Better:
 		r.Verdict = append(r.Verdict, "the new policy is better than the logged one: "+span)
-	case offpolicy.Worse:
+	case r.Standing == offpolicy.Worse:
 		r.Verdict = append(r.Verdict, "the new policy is worse than the logged one: "+span)
 	default:
 		r.Verdict = append(r.Verdict, fmt.Sprintf("the log does not tell the two policies apart: %s; a difference of less than about %.2g would stay hidden", span, seenFrom*gain.SE))
 	}
 	if c := r.OnPolicy; c != nil {
 		for _, name := range []string{"snips", "doubly_robust"} {
-			if within, ok := c.Within[name]; ok && !within {
-				r.Verdict = append(r.Verdict, fmt.Sprintf("the %s estimate lies further from what the new policy's own log earned (%.4g) than chance explains", name, float64(c.Value)))
+			switch within, ok := c.Within[name]; {
+			case ok && within:
+				r.Verdict = append(r.Verdict, fmt.Sprintf("the %s estimate agrees with what the new policy's own log earned (%.4g)", estimateNames[name], float64(c.Value)))
+			case ok:
+				r.Verdict = append(r.Verdict, fmt.Sprintf("the %s estimate lies further from what the new policy's own log earned (%.4g) than chance explains", estimateNames[name], float64(c.Value)))
 			}
 		}
 	}
@@ -140,6 +145,9 @@ func (r *PolicyReport) judge() {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s of %s: intervals redraw customers", spoken.Counted(r.Rows, "choice"), spoken.Counted(r.Customers, "customer")))
 	}
 }
+
+// estimateNames are the estimates as people read them.
+var estimateNames = map[string]string{"snips": "SNIPS", "doubly_robust": "doubly robust"}
 
 // seenFrom is how many standard errors a difference must have to be seen at 95 % with a power of 80 %.
 const seenFrom = 2.8

@@ -104,7 +104,8 @@ func (d Diagnostics) refusals(l *Log, p Policy, q []float64) error {
 		found = append(found, Refusal{FewRows, fmt.Sprintf("the two policies differ too much: the %d rows tell as much as %.0f would (%.1f %%, at least %.0f %% are needed), "+
 			"and the largest weight is %.4g. Try a policy nearer to the logged one, or log with more exploration", d.Rows, d.ESS, 100*d.ESS/float64(d.Rows), 100*leastESS, d.Largest)})
 	}
-	if !(math.Abs(d.MeanWeight-1) <= d.Allowed+roundingErr) {
+	missing := found != nil && found[0].Reason == NoSupport && d.MeanWeight < 1 // explains the rest of the weight
+	if !missing && !(math.Abs(d.MeanWeight-1) <= d.Allowed+roundingErr) {
 		found = append(found, Refusal{WrongWeight, fmt.Sprintf("the propensities do not fit the log: weights average %.4f where it should be 1 ± %.4f. Look whether the propensity is that of the action taken, "+
 			"at the moment of the choice, and whether rows are missing for some actions", d.MeanWeight, d.Allowed)})
 	}
