@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 //
 // Windows without a logged decision stay as they are, and so do those whose decisions nobody carried out: no outcome was told of them, and no contact names a
 // decision or one of their actions. Every run decides, whether anybody acts on it or not.
+//
+// Contacts of class marketing that no decision explains have no propensity to weigh by. They make their customers treated as long as they reach less than
+// half of those about whom decisions were made; what most get anyway, such as a newsletter, is what doing nothing means here.
 //
 // The control group of a quarter is drawn once, so that its share h counts once for all decisions of the quarter: P(nothing) = h + (1-h) ∏ π₀, π₀ the
 // probability of each decision, not held out, to do nothing marketing or proactive; quarters multiply.
@@ -65,7 +69,7 @@ func NewGuard(ctx context.Context, store *features.Store) (*Guard, error) {
 
 // Untreated tells who was left alone in a label window that decisions fall into. A nil one knows of no decision: everybody counts, with weight 1.
 type Untreated struct {
-	treated map[string]bool
+	treated map[string]bool    // true: a decision says so; false: a contact alone
 	nothing map[string]float64 // P(nothing was done) where it is below 1
 }
 
@@ -74,7 +78,7 @@ func (u *Untreated) Weight(customer string) (weight float64, ok bool) {
 	if u == nil {
 		return 1, true
 	}
-	if u.treated[customer] {
+	if _, treated := u.treated[customer]; treated {
 		return 0, false
 	}
 	if p, known := u.nothing[customer]; known {
@@ -114,11 +118,11 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 	}
 	slices.Sort(withheld)
 	withheld = slices.Compact(withheld)
-	linked, err := g.contacted(ctx, u, contactWindow{from, until, knownBefore, withheld})
+	contacted, err := g.contacted(ctx, contactWindow{from, until, knownBefore, withheld})
 	if err != nil {
 		return nil, err
 	}
-	if !linked {
+	if !slices.Contains(slices.Collect(maps.Values(contacted)), true) {
 		if told, err := g.store.DB.CarriedOut(ctx, runs, withheld); err != nil || !told {
 			return nil, err
 		}
@@ -153,7 +157,33 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 		}
 		groups = groups[n:]
 	}
+	u.mark(contacted)
 	return u, nil
+}
+
+// mark adds those who were contacted; contacts of no decision only where they reach less than half of those about whom decisions were made.
+func (u *Untreated) mark(contacted map[string]bool) {
+	reached := 0
+	for id := range u.nothing {
+		if ours, ok := contacted[id]; ok && !ours {
+			reached++
+		}
+	}
+	usual := 2*reached >= len(u.nothing)
+	for id, ours := range contacted {
+		if _, known := u.treated[id]; !known && (ours || !usual) {
+			u.treated[id] = false
+		}
+	}
+}
+
+// Unexplained tells whether a treated customer was contacted without a logged decision to do so.
+func (u *Untreated) Unexplained(customer string) bool {
+	if u == nil {
+		return false
+	}
+	decided, treated := u.treated[customer]
+	return treated && !decided
 }
 
 // guardGroup is the runs of a quarter that share one treatment group.
@@ -204,15 +234,15 @@ type contactWindow struct {
 	withheld    []string  // actions
 }
 
-// contacted marks who was contacted, and tells whether any of it came of decisions.
-func (g *Guard) contacted(ctx context.Context, u *Untreated, w contactWindow) (linked bool, err error) {
+// contacted tells who was contacted: true by an action of decisions, false by other marketing alone.
+func (g *Guard) contacted(ctx context.Context, w contactWindow) (map[string]bool, error) {
 	known := w.known
 	if known.IsZero() {
 		known = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) // later than any row
 	}
 	from, err := g.store.Versions(ctx, features.Contacts, []string{"at", "class", "action", "decision_id"}, known)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	query := `SELECT customer_id, max(decision_id != '' OR has({ids:Array(String)}, action)) > 0 AS of_decision
 FROM ` + from + `
@@ -220,28 +250,33 @@ WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
 	AND (lower(class) = 'marketing' OR has({ids:Array(String)}, action))
 GROUP BY customer_id`
 	parameters := map[string]string{"from": warehouse.Instant(w.from), "until": warehouse.Instant(w.until), "ids": warehouse.Texts(w.withheld)}
+	out := map[string]bool{}
 	for b, err := range g.store.DB.Blocks(ctx, query, parameters) {
 		if err != nil {
-			return false, fmt.Errorf("read contacts: %w", err)
+			return nil, fmt.Errorf("read contacts: %w", err)
 		}
 		ours := b.Bools("of_decision")
 		for k, id := range b.Strings("customer_id") {
-			u.treated[id] = true
-			linked = linked || ours[k]
+			out[id] = ours[k]
 		}
 	}
-	return linked, nil
+	return out, nil
 }
 
 // Guarded is what the guard did to the training rows.
 type Guarded struct {
-	Cutoffs   int     `json:"cutoffs"`   // whose window decisions fall into
-	Treated   int     `json:"treated"`   // labelled rows there that are left out
-	Untreated int     `json:"untreated"` // that are kept
+	Cutoffs   int     `json:"cutoffs"`     // whose window decisions fall into
+	Treated   int     `json:"treated"`     // labelled rows there that are left out
+	Untreated int     `json:"untreated"`   // that are kept
+	Strangers int     `json:"unexplained"` // treated by contacts that no logged decision explains: nobody stands for them
 	Largest   float64 `json:"largest_weight"`
 }
 
 func (g *Guarded) String() string {
-	return fmt.Sprintf("decisions fall into the label windows of %s: %s of treated customers left out, %d of untreated ones stand for them with weights up to %.3g; the model tells the risk if nothing marketing or proactive is done",
+	words := fmt.Sprintf("decisions fall into the label windows of %s: %s of treated customers left out, %d of untreated ones stand for them with weights up to %.3g; the model tells the risk if nothing marketing or proactive is done",
 		spoken.Counted(g.Cutoffs, "cutoff"), spoken.Counted(g.Treated, "row"), g.Untreated, g.Largest)
+	if g.Strangers > 0 {
+		words += fmt.Sprintf("; %d of the treated were contacted without a logged decision, so that nobody stands for them", g.Strangers)
+	}
+	return words
 }

@@ -110,8 +110,11 @@ func (p *storePanel) Guarded(ctx context.Context, cutoffs []time.Time, knownBefo
 			if w, ok := u.Weight(id); ok {
 				out.Untreated++
 				out.Largest = max(out.Largest, w)
-			} else {
-				out.Treated++
+				continue
+			}
+			out.Treated++
+			if u.Unexplained(id) {
+				out.Strangers++
 			}
 		}
 	}

@@ -38,6 +38,33 @@ func TestSpared(t *testing.T) {
 	}
 }
 
+// What most get anyway is no treatment; what some get is, and no decision explains it.
+func TestMarketingOfNobodysDeciding(t *testing.T) {
+	of := func(contacted map[string]bool) *Untreated {
+		u := &Untreated{treated: map[string]bool{"d": true}, nothing: map[string]float64{"a": .5, "b": .5, "c": .5, "d": .5}}
+		u.mark(contacted)
+		return u
+	}
+	for _, c := range []struct {
+		name        string
+		contacted   map[string]bool
+		treated     []string
+		unexplained []string
+	}{
+		{"one of four", map[string]bool{"a": false}, []string{"a", "d"}, []string{"a"}},
+		{"two of four", map[string]bool{"a": false, "b": false}, []string{"d"}, nil},
+		{"two of four, and an action of decisions", map[string]bool{"a": false, "b": false, "c": true}, []string{"c", "d"}, []string{"c"}},
+		{"of a decision", map[string]bool{"d": true}, []string{"d"}, nil},
+	} {
+		u := of(c.contacted)
+		for _, id := range []string{"a", "b", "c", "d"} {
+			if _, kept := u.Weight(id); kept == slices.Contains(c.treated, id) || u.Unexplained(id) != slices.Contains(c.unexplained, id) {
+				t.Errorf("%s: %s kept %v, unexplained %v", c.name, id, kept, u.Unexplained(id))
+			}
+		}
+	}
+}
+
 func TestUntreatedWeights(t *testing.T) {
 	u := &Untreated{treated: map[string]bool{"t": true}, nothing: map[string]float64{"t": .5, "half": .5, "rare": .01}}
 	for id, want := range map[string]float64{"half": 2, "rare": maxGuardWeight, "stranger": 1} {
@@ -137,7 +164,7 @@ func TestGuardOnStore(t *testing.T) {
 	contact(ids[9], at(-1), "marketing", "campaign") // before
 	contact(ids[10], at(5), "service", "answer")     // a duty
 	after, g := rows()
-	if g == nil || g.Cutoffs != 1 || g.Treated+g.Untreated != count(before, cutoffs[1]) || g.Treated == 0 {
+	if g == nil || g.Cutoffs != 1 || g.Treated+g.Untreated != count(before, cutoffs[1]) || g.Treated == 0 || g.Strangers < 2 {
 		t.Fatalf("guarded %+v", g)
 	}
 	if !strings.Contains(g.String(), "1 cutoff") {
