@@ -49,6 +49,7 @@ func (s *Server) build() error {
 	s.registerCustomers(api)
 	s.registerTimeline(api)
 	s.registerLifecycle(api)
+	s.registerLifecycleKPIs(api)
 	s.registerActions(api)
 	s.registerOutcomes(api)
 	s.registerPlan(api)

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
+	"retain/features/lifecycle/kpi"
 	"retain/models/actions"
 )
 
@@ -21,6 +22,7 @@ var (
 func problemOf(err error) *huma.ErrorModel {
 	var notReady *notReadyError
 	var narrowed *contextError
+	var unasked *kpi.UsageError
 	var contradiction *actions.ContradictionError
 	status, detail := http.StatusInternalServerError, "something went wrong here; the log has it under the request id"
 	switch {
@@ -28,7 +30,9 @@ func problemOf(err error) *huma.ErrorModel {
 		status, detail = http.StatusNotFound, err.Error()
 	case errors.Is(err, ErrNoStages):
 		status, detail = http.StatusNotFound, err.Error()
-	case errors.Is(err, errSpan):
+	case errors.As(err, &unasked):
+		status, detail = http.StatusUnprocessableEntity, unasked.Fault
+	case errors.Is(err, errSpan), errors.Is(err, errKPIMonths):
 		status, detail = http.StatusUnprocessableEntity, err.Error()
 	case errors.Is(err, actions.ErrUnknownDecision):
 		status, detail = http.StatusNotFound, "no decision of this id is in the log"

@@ -34,6 +34,7 @@ var access = []route{
 	{method: http.MethodGet, path: "/v1/lifecycle/stages", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/lifecycle/transitions", scope: ScopeScoresRead},
 	{method: http.MethodGet, path: "/v1/lifecycle/journey", scope: ScopeScoresRead},
+	{method: http.MethodGet, path: "/v1/lifecycle/kpis", scope: ScopeScoresRead},
 
 	{method: http.MethodGet, path: "/", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers", scope: ScopeScoresRead, page: true},

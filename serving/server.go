@@ -23,6 +23,7 @@ type Options struct {
 	Segments   SegmentReader         // who belongs to a segment; nil: plans cannot be narrowed by one
 	History    History               // what customer pages and timelines tell; nil tells nothing
 	Stages     StageReader           // where customers stand on their way; nil tells nothing
+	KPIs       KPIReader             // key figures of the lifecycle; nil tells none
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers in a registry of its own, which Gatherer then reads
 	Gatherer   prometheus.Gatherer   // what /metrics tells; nil means Registerer's, when that is a registry
@@ -50,6 +51,7 @@ type Server struct {
 	outcomes *heldOutcomes
 	planner  planner
 	stages   *stageShelf
+	kpis     *kpiShelf
 	metrics  *metrics
 	console  *console
 	openapi  []byte
@@ -87,6 +89,7 @@ func New(o Options) (*Server, error) {
 		limiter:  newLimiter(o.Rate, o.Now),
 		outcomes: &heldOutcomes{log: o.Outcomes},
 		stages:   &stageShelf{reader: o.Stages},
+		kpis:     &kpiShelf{reader: o.KPIs},
 		troubles: map[string]string{},
 	}
 	var err error

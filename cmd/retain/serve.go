@@ -72,7 +72,11 @@ Without one: /healthz, /readyz, /openapi.json (all of it in detail) and /signin,
 
 // server is the HTTP service on the session's warehouse.
 func (s *session) server() (*serving.Server, error) {
-	o := serving.Options{Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Outcomes: pipelines.Outcomes{DB: s.db}, Segments: segmentReader{s.store}, Stages: stageReader{s.store}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
+	counter, err := s.kpiCounter()
+	if err != nil {
+		return nil, err
+	}
+	o := serving.Options{KPIs: kpiReader{counter}, Runs: runReader{s.db}, Decisions: decisionReader{s.db}, Outcomes: pipelines.Outcomes{DB: s.db}, Segments: segmentReader{s.store}, Stages: stageReader{s.store}, Keys: keyStore{s.db}, History: &pipelines.Timeline{Store: s.store}, Logger: s.log, Version: version, Currency: s.config.currency()}
 	return serving.New(o)
 }
 

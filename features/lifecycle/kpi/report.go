@@ -26,17 +26,17 @@ type Report struct {
 // Value is one figure of one month. At most one of Stage, Segment and LeadSource is there; "" among them stands for those whose is not known.
 type Value struct {
 	Name        string    `json:"name"`
-	Unit        Unit      `json:"unit"`
-	Stage       *string   `json:"stage"`
-	Segment     *string   `json:"segment"`
-	LeadSource  *string   `json:"lead_source"`
-	Month       time.Time `json:"month"` // its begin
-	Value       *float64  `json:"value"` // null: not defined
-	Low         *float64  `json:"low"`   // 95 % interval; null for counts and medians
-	High        *float64  `json:"high"`
-	Of          *int64    `json:"of"`          // how many it was counted over: customers, leads, tickets, answers; null where nothing was counted
-	Provisional bool      `json:"provisional"` // who seems to have gone may still renew within the grace
-	Formula     string    `json:"formula"`
+	Unit        Unit      `json:"unit" enum:"count,share,points,hours,number" doc:"Shares are in [0, 1], net revenue retention may exceed it; points from -100 to 100."`
+	Stage       *string   `json:"stage" doc:"At the month's begin; null unless broken down by it, empty for those whose is not known."`
+	Segment     *string   `json:"segment" doc:"Likewise."`
+	LeadSource  *string   `json:"lead_source" doc:"Likewise."`
+	Month       time.Time `json:"month" doc:"Its begin, UTC."`
+	Value       *float64  `json:"value" doc:"Null where it is not defined: nothing to divide by, or a month that the records do not reach."`
+	Low         *float64  `json:"low" doc:"Of the 95 % interval; null for counts and medians."`
+	High        *float64  `json:"high" doc:"Likewise."`
+	Of          *int64    `json:"of" doc:"How many it was counted over: customers, leads, tickets, answers."`
+	Provisional bool      `json:"provisional" doc:"Not settled: who seems to have gone may still renew within the grace."`
+	Formula     string    `json:"formula" doc:"In words."`
 }
 
 // LeftOut is a figure that cannot be told, and why.
