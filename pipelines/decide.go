@@ -9,6 +9,7 @@ import (
 	"hash"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,6 +54,8 @@ type deciding struct {
 	zone     []uint32 // place
 	ticket   []uint32 // place: the channel of the oldest open ticket
 	reasons  []uint32 // customer-major, one word per action
+	channel  []uint8  // customer-major, of the actions of several: the place in actions.Channels
+	several  []int    // actions of several channels
 	row      []int32  // of learned; -1 unless scored
 	learned  *actions.Learned
 	churn    float64        // mean probability of the scored customers; NaN = there is none
@@ -87,6 +90,12 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint32, n), ticket: make([]uint32, n),
 		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[presence]time.Time{},
 	}
+	for i := range engine.Catalogue.Actions {
+		if len(engine.Catalogue.Actions[i].Also) > 0 {
+			d.several = append(d.several, i)
+		}
+	}
+	d.channel = make([]uint8, n*len(d.several))
 	s.deciding = d
 	if err := s.learn(ctx, store, x); err != nil {
 		return err
@@ -115,6 +124,10 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 				d.value[i], d.zone[i], d.ticket[i] = c.Value, known.zone[i], known.channel[i]
 				d.pressure[i] = engine.Catalogue.Policy.Pressure(histories[i-lo], s.o.Cutoff)
 				d.eligible[i] = engine.Consider(reasons, &c, histories[i-lo], s.o.Cutoff)
+				for k, action := range d.several {
+					channel := engine.Catalogue.Channel(action, c.Contactable, histories[i-lo], s.o.Cutoff)
+					d.channel[i*len(d.several)+k] = uint8(slices.Index(actions.Channels, channel))
+				}
 				for k, reason := range reasons {
 					d.reasons[i*len(reasons)+k] = d.word.code(reason)
 				}
@@ -167,6 +180,7 @@ func (d *deciding) hash(h hash.Hash) {
 		binary.LittleEndian.PutUint64(b[8:], math.Float64bits(d.pressure[i]))
 		h.Write(b[:])
 		h.Write([]byte{d.habit[i].Hour, d.habit[i].Day})
+		h.Write(d.channel[i*len(d.several) : (i+1)*len(d.several)])
 		hashText(h, d.place.text(d.zone[i]))
 		hashText(h, d.place.text(d.ticket[i]))
 		for _, code := range d.why(i) {
@@ -280,6 +294,9 @@ func (d *deciding) option(i, a int, propensity float64) actions.Option {
 	}
 	if action.Channel == actions.ChannelTicket && d.ticket[i] != 0 {
 		o.Channel = d.place.text(d.ticket[i])
+	}
+	if k := slices.Index(d.several, a); k >= 0 {
+		o.Channel = actions.Channels[d.channel[i*len(d.several)+k]]
 	}
 	o.Moment = d.shared.Cutoff
 	if c.Withheld(a) {

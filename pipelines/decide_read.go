@@ -198,10 +198,11 @@ func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, hist
 	since := r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.HistoryDays())
 	query := `SELECT customer_id, at, lower(channel) AS channel, lower(class) AS class, action,
 	multiIf(outcome != '', lower(outcome) = 'ignored', at < ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -7)) + `,
-		(SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE outcome != '' LIMIT 1)) > 0, 0) AS ignored
+		(SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE outcome != '' LIMIT 1)) > 0, 0) AS ignored,
+	lower(outcome) IN ('accepted', 'rejected', 'converted', 'answered', 'replied', 'reached', 'clicked') AS answered
 FROM ` + from + `
 WHERE at >= ` + instantSQL(since) + `
-ORDER BY customer_id, at DESC, channel, class, action, ignored
+ORDER BY customer_id, at DESC, channel, class, action, ignored, answered
 LIMIT ` + fmt.Sprint(historyKept) + ` BY customer_id`
 	at := cursor{ids: r.p.Customer}
 	lo, batch := 0, make([][]actions.Contact, min(decideBatch, len(r.p.Customer)))
@@ -214,7 +215,8 @@ LIMIT ` + fmt.Sprint(historyKept) + ` BY customer_id`
 		if err != nil {
 			return fmt.Errorf("read contacts: %w", err)
 		}
-		times, channel, class, action, ignored := b.Times("at"), b.Strings("channel"), b.Strings("class"), b.Strings("action"), b.Bools("ignored")
+		times, channel, class, action := b.Times("at"), b.Strings("channel"), b.Strings("class"), b.Strings("action")
+		ignored, answered := b.Bools("ignored"), b.Bools("answered")
 		for k, id := range b.Strings("customer_id") {
 			i, ok := at.find(id)
 			if !ok {
@@ -223,7 +225,7 @@ LIMIT ` + fmt.Sprint(historyKept) + ` BY customer_id`
 			for i >= lo+len(batch) {
 				next()
 			}
-			batch[i-lo] = append(batch[i-lo], actions.Contact{At: times[k], Channel: channel[k], Class: actions.Class(class[k]), Action: action[k], Ignored: ignored[k]})
+			batch[i-lo] = append(batch[i-lo], actions.Contact{At: times[k], Channel: channel[k], Class: actions.Class(class[k]), Action: action[k], Ignored: ignored[k], Answered: answered[k]})
 		}
 	}
 	for lo < len(r.p.Customer) {

@@ -75,7 +75,7 @@ func printAccount(w io.Writer, a *actions.Account) {
 	fmt.Fprintln(w)
 	if len(a.Actions) > 0 {
 		table(w, func(line func(string, ...any)) {
-			line("  action\tcustomers\tcapacity\tcost each\tprice of a place")
+			line("  action\tcustomers\tcapacity\tof the budget, each\tprice of a place")
 			for _, u := range a.Actions {
 				capacity, price := "–", "–"
 				if u.Capacity != nil {

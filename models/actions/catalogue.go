@@ -37,6 +37,7 @@ type Action struct {
 	Title        string   `json:"title" yaml:"title"`
 	Message      Messages `json:"message,omitempty" yaml:"message"`
 	Channel      string   `json:"channel" yaml:"channel"`                     // of Channels
+	Also         []string `json:"also,omitempty" yaml:"also"`                 // other channels: of all that are allowed, the one the customer answers on is taken
 	Class        Class    `json:"class" yaml:"class"`                         // what the message is
 	Proactive    bool     `json:"proactive,omitempty" yaml:"proactive"`       // service that the customer did not ask for: it can be withheld
 	ContactCost  float64  `json:"contact_cost,omitempty" yaml:"contact_cost"` // of doing it, in the currency of the sources

@@ -28,6 +28,17 @@ func (p *parser) checkAction(node *yaml.Node, a *Action) {
 	if !slices.Contains(Classes, a.Class) {
 		wrong("class", "%q is none of marketing, service, transactional", a.Class)
 	}
+	for k, channel := range a.Also {
+		switch {
+		case !slices.Contains(Channels, channel) || channel == ChannelTicket || channel == ChannelNone:
+			wrong("also", "%q is none of %s", channel, strings.Join(Channels[:len(Channels)-2], ", "))
+		case channel == a.Channel || slices.Contains(a.Also[:k], channel):
+			wrong("also", "%q is there twice", channel)
+		}
+	}
+	if len(a.Also) > 0 && a.Channel == ChannelTicket {
+		wrong("also", "a complaint is answered on its own channel")
+	}
 	if a.Class == Marketing && a.Channel == ChannelTicket {
 		wrong("channel", "marketing is no answer to a ticket")
 	}

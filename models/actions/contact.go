@@ -34,11 +34,12 @@ type Hold struct {
 
 // Contact is one outbound contact of the past.
 type Contact struct {
-	At      time.Time
-	Channel string
-	Class   Class  // "" counts as marketing: what cannot be told is not more
-	Action  string // id of the action, "" when it was none of ours
-	Ignored bool   // known at the decision
+	At       time.Time
+	Channel  string
+	Class    Class  // "" counts as marketing: what cannot be told is not more
+	Action   string // id of the action, "" when it was none of ours
+	Ignored  bool   // known at the decision, as is
+	Answered bool   // that the customer reacted: accepted, rejected, replied, clicked, bought
 }
 
 func (c Contact) class() Class {
@@ -55,15 +56,59 @@ type Contactable struct {
 	TicketChannel string // of the oldest open ticket
 }
 
-// Allows tells whether the action may be proposed to the customer now, by consent and contact policy; the reason says why not.
-// It depends on its arguments only. Contacts at or after now are the future and do not count. The words of a reason are the
-// same for all customers.
+// Allows tells whether the action may be proposed to the customer now, by consent and contact policy, on any of its channels; the
+// reason says why not on its first one. It depends on its arguments only. Contacts at or after now are the future and do not count.
+// The words of a reason are the same for all customers.
 func (c *Catalogue) Allows(action int, who Contactable, history []Contact, now time.Time) (reason string, ok bool) {
-	a, p := &c.Actions[action], &c.Policy
+	a := &c.Actions[action]
+	if reason, ok = c.allowsOn(a, a.Channel, who, history, now); ok {
+		return "", true
+	}
+	for _, channel := range a.Also {
+		if _, ok := c.allowsOn(a, channel, who, history, now); ok {
+			return "", true
+		}
+	}
+	return reason, false
+}
+
+// Channel is the channel on which to do an action that Allows: of those that are allowed the one on which the customer answers, by
+// the share (answered + 1) / (contacts + 2) of the history, the catalogue's order among equals. The channel of a ticket is the
+// ticket's own.
+func (c *Catalogue) Channel(action int, who Contactable, history []Contact, now time.Time) string {
+	a := &c.Actions[action]
+	if a.Channel == ChannelTicket && who.TicketChannel != "" {
+		return who.TicketChannel
+	}
+	best, most := a.Channel, -1.0
+	for k := -1; k < len(a.Also); k++ {
+		channel := a.Channel
+		if k >= 0 {
+			channel = a.Also[k]
+		}
+		if _, ok := c.allowsOn(a, channel, who, history, now); !ok {
+			continue
+		}
+		var answered, all float64
+		for _, h := range history {
+			if h.Channel == channel && h.At.Before(now) {
+				all++
+				answered += float64(b2i(h.Answered))
+			}
+		}
+		if share := (answered + 1) / (all + 2); share > most {
+			best, most = channel, share
+		}
+	}
+	return best
+}
+
+// allowsOn is Allows for one channel.
+func (c *Catalogue) allowsOn(a *Action, channel string, who Contactable, history []Contact, now time.Time) (reason string, ok bool) {
+	p := &c.Policy
 	if a.ID == DoNothing {
 		return "", true
 	}
-	channel := a.Channel
 	if channel == ChannelTicket {
 		channel = who.TicketChannel
 	}

@@ -200,3 +200,45 @@ func TestMomentOf(t *testing.T) {
 		t.Errorf("at %v", at)
 	}
 }
+
+func TestChannelOnWhichTheCustomerAnswers(t *testing.T) {
+	e, err := Parse([]byte("version: 1\nactions:\n"+nothing+
+		"  - {id: ask, title: A, channel: email, also: [sms, in_app], class: marketing, message: Hi}\n"+
+		"  - {id: answer, title: A, channel: ticket, class: service, message: Hi}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := e.Catalogue
+	contact := func(days int, channel string, answered bool) Contact {
+		return Contact{At: now.AddDate(0, 0, -days), Channel: channel, Class: Service, Answered: answered}
+	}
+	for _, x := range []struct {
+		name    string
+		action  string
+		who     Contactable
+		history []Contact
+		want    string // "" = not allowed
+	}{
+		{"nothing is known: the catalogue's", "ask", Contactable{}, nil, "email"},
+		{"answers on SMS", "ask", Contactable{}, []Contact{contact(20, "sms", true), contact(30, "email", false)}, "sms"},
+		{"silent by e-mail", "ask", Contactable{}, []Contact{contact(20, "email", false)}, "sms"},
+		{"answers more often in the product", "ask", Contactable{}, []Contact{contact(20, "sms", true), contact(25, "sms", false), contact(30, "in_app", true)}, "in_app"},
+		{"SMS is refused", "ask", Contactable{Refused: []string{"sms"}}, []Contact{contact(20, "sms", true), contact(30, "email", false)}, "in_app"},
+		{"one e-mail a week is spent", "ask", Contactable{}, []Contact{{At: now.AddDate(0, 0, -3), Channel: "email", Class: Marketing, Answered: true}}, "sms"},
+		{"marketing is refused on all of them", "ask", Contactable{Refused: []string{"marketing"}}, nil, ""},
+		{"what comes is the future", "ask", Contactable{}, []Contact{contact(0, "sms", true)}, "email"},
+		{"a complaint by phone is answered by phone", "answer", Contactable{OpenTickets: 1, TicketChannel: "phone"}, []Contact{contact(20, "chat", true)}, "phone"},
+	} {
+		i := c.Index(x.action)
+		got := c.Channel(i, x.who, x.history, now)
+		if reason, ok := c.Allows(i, x.who, x.history, now); !ok {
+			got = ""
+			if reason == "" {
+				t.Errorf("%s: no reason", x.name)
+			}
+		}
+		if got != x.want {
+			t.Errorf("%s: %q, want %q", x.name, got, x.want)
+		}
+	}
+}
