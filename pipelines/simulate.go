@@ -33,7 +33,10 @@ type SimulateReport struct {
 	FirstAt   time.Time         `json:"first_at"`
 	EndAt     time.Time         `json:"end_at"`
 	Truth     *SimulatedTruth   `json:"truth"` // null without a file
-	Seconds   float64           `json:"seconds"`
+
+	CarriedOut []CarriedOut `json:"carried_out,omitempty"` // of a course: what became of the decisions of each run
+
+	Seconds float64 `json:"seconds"`
 }
 
 // SimulatedTruth tells of the file of the truth.

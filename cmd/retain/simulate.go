@@ -22,16 +22,22 @@ const simulatedHorizon = 91
 
 func (a *app) simulateCommand() *cobra.Command {
 	o := simulation.Options{}
-	var end, effects, truth string
+	var end, until, effects, truth string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "simulate --customers N --days D --seed S",
 		Short: "Fill all sources with a made-up software company whose true risks are known",
 		Long: `Fill all eight sources with a made-up company that sells software to other companies: customers with usage, invoices, subscriptions, surveys, tickets,
 contacts and touchpoints, late rows, corrections and outages. The same flags make the same rows. --truth writes what no real company knows: the true
-probability of leaving of every customer on the first of each month, and what each action would change.`,
-		Example: `  retain simulate --customers 3000 --days 540 --seed 1 --truth truth.csv`,
-		Args:    exactly(),
+probability of leaving of every customer on the first of each month, and what each action would change.
+
+With --until the records end earlier than the world: it goes on when the command is given again with a later day and --force. What the decisions in the
+warehouse say has then been done to the customers on the days of their runs, by its true effects, and stands among the contacts. So score, decide
+and learn can be tried where the truth is known: docs/next-best-action.md.`,
+		Example: `  retain simulate --customers 3000 --days 540 --seed 1 --truth truth.csv
+  retain simulate --customers 3000 --days 900 --seed 1 --until 2026-01-01 && retain train churn && retain score --cutoff 2026-01-01
+  retain simulate --customers 3000 --days 900 --seed 1 --until 2026-04-02 --force`,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			for _, flag := range []string{"customers", "days", "seed"} {
 				if !cmd.Flags().Changed(flag) {
@@ -39,6 +45,10 @@ probability of leaving of every customer on the first of each month, and what ea
 				}
 			}
 			if o.End, err = instantIf("end", end); err != nil {
+				return err
+			}
+			var now time.Time
+			if now, err = instantIf("until", until); err != nil {
 				return err
 			}
 			if strings.EqualFold(filepath.Ext(truth), ".parquet") {
@@ -63,6 +73,13 @@ probability of leaving of every customer on the first of each month, and what ea
 				return err
 			}
 			defer s.close(&err)
+			var carried []pipelines.CarriedOut
+			if !now.IsZero() {
+				label := simulation.Label{GapDays: config.Churn.GapDays, HorizonDays: config.Churn.HorizonDays, MinTenureDays: config.Churn.MinTenureDays}
+				if world, carried, err = pipelines.Course(cmd.Context(), s.db, world, now, label); err != nil {
+					return fmt.Errorf("simulate --until: %w", err)
+				}
+			}
 			bar := a.progress("rows of usage")
 			report, err := pipelines.Simulate(cmd.Context(), pipelines.SimulateOptions{
 				Warehouse: s.db, World: world, Churn: s.config.Churn, Replace: force, Truth: truth,
@@ -75,6 +92,7 @@ probability of leaving of every customer on the first of each month, and what ea
 			if err != nil {
 				return err
 			}
+			report.CarriedOut = carried
 			return a.print(report, func(w io.Writer) {
 				printSimulation(w, report)
 				printSimulatedChurn(w, s.config.Churn)
@@ -86,6 +104,7 @@ probability of leaving of every customer on the first of each month, and what ea
 	f.IntVar(&o.Days, "days", 0, "length of the records")
 	f.Uint64Var(&o.Seed, "seed", 0, "another seed is another world")
 	f.StringVar(&end, "end", "", "the day on which the records end, exclusive (default "+simulation.DefaultEnd.Format(time.DateOnly)+")")
+	f.StringVar(&until, "until", "", "end the records on this day, exclusive, with the decisions in the warehouse carried out (default: --end)")
 	f.StringVar(&effects, "effects", string(simulation.MixedEffects), "what actions do: none, proportional or mixed")
 	f.StringVar(&truth, "truth", "", "file for the true risks and effects (.csv)")
 	f.BoolVar(&force, "force", false, "replace what the sources hold")
@@ -102,6 +121,9 @@ func printSimulation(w io.Writer, r *pipelines.SimulateReport) {
 	})
 	if r.BaseRate != nil {
 		fmt.Fprintf(w, "of those who could leave on the first of a month, %s left in the horizon\n", percent(r.BaseRate))
+	}
+	for _, c := range r.CarriedOut {
+		fmt.Fprintf(w, "run at %s: %s decided on, %s treated, %.1f saved of %.1f that could have been\n", c.Cutoff.Format(time.DateOnly), spoken.Count(int64(c.Decided)), spoken.Count(int64(c.Treated)), c.Saved, c.Possible)
 	}
 	if t := r.Truth; t != nil {
 		fmt.Fprintf(w, "%s: the truth of %s customers and cutoffs, on the first of %d months\n", t.File, spoken.Count(t.Rows), t.Cutoffs)

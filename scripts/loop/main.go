@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,11 +35,12 @@ func main() {
 // command plays the loop, or reads what an earlier one found, and tells it.
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
-	seeds := flags.Int("seeds", 20, "how many worlds; their seeds are 1, 2, …")
+	seeds := flags.Int("seeds", 20, "how many worlds; their seeds follow one another")
+	first := flags.Uint64("first", 1, "seed of the first world, to part the work")
 	customers := flags.Int("customers", 8000, "customers of a world, those who come and go included; about a quarter are there at a time")
 	runs := flags.Int("runs", 12, "runs, one every 13 weeks")
 	out := flags.String("out", "", "file for the figures of every run, JSON")
-	from := flags.String("from", "", "read the figures from a file that -out wrote, instead of playing")
+	from := flags.String("from", "", "read the figures from files that -out wrote, a comma between them, instead of playing")
 	picture := flags.String("picture", "", "file for the picture, PNG")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -51,7 +53,7 @@ func command(ctx context.Context, args []string) error {
 	case *from != "":
 		figures, err = read(*from)
 	default:
-		figures, err = newSetting(*customers, *runs).play(ctx, *seeds, *out)
+		figures, err = newSetting(*customers, *runs).play(ctx, *first, *seeds, *out)
 	}
 	if err != nil {
 		return err
@@ -73,16 +75,19 @@ func newSetting(customers, runs int) *setting {
 	return &setting{customers: customers, from: time.Date(2023, 4, 12, 0, 0, 0, 0, time.UTC), runs: runs, training: 7, days: 425, futures: 32}
 }
 
-func read(file string) ([]figure, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the figures: %w", err)
+func read(files string) (all []figure, err error) {
+	for file := range strings.SplitSeq(files, ",") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read the figures: %w", err)
+		}
+		var figures []figure
+		if err := json.Unmarshal(text, &figures); err != nil {
+			return nil, fmt.Errorf("read the figures in %s: %w", file, err)
+		}
+		all = append(all, figures...)
 	}
-	var figures []figure
-	if err := json.Unmarshal(text, &figures); err != nil {
-		return nil, fmt.Errorf("read the figures in %s: %w", file, err)
-	}
-	return figures, nil
+	return all, nil
 }
 
 // write puts the figures into a file, "" = none.
@@ -97,8 +102,8 @@ func write(file string, figures []figure) error {
 	return atomicfile.Write(file, 0o644, text)
 }
 
-// play plays the seeds 1 … n, as many at once as there are threads. The file out, unless it is "", holds the seeds that are played.
-func (s *setting) play(ctx context.Context, n int, out string) ([]figure, error) {
+// play plays n seeds, as many at once as there are threads. The file out, unless it is "", holds the seeds that are played.
+func (s *setting) play(ctx context.Context, first uint64, n int, out string) ([]figure, error) {
 	began := time.Now()
 	all := make([][]figure, n)
 	var mu sync.Mutex
@@ -106,14 +111,14 @@ func (s *setting) play(ctx context.Context, n int, out string) ([]figure, error)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for k := range n {
 		group.Go(func() error {
-			figures, err := s.seed(inner, uint64(k+1))
+			figures, err := s.seed(inner, first+uint64(k))
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			all[k] = figures
-			fmt.Fprintf(os.Stderr, "seed %d of %d played, %.0f s in all\n", k+1, n, time.Since(began).Seconds())
+			fmt.Fprintf(os.Stderr, "seed %d played, %.0f s in all\n", first+uint64(k), time.Since(began).Seconds())
 			return write(out, slices.Concat(all...))
 		})
 	}
