@@ -28,6 +28,7 @@ type toldView struct {
 	At    string
 	Stamp string
 	Notes string // late, another action, who told
+	Past  bool   // an answer that another one has replaced
 }
 
 // choiceView is a button.
@@ -55,6 +56,8 @@ func (s *Server) tellView(c *gin.Context, a *actions.Answer) *tellView {
 		v.Told = append(v.Told, told)
 		if answered && o == response {
 			v.Response = &told
+		} else if slices.Contains(actions.Responses, o.Outcome) {
+			v.Told[len(v.Told)-1].Past = true
 		}
 	}
 	if a.Chosen == actions.DoNothing {

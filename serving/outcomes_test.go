@@ -73,9 +73,22 @@ func (l *heldLog) OfRun(_ context.Context, runID string, since time.Time) ([]act
 	if l.err != nil {
 		return nil, l.err
 	}
-	var out []actions.Recorded
+	touched, latest := map[string]bool{}, map[string]actions.Recorded{}
+	var order []string
 	for _, r := range l.told {
-		if r.RunID == runID && !r.IngestedAt.Before(since) && !r.Duplicate {
+		if r.RunID != runID || r.Duplicate {
+			continue
+		}
+		touched[r.DecisionID] = touched[r.DecisionID] || !r.IngestedAt.Before(since)
+		key := r.DecisionID + r.Outcome.Outcome
+		if _, known := latest[key]; !known {
+			order = append(order, key)
+		}
+		latest[key] = r
+	}
+	var out []actions.Recorded
+	for _, key := range order {
+		if r := latest[key]; touched[r.DecisionID] {
 			out = append(out, r)
 		}
 	}
