@@ -46,7 +46,7 @@ func (f *fixture) mutations(t *testing.T) {
 		{"first_reply_median", "toYYYYMM(replied)", "toYYYYMM(opened)"},
 		{"late_answer_rate", "answered_ms > ", "answered_ms >= "},
 		{"late_answer_rate", "NOT ifNull(self_served, false)", "1"},
-		{"single_channel_share", "replaceRegexpAll(lower(trimBoth(toString(channel))), '[ -]+', '_')", "toString(channel)"},
+		{"single_channel_share", "replaceRegexpAll(lower(trimBoth(way)), '[ -]+', '_')", "way"},
 		{"single_channel_share", "w.ways = 1", "w.ways < 3"},
 		{"same_channel_resolution_rate", "'[ -]+', '_'", "'-', '+'"},
 		{"referral_rate", "WHERE p.here", "WHERE p.after"},

@@ -72,12 +72,12 @@ func (c *compiler) channelSources() []string {
 func singleChannel(c *compiler) string {
 	var union []string
 	for _, source := range c.channelSources() {
-		union = append(union, "SELECT customer_id, "+monthOf+" AS month, "+plainWords("toString(channel)")+" AS way\nFROM "+c.rows(source, "channel")+"\nWHERE channel != '' AND "+inMonths+"\nGROUP BY customer_id, month, way")
+		union = append(union, "SELECT customer_id, "+monthOf+" AS month, toString(channel) AS way\nFROM "+c.rows(source, "channel")+"\nWHERE channel != '' AND "+inMonths+"\nGROUP BY customer_id, month, way")
 	}
 	return `SELECT p.customer_id AS customer_id, p.month AS month, toInt64(w.ways = 1) AS y, toInt64(1) AS x
 FROM ` + c.present() + ` AS p
 INNER JOIN (
-SELECT customer_id, month, uniqExact(way) AS ways
+SELECT customer_id, month, uniqExact(` + plainWords("way") + `) AS ways
 FROM (
 ` + strings.Join(union, "\nUNION ALL\n") + `
 )
