@@ -142,6 +142,12 @@ func printActions(w io.Writer, a actions.Answer) {
 				strconv.FormatFloat(p.Lever, 'g', 3, 64), amount(&p.ContactCost), figure(&p.PAccept, 2), amount(&p.Incentive), fatigue, percent(&p.Propensity))
 		}
 	})
+	for _, p := range a.Actions {
+		if p.Price > 0 {
+			net := p.Priority - p.Price
+			fmt.Fprintf(w, "%s: the capacity and budget it takes would bring %s elsewhere; %s counts\n", p.Action, figure(&p.Price, 4), figure(&net, 4))
+		}
+	}
 	if len(a.Suppressed) > 0 {
 		fmt.Fprintln(w, "\nnot possible:")
 		table(w, func(line func(string, ...any)) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -154,6 +155,9 @@ func (d *Deciding) Explain(a *Answer, score *models.Score) {
 		if i := d.Catalogue.Index(p.Action); i >= 0 && p.Action != DoNothing {
 			a.Explained = append(a.Explained, p.Action+" is possible because: "+d.Catalogue.Rule(i))
 		}
+		if p.Price > 0 {
+			a.Explained = append(a.Explained, fmt.Sprintf("%s takes capacity or budget that would bring %.4g elsewhere: what counts is its priority less that, %.4g", p.Action, p.Price, p.Priority-p.Price))
+		}
 	}
 }
 
@@ -167,13 +171,16 @@ func (d *Deciding) explainCustomer(a *Answer, score *models.Score) []string {
 	if a.Unit == UnitCustomers {
 		lines = append(lines, "what this customer is worth is not known: actions rank by customers saved, and costs are ignored")
 	}
+	first := d.Catalogue.Index(a.Chosen)
 	switch {
+	case first >= 0 && d.Catalogue.Actions[first].duty():
+		lines = append(lines, "the customer waits for the first action: it is never left to chance")
 	case a.Holdout:
 		lines = append(lines, "the customer is in this quarter's control group: no marketing and no service that was not asked for")
 	case a.Explored:
 		lines = append(lines, "the first action was drawn with the propensities shown, so that what works can be learned")
 	default:
-		lines = append(lines, "the first action has the greatest priority; nothing was left to chance")
+		lines = append(lines, "the first action is that of the plan, by priority less what scarce capacity and budget would bring elsewhere; nothing was left to chance")
 	}
 	return lines
 }

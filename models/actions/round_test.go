@@ -290,3 +290,64 @@ func BenchmarkRound(b *testing.B) {
 		b.ReportMetric(100*t.Gap(), "%gap")
 	}
 }
+
+// The whole decision for 1 M customers with the shipped catalogue: rules, contact policy, prices, propensities and draw, in key
+// ranges of 8192 customers as a run does it.
+func BenchmarkDecision(b *testing.B) {
+	const n, known = 1_000_000, 20_000
+	e := shipped(b)
+	m := len(e.Catalogue.Actions)
+	rng := rand.New(rand.NewPCG(1, 1))
+	columns := &FeatureColumns{X: make([][]float32, len(e.Features)), Levels: make([][]string, len(e.Features))}
+	for _, place := range e.Used() {
+		columns.X[place] = make([]float32, known)
+		for i := range columns.X[place] {
+			columns.X[place][i] = float32(rng.ExpFloat64())
+			if rng.IntN(5) == 0 {
+				columns.X[place][i] = float32(math.NaN())
+			}
+		}
+	}
+	place := e.Features
+	for k := range place { // of the size of what they stand for
+		if x := columns.X[k]; x != nil {
+			for i := range x {
+				if strings.HasSuffix(place[k].Name, "_days") {
+					x[i] *= 100
+				}
+			}
+		}
+	}
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("customer %d", i)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r := &Round{Catalogue: e.Catalogue, RunID: "run", Cutoff: now, Share: .05, Explore: true, Budget: new(200_000.), Customer: ids,
+			Eligible: make([]uint64, n), Value: make([]float64, n), Pressure: make([]float64, n)}
+		blocks(n, func(block, lo, hi int) {
+			rng := rand.New(rand.NewPCG(uint64(block), 5))
+			reasons := make([]string, m)
+			for i := lo; i < hi; i++ {
+				p := rng.Float64()
+				band := []string{"low", "low", "low", "low", "low", "low", "low", "medium", "medium", "high"}[int(10*p)]
+				c := &Customer{Facts: Facts{Status: "scored", Probability: p / 3, Band: band, Percentile: 1 + int(99*p), Value: math.Exp(6 + rng.NormFloat64()),
+					OldestTicketDays: math.NaN(), Stage: Stages[3+rng.IntN(4)], Features: columns, Row: i % known}}
+				history := []Contact{{At: now.AddDate(0, 0, -rng.IntN(60)), Channel: "email", Class: Marketing}, {At: now.AddDate(0, 0, -rng.IntN(60)), Channel: "phone", Class: Service}}
+				r.Eligible[i], r.Value[i] = e.Consider(reasons, c, history, now), c.Value
+				r.Pressure[i] = e.Catalogue.Policy.Pressure(history, now)
+			}
+		})
+		t, err := r.Decide(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		var options float64
+		for _, mask := range r.Eligible {
+			options += float64(bits.OnesCount64(mask))
+		}
+		b.ReportMetric(100*t.Gap(), "%gap")
+		b.ReportMetric(options/n, "options/customer")
+	}
+}
