@@ -9,7 +9,7 @@ ARGS    ?=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: help build engine demo test test-native notebooks race lint bench bench-world bench-features bench-boost bench-tournament bench-uplift
+.PHONY: help build engine demo test test-native notebooks race lint bench bench-world bench-features bench-boost bench-tournament bench-uplift bench-policy
 
 build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
@@ -43,7 +43,7 @@ lint: ## go vet, gofmt and golangci-lint
 	$(CACHE)/bin/golangci-lint-$(lastword $(subst @, ,$(LINT))) run ./...
 
 bench: engine ## the short benchmarks, once each
-	go test -run '^$$' -bench . -skip 'KnownWorld|NullWorld|Features|Tournament/rows=(200000|1000000)' -benchtime 1x ./...
+	go test -run '^$$' -bench . -skip 'KnownWorld|NullWorld|Features|Coverage|Tournament/rows=(200000|1000000)' -benchtime 1x ./...
 
 bench-world: engine ## what the models recover of the known world, at 3,000 (5 seeds) and 20,000 customers; half an hour
 	go test -run '^$$' -bench KnownWorld -benchtime 1x -timeout 2h ./cmd/retain
@@ -56,6 +56,9 @@ bench-tournament: ## CPU and memory of a training against one boosted model, up 
 
 bench-uplift: ## what uplift learners reach of the known world's oracle at 40,000 customers (5 worlds), and in 20 worlds without effects; half an hour
 	go test -run '^$$' -bench 'KnownWorld|NullWorld' -benchtime 1x -timeout 2h -v ./models/uplift
+
+bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the truth, over 500 logs of 2,000 customers and of 400 with ten choices each; ten minutes
+	@go test ./models/offpolicy -run '^$$' -bench BenchmarkCoverage -benchtime 1x -timeout 60m
 
 bench-boost: ## boosted trees against XGBoost, scikit-learn and LightGBM on the same tables; an hour; ARGS="-n 200000 -t 50" is short
 	@scripts/bench-boost $(ARGS)

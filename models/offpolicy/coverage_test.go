@@ -46,7 +46,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 	}
 }
 
-// BenchmarkCoverage measures larger logs, alone and with ten choices of each customer: `make policy-coverage`.
+// BenchmarkCoverage measures larger logs, alone and with ten choices of each customer: `make bench-policy`.
 func BenchmarkCoverage(b *testing.B) {
 	for _, c := range []struct {
 		name       string
