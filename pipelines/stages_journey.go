@@ -137,4 +137,3 @@ func add(s *lifecycle.JourneyStage, e lifecycle.JourneyEvent) {
 	}
 	s.Events = append(s.Events, e)
 }
-
