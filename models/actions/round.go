@@ -208,7 +208,7 @@ func (t *Turns) price(ctx context.Context, order []uint32, limits Limits) error 
 	if err != nil {
 		return fmt.Errorf("decide: %w", err)
 	}
-	t.Prices, t.MoneyPrice, t.Planned, t.Bound = a.Prices.Capacity, a.Prices.Budget, a.Worth, a.Bound
+	t.Prices, t.MoneyPrice, t.Planned, t.Bound = a.Capacity, a.Budget, a.Worth, a.Bound
 	t.tolls = make([]float64, len(limits.Cost))
 	for action := range t.tolls {
 		t.tolls[action] = a.Of(&limits, action)
