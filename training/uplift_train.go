@@ -73,7 +73,23 @@ func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *Upli
 	}
 	p := newStorePanel(o)
 	defer func() { err = errors.Join(err, p.Close(ctx)) }()
-	return trainUplift(ctx, p, o, u)
+	return trainUplift(ctx, everyLabel{p}, o, u)
+}
+
+// everyLabel is a panel that knows of treated customers whether they stayed, too.
+type everyLabel struct{ *storePanel }
+
+// Labels are those of all rows of the snapshot.
+func (p everyLabel) Labels(ctx context.Context, cutoff, knownBefore time.Time) ([]float64, error) {
+	k, err := p.keep(ctx, cutoff)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := p.labeller.Labels(ctx, k.population, knownBefore)
+	if err != nil {
+		return nil, err
+	}
+	return labels.Y, nil
 }
 
 func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*UpliftTrainReport, error) {
@@ -197,8 +213,9 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 		all[i] = i
 	}
 	out.Effect = effectOf(trial, all)
-	if least := min(out.EventsTreated, out.EventsControl); least < uplift.LeastEvents {
-		out.Why = fmt.Sprintf("too few of the rarer outcome in one arm: %d, at least %d are needed", least, uplift.LeastEvents)
+	if min(out.EventsTreated, out.EventsControl) < uplift.LeastEvents {
+		out.Why = fmt.Sprintf("too few of the rarer outcome: %d of %d treated and %d of %d left alone; at least %d in each arm are needed",
+			out.EventsTreated, out.Treated, out.EventsControl, out.Rows-out.Treated, uplift.LeastEvents)
 		return out, nil, nil
 	}
 	if why := propensityFault(rows); why != "" {
