@@ -27,9 +27,6 @@ const (
 	toldByConsole = "console"
 )
 
-// maxReports is how many outcomes of a decision one request may tell.
-const maxReports = 100
-
 // errNoOutcomes says that this service cannot record outcomes.
 var errNoOutcomes = &notReadyError{why: "this service has no log of outcomes"}
 

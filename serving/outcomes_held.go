@@ -88,11 +88,11 @@ func (h *heldOutcomes) outcomes(decision string) []actions.Outcome {
 
 // refreshOutcomes reads what came of the decisions of the run in force.
 func (s *Server) refreshOutcomes(ctx context.Context) error {
-	run, err := s.shelf.current()
-	if err != nil {
-		return nil // nothing is served, so there is nothing to tell of it
+	run := s.shelf.held.Load().current
+	if run == nil { // nothing is served, so there is nothing to tell of it
+		return nil
 	}
-	err = s.outcomes.refresh(ctx, run.run.ID)
+	err := s.outcomes.refresh(ctx, run.run.ID)
 	s.tell(ctx, "outcomes", err)
 	return err
 }

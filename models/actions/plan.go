@@ -176,10 +176,10 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 			plan.Expected += o.worth
 		}
 	}
-	plan.Cost, plan.Bound, plan.Gap, plan.BudgetPrice = a.Spent, a.Bound, a.Gap(), a.Prices.Budget
+	plan.Cost, plan.Bound, plan.Gap, plan.BudgetPrice = a.Spent, a.Bound, a.Gap(), a.Budget
 	for k := range byAction {
 		by := &byAction[k]
-		by.Action, by.Duty, by.Price = p.catalogue.Actions[k].ID, p.catalogue.Actions[k].duty(), a.Prices.Capacity[k]
+		by.Action, by.Duty, by.Price = p.catalogue.Actions[k].ID, p.catalogue.Actions[k].duty(), a.Capacity[k]
 		if n := limits.Capacity[k]; n >= 0 && !by.Duty {
 			by.Capacity = &n
 		}
