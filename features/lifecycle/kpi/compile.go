@@ -31,14 +31,8 @@ type compiler struct {
 
 const day = 24 * time.Hour
 
-func newCompiler(ctx context.Context, store *features.Store, o Options, months []Month) *compiler {
-	c := &compiler{ctx: ctx, store: store, o: o, months: months, held: map[string]span{}, params: clickhouse.Parameters{}}
-	var codes, starts, ends []int64
-	for _, m := range months {
-		codes, starts, ends = append(codes, int64(m.code())), append(starts, m.Start.UnixMilli()), append(ends, m.End.UnixMilli())
-	}
-	c.params["months"], c.params["starts"], c.params["ends"] = numbers(codes), numbers(starts), numbers(ends)
-	c.params["from"], c.params["until"] = warehouse.Instant(months[0].Start), warehouse.Instant(months[len(months)-1].End)
+func newCompiler(ctx context.Context, store *features.Store, o Options) *compiler {
+	c := &compiler{ctx: ctx, store: store, o: o, held: map[string]span{}, params: clickhouse.Parameters{}}
 	c.params["interest"] = warehouse.Texts(interest)
 	t := o.Thresholds
 	for name, days := range map[string]int{"neglect_ms": t.NeglectDays, "early_ms": t.EarlyDays, "onboarding_ms": onboardingDays, "repeat_ms": repeatDays, "active_ms": o.Churn.ActiveDays, "grace_ms": o.Churn.GraceDays} {
@@ -47,6 +41,17 @@ func newCompiler(ctx context.Context, store *features.Store, o Options, months [
 	c.params["late_ms"] = strconv.Itoa(t.LateHours * 3_600_000)
 	c.params["activation"] = strconv.Itoa(t.ActivationFeatures)
 	return c
+}
+
+// tellMonths gives the statements the months asked for.
+func (c *compiler) tellMonths(months []Month) {
+	c.months = months
+	var codes, starts, ends []int64
+	for _, m := range months {
+		codes, starts, ends = append(codes, int64(m.code())), append(starts, m.Start.UnixMilli()), append(ends, m.End.UnixMilli())
+	}
+	c.params["months"], c.params["starts"], c.params["ends"] = numbers(codes), numbers(starts), numbers(ends)
+	c.params["from"], c.params["until"] = warehouse.Instant(months[0].Start), warehouse.Instant(months[len(months)-1].End)
 }
 
 // numbers is the value of a parameter {name:Array(Int64)}.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"retain/features"
@@ -69,13 +70,17 @@ func Compute(ctx context.Context, store *features.Store, o Options) (*Report, er
 	if err != nil {
 		return nil, err
 	}
+	c := newCompiler(ctx, store.Remembering(), o)
+	if err := c.readRecords(ctx); err != nil {
+		return nil, fmt.Errorf("key figures: %w", err)
+	}
+	if o.From.IsZero() {
+		months = c.onRecord(months)
+	}
+	c.tellMonths(months)
 	r := &Report{Cutoff: o.Cutoff, Months: make([]time.Time, len(months)), Figures: []Definition{}, KPIs: []Value{}, LeftOut: []LeftOut{}, Warnings: []string{}}
 	for i, m := range months {
 		r.Months[i] = m.Start
-	}
-	c := newCompiler(ctx, store.Remembering(), o, months)
-	if err := c.readRecords(ctx); err != nil {
-		return nil, fmt.Errorf("key figures: %w", err)
 	}
 	c.tellSpending()
 	c.tellStages()
@@ -123,6 +128,19 @@ func (c *compiler) unbroken() string {
 		}
 	}
 	return ""
+}
+
+// onRecord leaves out months before any source has a row, but for the last.
+func (c *compiler) onRecord(months []Month) []Month {
+	for len(months) > 1 {
+		for name, s := range c.held {
+			if !strings.HasPrefix(name, features.Customers+".") && s.first.Before(months[0].End) {
+				return months
+			}
+		}
+		months = months[1:]
+	}
+	return months
 }
 
 // tellSpending gives the statements what contacts cost.
