@@ -57,7 +57,7 @@ bench-tournament: ## CPU and memory of a training against one boosted model, up 
 bench-uplift: ## what uplift learners reach of the known world's oracle at 40,000 customers (5 worlds), and in 20 worlds without effects; half an hour
 	go test -run '^$$' -bench 'KnownWorld|NullWorld' -benchtime 1x -timeout 2h -v ./models/uplift
 
-bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the truth, over 500 logs of 2,000 customers and of 400 with ten choices each; ten minutes
+bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the truth, over 500 logs of 2,000 customers and of 400 with ten choices each; a minute
 	@go test ./models/offpolicy -run '^$$' -bench BenchmarkCoverage -benchtime 1x -timeout 60m
 
 bench-boost: ## boosted trees against XGBoost, scikit-learn and LightGBM on the same tables; an hour; ARGS="-n 200000 -t 50" is short
