@@ -113,11 +113,7 @@ func TestDoublyRobustIsSurer(t *testing.T) {
 	l, p := world{rand.New(rand.NewPCG(8, 1))}.log(6000, 1)
 	for i := range l.Reward {
 		l.Reward[i] = 100 + 20*l.Reward[i] // money
-		if i%3 == 0 {
-			l.Reward[i] += 5
-		} else if i%3 == 1 {
-			l.Reward[i] -= 5
-		}
+		l.Reward[i] += float64(5 * (i%3 - 1))
 	}
 	truth = 100 + 20*truth
 	for _, family := range RewardModels {
@@ -273,7 +269,6 @@ func fill(n int, v float64) []float64 {
 }
 
 func TestWrongArguments(t *testing.T) {
-	good := func() (*Log, Policy) { return byHand() }
 	for name, spoil := range map[string]func(*Log, *Policy){
 		"at least 2":      func(l *Log, _ *Policy) { l.Action = l.Action[:1] },
 		"rewards":         func(l *Log, _ *Policy) { l.Reward = l.Reward[:2] },
@@ -288,7 +283,7 @@ func TestWrongArguments(t *testing.T) {
 		"another number of rows":   func(l *Log, _ *Policy) { l.X = &features.Matrix{Schema: make(features.Schema, 1), X: [][]float32{{1}}} },
 		"can be told apart":        func(l *Log, _ *Policy) { l.Actions = make([]string, MaxActions+1) },
 	} {
-		l, p := good()
+		l, p := byHand()
 		spoil(l, &p)
 		if _, err := Evaluate(t.Context(), l, p, Options{}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("err = %v, want it to say %q", err, name)
