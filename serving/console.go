@@ -56,7 +56,7 @@ func newConsole(o Options) (*console, error) {
 		pages: map[string]*template.Template{}, assets: map[string]asset{},
 		version: o.Version, currency: o.Currency, staleAfter: o.StaleAfter,
 	}
-	for _, name := range []string{"list", "customer", "lifecycle", "search", "signin", "error", "empty"} {
+	for _, name := range []string{"list", "customer", "lifecycle", "kpis", "search", "signin", "error", "empty"} {
 		t, err := template.ParseFS(web, append([]string{"web/frame.html", "web/" + name + ".html"}, parts[name]...)...)
 		if err != nil {
 			return nil, fmt.Errorf("read page %s: %w", name, err)
@@ -80,6 +80,7 @@ func (s *Server) registerConsole(e *gin.Engine) {
 	e.GET("/customers", s.searchView)
 	e.GET("/customers/:id", s.customerView)
 	e.GET("/lifecycle", s.lifecycleView)
+	e.GET("/lifecycle/kpis", s.kpisView)
 	e.POST("/outcomes", s.tellOutcome)
 	e.GET("/assets/:file", func(c *gin.Context) { s.asset(c, c.Param("file")) })
 	e.GET("/favicon.ico", func(c *gin.Context) { s.asset(c, "icon.svg") })

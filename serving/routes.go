@@ -39,6 +39,7 @@ var access = []route{
 	{method: http.MethodGet, path: "/", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/lifecycle", scope: ScopeScoresRead, page: true},
+	{method: http.MethodGet, path: "/lifecycle/kpis", scope: ScopeScoresRead, page: true},
 	{method: http.MethodGet, path: "/customers/{id}", scope: ScopeScoresRead, page: true},
 	{method: http.MethodPost, path: "/outcomes", scope: ScopeActionsWrite, page: true},
 	{method: http.MethodGet, path: "/signin", scope: public, page: true},
