@@ -161,3 +161,49 @@ func TestDecisionsOfAnotherRun(t *testing.T) {
 		wantProblem(t, s.get("/v1/customers/a/score"), http.StatusServiceUnavailable)
 	}
 }
+
+// The list can be narrowed to those who should get an action.
+func TestAtRiskByAction(t *testing.T) {
+	customers := town(200, 5)
+	decisions := decide(t, customers)
+	s := start(t, func(o *serving.Options) { o.Decisions = decisions })
+	s.runs.set("r1", cutoff, customers)
+	s.refresh()
+	want := map[string]bool{}
+	for k, d := range decisions.made {
+		if d.Chosen == "check_in" && customers[k].Status == models.StatusScored {
+			want[d.CustomerID] = true
+		}
+	}
+	got, cursor := map[string]bool{}, ""
+	for range 100 {
+		p := decode[struct {
+			Items      []models.Score `json:"items"`
+			NextCursor *string        `json:"next_cursor"`
+			Total      int            `json:"total"`
+		}](t, s.get("/v1/at-risk?action=check_in&limit=7&cursor="+cursor))
+		if p.Total != len(want) {
+			t.Fatalf("total %d, want %d", p.Total, len(want))
+		}
+		for _, c := range p.Items {
+			got[c.CustomerID] = true
+		}
+		if p.NextCursor == nil {
+			break
+		}
+		cursor = *p.NextCursor
+	}
+	if d := cmp.Diff(want, got); d != "" || len(want) == 0 {
+		t.Errorf("those who should get a check_in (-decided +listed):\n%s", d)
+	}
+	if none := s.get("/v1/at-risk?action=voucher").Body.String(); !strings.Contains(none, `"total":0`) {
+		t.Errorf("nobody gets a voucher: %s", none)
+	}
+	wantProblem(t, s.get("/v1/at-risk?action=check_in&cursor="+decode[struct {
+		NextCursor string `json:"next_cursor"`
+	}](t, s.get("/v1/at-risk?action=do_nothing&limit=1")).NextCursor), http.StatusUnprocessableEntity)
+	page := s.page("/?action=check_in", s.session()).Body.String()
+	if !strings.Contains(page, `<option value="check_in" selected>Ask by e-mail what has changed</option>`) || !strings.Contains(page, `<option value="do_nothing">Nothing now</option>`) {
+		t.Error("the page does not offer the actions, or forgets which was chosen")
+	}
+}

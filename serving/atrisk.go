@@ -24,9 +24,10 @@ type AtRisk struct {
 
 type atRiskInput struct {
 	Limit    int      `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"Customers on a page."`
-	Cursor   string   `query:"cursor" doc:"next_cursor of the page before. It carries sort, band, stage and min_value: leave them out, or give the same."`
+	Cursor   string   `query:"cursor" doc:"next_cursor of the page before. It carries sort, band, stage, action and min_value: leave them out, or give the same."`
 	Band     string   `query:"band" enum:"high,medium,low" doc:"Only this band."`
 	Stage    string   `query:"stage" pattern:"^[a-z][a-z0-9_]{0,31}$" doc:"Only this stage of the lifecycle; GET /v1/lifecycle/stages lists them."`
+	Action   string   `query:"action" pattern:"^[a-z][a-z0-9_]*$" maxLength:"64" doc:"Only customers whose next best action is this one (id in the catalogue of actions)."`
 	MinValue optional `query:"min_value" doc:"Only customers whose expected_value is known and at least this."`
 	Sort     string   `query:"sort" enum:"expected_loss,churn_probability" doc:"What comes first; expected_loss when left out."`
 }
@@ -56,7 +57,7 @@ func (s *Server) registerAtRisk(api huma.API) {
 		Summary: "Customers at risk, most to lose first",
 		Errors:  []int{http.StatusGone},
 	}), func(_ context.Context, in *atRiskInput) (*atRiskOutput, error) {
-		ask := listing{Sort: in.Sort, Band: in.Band, Stage: in.Stage}
+		ask := listing{Sort: in.Sort, Band: in.Band, Stage: in.Stage, Action: in.Action}
 		if in.MinValue.Given {
 			ask.MinValue = &in.MinValue.Value
 		}
@@ -126,14 +127,14 @@ func (s *Server) atRisk(ask listing, cursorText string, limit int) (listPage, er
 	var next int
 	page.rows, next = run.page(ask, place, limit)
 	if next > 0 {
-		page.next = cursor{RunID: run.run.ID, Sort: ask.Sort, Band: ask.Band, Stage: ask.Stage, MinValue: ask.MinValue, Place: next}.encode()
+		page.next = cursor{RunID: run.run.ID, Sort: ask.Sort, Band: ask.Band, Stage: ask.Stage, Action: ask.Action, MinValue: ask.MinValue, Place: next}.encode()
 	}
 	return page, nil
 }
 
 // agrees says whether what the caller gave beside a cursor is what the cursor says; what was left out agrees.
 func (l listing) agrees(c listing) bool {
-	if l.Sort != "" && l.Sort != c.Sort || l.Band != "" && l.Band != c.Band || l.Stage != "" && l.Stage != c.Stage {
+	if l.Sort != "" && l.Sort != c.Sort || l.Band != "" && l.Band != c.Band || l.Stage != "" && l.Stage != c.Stage || l.Action != "" && l.Action != c.Action {
 		return false
 	}
 	return l.MinValue == nil || c.MinValue != nil && *l.MinValue == *c.MinValue

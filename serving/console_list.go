@@ -33,6 +33,8 @@ type listView struct {
 	Band     string
 	Stage    string
 	Stages   []string // that scored customers stand in, in the order of names
+	Action   string
+	Actions  []choiceView // that were chosen for scored customers, by title
 	MinValue string
 	Sort     string
 	Rows     []rowView
@@ -78,7 +80,7 @@ func (s *Server) runView(run *snapshot) runView {
 
 // listView answers GET / with the query band, min_value, sort, cursor and, for the words "26–50" only, after.
 func (s *Server) listView(c *gin.Context) {
-	ask := listing{Sort: c.Query("sort"), Band: c.Query("band"), Stage: c.Query("stage")}
+	ask := listing{Sort: c.Query("sort"), Band: c.Query("band"), Stage: c.Query("stage"), Action: c.Query("action")}
 	if ask.Band != "" && !slices.Contains(Bands, ask.Band) || ask.Sort != "" && ask.Sort != SortLoss && ask.Sort != SortProbability {
 		s.fail(c, problem(http.StatusUnprocessableEntity, "band is one of high, medium, low; sort is expected_loss or churn_probability"))
 		return
@@ -106,6 +108,7 @@ func (s *Server) listed(page listPage, after int) listView {
 	run, now := page.run, s.now()
 	v := listView{
 		Run: s.runView(run), Band: page.list.Band, Stage: page.list.Stage, Stages: slices.Sorted(maps.Keys(run.scoredStages())), Sort: page.list.Sort, Total: count(page.total),
+		Action: page.list.Action, Actions: run.chosenActions(),
 		Decided: run.decided != nil, Newer: s.shelf.held.Load().current != run, Filtered: !page.list.all(),
 		Range: count(after+min(1, len(page.rows))) + "–" + count(after+len(page.rows)) + " of " + count(page.total),
 	}
@@ -171,6 +174,9 @@ func listAddress(l listing) string {
 	}
 	if l.Stage != "" {
 		q.Set("stage", l.Stage)
+	}
+	if l.Action != "" {
+		q.Set("action", l.Action)
 	}
 	if l.MinValue != nil {
 		q.Set("min_value", amount(*l.MinValue))

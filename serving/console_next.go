@@ -3,6 +3,7 @@ package serving
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -50,6 +51,28 @@ func (s *snapshot) nextTitle(i uint32) string {
 		return nothingNow
 	}
 	return s.actionTitle(chosen)
+}
+
+// chosenActions are the actions that were chosen for scored customers, by title, nothing last.
+func (s *snapshot) chosenActions() []choiceView {
+	if s.decided == nil {
+		return nil
+	}
+	seen := make([]bool, len(s.decided.words))
+	for _, i := range s.byLoss {
+		seen[s.decided.rows[i].chosen] = true
+	}
+	var list []choiceView
+	for k, id := range s.decided.words {
+		if seen[k] && id != actions.DoNothing {
+			list = append(list, choiceView{id, s.actionTitle(id)})
+		}
+	}
+	slices.SortFunc(list, func(a, b choiceView) int { return strings.Compare(a.Words, b.Words) })
+	if k := slices.Index(s.decided.words, actions.DoNothing); k >= 0 && seen[k] {
+		list = append(list, choiceView{actions.DoNothing, capital(nothingNow)})
+	}
+	return list
 }
 
 // actionTitle is the title of an action in the catalogue that the run was decided with.

@@ -31,8 +31,8 @@ type toldView struct {
 	Past  bool   // an answer that another one has replaced
 }
 
-// choiceView is a button.
-type choiceView struct{ Outcome, Words string }
+// choiceView is something to choose, with its words.
+type choiceView struct{ ID, Words string }
 
 // outcomeWords says outcomes as a page does.
 var outcomeWords = map[string]string{

@@ -16,6 +16,7 @@ type cursor struct {
 	Sort     string   `json:"s"`
 	Band     string   `json:"b"`
 	Stage    string   `json:"g,omitempty"`
+	Action   string   `json:"a,omitempty"`
 	MinValue *float64 `json:"m"`
 	Place    int      `json:"p"` // in the order of the list; at least 1, because the first page needs no cursor
 }
@@ -27,12 +28,12 @@ const (
 
 var (
 	errCursor        = errors.New("the cursor is not one of this service: take next_cursor as it was given, or leave it out to start anew")
-	errCursorOther   = errors.New("the cursor belongs to a list with another sort, band, stage or min_value: leave these out, or start anew without the cursor")
+	errCursorOther   = errors.New("the cursor belongs to a list with another sort, band, stage, action or min_value: leave these out, or start anew without the cursor")
 	errCursorExpired = errors.New("the cursor belongs to a run that is no longer held: start anew without the cursor")
 )
 
 func (c cursor) listing() listing {
-	return listing{Sort: c.Sort, Band: c.Band, Stage: c.Stage, MinValue: c.MinValue}
+	return listing{Sort: c.Sort, Band: c.Band, Stage: c.Stage, Action: c.Action, MinValue: c.MinValue}
 }
 
 // encode returns the opaque text of a cursor.

@@ -20,6 +20,7 @@ type listing struct {
 	Sort     string   // SortLoss or SortProbability
 	Band     string   // one of Bands; "" all
 	Stage    string   // of the lifecycle; "" all
+	Action   string   // that was chosen as the next; "" all
 	MinValue *float64 // smallest expected_value, inclusive; nil all, and customers without a value only then
 }
 
@@ -29,7 +30,10 @@ type filter struct {
 	stage   uint16 // 0: any
 	least   float64
 	valued  bool // least counts
-	nothing bool // no row has the band or stage
+	nothing bool // no row has the band, stage or action
+
+	chosen  uint16       // word of decided
+	decided []decidedRow // as the rows; nil: any action
 }
 
 func (l listing) filter(s *snapshot) filter {
@@ -45,11 +49,21 @@ func (l listing) filter(s *snapshot) filter {
 		k := slices.Index(s.words, l.Stage)
 		f.stage, f.nothing = uint16(max(k, 0)), f.nothing || k < 0
 	}
+	if l.Action != "" {
+		k := -1
+		if s.decided != nil {
+			k, f.decided = slices.Index(s.decided.words, l.Action), s.decided.rows
+		}
+		f.chosen, f.nothing = uint16(max(k, 0)), f.nothing || k < 0
+	}
 	return f
 }
 
-// matches says whether row r belongs to the list.
-func (f filter) matches(r *row) bool {
+// matches says whether row r, the one at place i, belongs to the list.
+func (f filter) matches(i uint32, r *row) bool {
+	if !f.nothing && f.decided != nil && f.decided[i].chosen != f.chosen {
+		return false
+	}
 	if f.nothing || f.band != 0 && r.band != f.band || f.stage != 0 && r.stage != f.stage {
 		return false
 	}
@@ -57,7 +71,9 @@ func (f filter) matches(r *row) bool {
 }
 
 // all says that nothing is filtered.
-func (l listing) all() bool { return l.Band == "" && l.Stage == "" && l.MinValue == nil }
+func (l listing) all() bool {
+	return l.Band == "" && l.Stage == "" && l.Action == "" && l.MinValue == nil
+}
 
 func (l listing) order(s *snapshot) []uint32 {
 	if l.Sort == SortProbability {
@@ -71,7 +87,7 @@ func (s *snapshot) page(l listing, from, limit int) (rows []uint32, next int) {
 	order, f := l.order(s), l.filter(s)
 	rows = make([]uint32, 0, min(limit, max(len(order)-from, 0)))
 	for k := from; k < len(order); k++ {
-		if !f.matches(&s.rows[order[k]]) {
+		if !f.matches(order[k], &s.rows[order[k]]) {
 			continue
 		}
 		if len(rows) == limit {
@@ -91,7 +107,7 @@ func (s *snapshot) total(l listing) int {
 	scored := uint16(slices.Index(s.words, models.StatusScored))
 	n := 0
 	for k := range s.rows { // in the order of memory, which is much faster than in that of the list
-		if r := &s.rows[k]; r.status == scored && f.matches(r) {
+		if r := &s.rows[k]; r.status == scored && f.matches(uint32(k), r) {
 			n++
 		}
 	}
