@@ -125,7 +125,11 @@ func (a *app) planScore(s *session) plan {
 		if err != nil {
 			return pipelines.Work{}, err
 		}
-		settings, err := json.Marshal([]any{s.config.Value, s.config.Bands, s.config.Actions, string(engine.Catalogue.Document()), s.config.Currency, s.config.sources()})
+		stages, err := s.config.lifecycleRules()
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		settings, err := json.Marshal([]any{stages.Version, s.config.Value, s.config.Bands, s.config.Actions, string(engine.Catalogue.Document()), s.config.Currency, s.config.sources()})
 		if err != nil {
 			return pipelines.Work{}, fmt.Errorf("name the run: %w", err)
 		}
@@ -139,6 +143,13 @@ func (a *app) planScore(s *session) plan {
 			return pipelines.Work{}, err
 		}
 		beside += shadow
+		effects, err := s.upliftChampion(ctx)
+		if err != nil {
+			return pipelines.Work{}, err
+		}
+		if effects != nil {
+			beside += " " + effects.Identity()
+		}
 		key := fmt.Sprintf("%s %s v%d%s input %s settings %s", v.cutoff.Format(time.RFC3339), v.champion.row.Name, v.champion.row.Version, beside, digest, hex.EncodeToString(sum[:8]))
 		return pipelines.Work{Key: key, Cutoff: v.cutoff, Do: func(ctx context.Context) (pipelines.Outcome, error) {
 			run, err := a.score(ctx, s, v)
