@@ -45,7 +45,7 @@ const (
 )
 
 // Population is everyone who exists at a cutoff: the union of ids over the sources with a row before it in both clocks.
-// Close it: the eligible customers stand in a scratch table of the warehouse.
+// Close it: the customers stand in scratch tables of the warehouse.
 type Population struct {
 	Cutoff     time.Time
 	Customer   []string // n ids, sorted by bytes
@@ -56,6 +56,18 @@ type Population struct {
 	lives    bool // the table tells lifeColumns too
 	store    *Store
 	eligible []string
+	everyone string // scratch table as Table, of all customers; "" once it is handed over
+}
+
+// Everyone is the population with all of its customers in the place of the eligible ones, for features of those whom no model scores: leads,
+// and customers who have left. Close it, too.
+func (p *Population) Everyone(ctx context.Context) (*Population, error) {
+	if p.everyone == "" {
+		return p.store.RestoreEligible(ctx, p.Cutoff, p.Customer)
+	}
+	all := &Population{Cutoff: p.Cutoff, Customer: p.Customer, Status: p.Status, StatusCode: p.StatusCode, Table: p.everyone, lives: p.lives, store: p.store, eligible: p.Customer}
+	p.everyone = ""
+	return all, nil
 }
 
 // Eligible are the customers with status scored, sorted by bytes: the rows of snapshots and labels. Read only.
@@ -70,15 +82,17 @@ func (p *Population) ByStatus() map[string]int {
 	return n
 }
 
-// Close drops the scratch table, also when ctx is cancelled. Calling it again does nothing.
+// Close drops the scratch tables, also when ctx is cancelled. Calling it again does nothing.
 func (p *Population) Close(ctx context.Context) error {
-	if p.Table == "" {
-		return nil
+	for _, table := range []*string{&p.Table, &p.everyone} {
+		if *table == "" {
+			continue
+		}
+		if err := p.store.dropScratch(ctx, *table); err != nil {
+			return err
+		}
+		*table = ""
 	}
-	if err := p.store.dropScratch(ctx, p.Table); err != nil {
-		return err
-	}
-	p.Table = ""
 	return nil
 }
 
@@ -111,7 +125,7 @@ func (p *Population) load(ctx context.Context, query string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.dropScratch(ctx, everyone)) }()
+	p.everyone = everyone
 	if err := s.DB.Conn().Exec(ctx, "INSERT INTO "+quoteName(everyone)+" (customer_id, standing, "+names+")\n"+query); err != nil {
 		return err
 	}

@@ -63,6 +63,11 @@ func (s *Stages) at(ctx context.Context, p *features.Population, former *staged)
 	if err != nil {
 		return nil, err
 	}
+	return s.rule(p, former, columns), ctx.Err()
+}
+
+// rule asks the rules about everyone, on all threads.
+func (s *Stages) rule(p *features.Population, former *staged, columns *rule.Columns) *staged {
 	n := len(p.Customer)
 	out := &staged{cutoff: p.Cutoff, customer: p.Customer, place: make([]uint8, n), previous: make([]uint8, n), since: make([]int64, n)}
 	now := p.Cutoff.UnixMilli()
@@ -94,7 +99,7 @@ func (s *Stages) at(ctx context.Context, p *features.Population, former *staged)
 		})
 	}
 	group.Wait()
-	return out, ctx.Err()
+	return out
 }
 
 // from finds customers in the order of ids, from one on.
@@ -121,7 +126,7 @@ func (s *Stages) columns(ctx context.Context, p *features.Population) (columns *
 		return &rule.Columns{X: make([][]float32, len(s.Rules.Features)), Levels: make([][]string, len(s.Rules.Features))}, nil
 	}
 	store := s.store()
-	everyone, err := store.RestoreEligible(ctx, p.Cutoff, p.Customer)
+	everyone, err := p.Everyone(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func stageWorld(t *testing.T) (*warehouse.Warehouse, time.Time) {
 	return w, watermark.Truncate(24 * time.Hour)
 }
 
-func stagesBy(t *testing.T, w *warehouse.Warehouse, preset string) *Stages {
+func stagesBy(t testing.TB, w *warehouse.Warehouse, preset string) *Stages {
 	t.Helper()
 	rules, err := lifecycle.Load(preset, nil)
 	if err != nil {
