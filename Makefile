@@ -9,7 +9,7 @@ ARGS    ?=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-.PHONY: help build engine demo test test-native notebooks race lint bench bench-world bench-features bench-boost bench-tournament bench-uplift bench-policy
+.PHONY: help build engine demo test test-native notebooks race lint bench bench-world bench-features bench-boost bench-tournament bench-uplift bench-policy loop
 
 build: engine ## bin/retain, and beside it bin/libchdb.so, a link into the cache
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/retain ./cmd/retain
@@ -62,3 +62,6 @@ bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the 
 
 bench-boost: ## boosted trees against XGBoost, scikit-learn and LightGBM on the same tables; an hour; ARGS="-n 200000 -t 50" is short
 	@scripts/bench-boost $(ARGS)
+
+loop: ## score, decide and learn in the known world, against a fixed prior and an oracle: 20 seeds, 12 CPU minutes; ARGS="-seeds 4" is shorter
+	go run ./scripts/loop -picture docs/images/next-best-action.png $(ARGS)
