@@ -21,10 +21,10 @@ type figure struct {
 	Scored  int                `json:"scored"`
 	Treated int                `json:"treated"`
 	Learned int                `json:"learned_actions"` // with estimates
-	Value   float64            `json:"true_value"`      // Σ effect·V·lever - contact cost - P(accept)·incentive over what was done, by the truth
-	Cost    float64            `json:"cost"`            // the costs within
-	Saved   float64            `json:"customers_saved"` // Σ effect
-	Regret  float64            `json:"regret"`          // Σ best possible - chosen, over those not held out
+	Value   float64            `json:"true_value"`      // Σ chance·(effect·V·lever - contact cost - P(accept)·incentive) over actions and those not held out, by the truth
+	Cost    float64            `json:"cost"`            // the costs within Value
+	Saved   float64            `json:"customers_saved"` // Σ chance·effect
+	Regret  float64            `json:"regret"`          // of the best plan by the truth, over Value
 	Revenue float64            `json:"revenue"`         // monthly recurring revenue of the scored customers at the cutoff, as it came about
 }
 
@@ -124,23 +124,32 @@ func (y *play) run(ctx context.Context, k int, effects simulation.Effects) (figu
 		return f, err
 	}
 	f.Regret = most
+	chance := make([]float64, len(y.m.engine.Catalogue.Actions))
 	for r, i := range rows {
 		chosen := turns.Chosen(r)
 		if y.policy == oracle {
 			chosen = best[r]
 		}
+		clear(chance)
+		chance[chosen] = 1
+		if y.policy != oracle {
+			turns.Propensities(chance, r)
+		}
 		if y.policy == learned {
-			d := logged{i: i, k: k, eligible: turns.Open(r), chosen: chosen, propensity: make([]float64, len(y.m.engine.Catalogue.Actions)), x: rowOf(x, r)}
-			turns.Propensities(d.propensity, r)
-			y.log = append(y.log, d)
+			y.log = append(y.log, logged{i: i, k: k, eligible: turns.Open(r), chosen: chosen, propensity: slices.Clone(chance), x: rowOf(x, r)})
+		}
+		if !c.held[r] {
+			if y.policy != oracle {
+				for a := range chance {
+					chance[a] /= 1 - c.round.Share // given that the customer is not held out
+				}
+			}
+			f.add(c, y.m, r, chance)
 		}
 		if chosen == y.m.nothing {
 			continue
 		}
 		f.Treated++
-		f.Value += c.worth[r][chosen]
-		f.Saved += c.effect(y.m, r, chosen)
-		f.Cost += c.effect(y.m, r, chosen)*c.round.Value[r]*y.m.engine.Catalogue.Actions[chosen].Lever - c.worth[r][chosen]
 		if err := y.act(i, chosen, c.round); err != nil {
 			return f, err
 		}
@@ -187,6 +196,20 @@ func (y *play) lived(w *simulation.World, i int) *simulation.Customer {
 		y.life[i] = one
 	}
 	return one
+}
+
+// add adds what a customer who is not held out brings, by the truth: the mean over what the policy could have drawn with these chances, so
+// that the luck of the draw is not taken for the worth of the policy.
+func (f *figure) add(c *considered, m *menu, r int, chance []float64) {
+	for a, p := range chance {
+		if a == m.nothing || p == 0 {
+			continue
+		}
+		effect := c.effect(m, r, a)
+		f.Value += p * c.worth[r][a]
+		f.Saved += p * effect
+		f.Cost += p * (effect*c.round.Value[r]*m.engine.Catalogue.Actions[a].Lever - c.worth[r][a])
+	}
 }
 
 // considered is what a run decides from, and the truth of it.
