@@ -9,8 +9,10 @@ import "math"
 //	Depth        ⌈log₂ Leaves⌉ + 1
 //	LearningRate clamp(0.03·∛(m/5000), 0.03, 0.1)
 //	Trees        way / LearningRate, rounded, where way = clamp(8·(m/1500)^k, 1.5, 20), k = ½ below m = 1500, ¼ above
-//	L2, MinRows  2, 20
-//	RowShare     0.8
+//	MinRows      20
+//	L2           min(2, 20·q·(1-q)), at least 0.1, where q = m/rows: never more than the hessian of a smallest leaf at the base rate,
+//	             so that it at most halves what such a leaf says, however rare churn is
+//	RowShare     clamp(200/m, 0.8, 1): up to 200 churners every tree sees all of them
 //	NodeShare    s^e, ColumnShare s^(1-e), where s = the greater of clamp(6/p, 0.3, 1) and clamp(0.3·√(m/20000), 0.3, 0.8), and
 //	             e = clamp(1 - log₄(m/2000), 0, 1): few churners want columns drawn anew for each leaf, many for each tree
 //
@@ -32,17 +34,21 @@ func Defaults(rows, positives, columns int) Trainer {
 	way := clamp(8*math.Pow(m/1500, power), 1.5, 20)
 	share := max(clamp(6/float64(max(1, columns)), 0.3, 1), clamp(0.3*math.Sqrt(m/20000), 0.3, 0.8))
 	each := clamp(1-math.Log2(m/2000)/2, 0, 1)
+	q := m / math.Max(float64(rows), 2*m)
 	return Trainer{
 		Trees:        int(math.Round(way / rate)),
 		LearningRate: rate,
 		Leaves:       int(leaves),
 		Depth:        int(math.Ceil(math.Log2(leaves))) + 1,
-		MinRows:      20,
-		L2:           2,
-		RowShare:     0.8,
+		MinRows:      leastLeaf,
+		L2:           clamp(leastLeaf*q*(1-q), 0.1, 2),
+		RowShare:     clamp(200/m, 0.8, 1),
 		NodeShare:    math.Pow(share, each),
 		ColumnShare:  math.Pow(share, 1-each),
 	}
 }
+
+// leastLeaf is MinRows of Defaults.
+const leastLeaf = 20
 
 func clamp(v, lo, hi float64) float64 { return min(max(v, lo), hi) }

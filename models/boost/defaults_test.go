@@ -1,6 +1,9 @@
 package boost
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 	before := 0.0
@@ -18,6 +21,14 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 	few, many := Defaults(5000, 250, 40), Defaults(1000000, 500000, 40)
 	if few.Leaves != 8 || few.Trees > 150 || few.LearningRate > 0.03 || many.Leaves != 63 || many.LearningRate != 0.1 {
 		t.Errorf("few churners %+v, many %+v", few, many)
+	}
+	rare, rarest, even := Defaults(5000, 200, 40), Defaults(1000000, 200, 40), Defaults(5000, 2500, 40)
+	if rare.RowShare != 1 || even.RowShare != 0.8 {
+		t.Errorf("of 200 churners a tree sees a share of %v, of 2,500 %v", rare.RowShare, even.RowShare)
+	}
+	// 20 rows at a base rate of 0.04: 20 · 0.04 · 0.96
+	if math.Abs(rare.L2-0.768) > 1e-12 || rarest.L2 != 0.1 || even.L2 != 2 {
+		t.Errorf("penalties %v, %v and %v for 4 %%, 0.02 %% and even classes", rare.L2, rarest.L2, even.L2)
 	}
 	if Defaults(100, 60, 3) != Defaults(100, 40, 3) {
 		t.Error("the rarer class counts, whichever it is")
