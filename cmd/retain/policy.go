@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,8 @@ FILE is a log in any format of import: a row per choice, with the columns action
 policy took the action); customer, where one has several choices; and what was known at the choice. --map names columns that are called otherwise.
 The new policy is that of a second log (--like), or stands in columns (--probability, --probabilities).
 
-Without FILE the log is the warehouse's decisions whose customers are known to have stayed or left, and the new policy a catalogue of actions.
+Without FILE the log is the warehouse's decisions whose customers are known to have stayed or left, and the new policy the configured one: its
+catalogue of actions (or --catalogue), its holdout and whether it explores. --config FILE so judges another configuration.
 
 A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 		Example: `  retain policy evaluate random.csv.gz --like thompson.csv.gz --per position --map action=item_id,reward=click,propensity=propensity_score
@@ -42,6 +44,9 @@ A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
   retain policy evaluate --catalogue actions-new.yaml`,
 		Args: atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(offpolicy.RewardModels, offpolicy.RewardModel(reward)) {
+				return usagef("--reward-model %s: it is linear or boost", reward)
+			}
 			if len(args) == 0 {
 				return a.evaluateDecisions(cmd, &decisions, offpolicy.Options{Seed: file.Seed, Reward: offpolicy.RewardModel(reward)})
 			}
@@ -64,7 +69,7 @@ A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 	f.StringSliceVar(&file.Per, "per", nil, "columns that part the logs (default: position, if there is such a column)")
 	f.StringSliceVar(&file.Context, "context", nil, "columns that the reward model may see, * for all others (beside the action and --per)")
 	f.StringVar(&decisions.catalogue, "catalogue", "", "without FILE: the new catalogue of actions, else the configured one")
-	f.Float64Var(&decisions.holdout, "holdout", 0, "without FILE: the share that the new policy holds out (default: as logged)")
+	f.Float64Var(&decisions.holdout, "holdout", 0, "without FILE: the share that the new policy holds out (default: actions.holdout, else as logged)")
 	f.BoolVar(&decisions.plan, "plan", false, "without FILE: the new policy chooses the greatest priority instead of exploring")
 	f.StringVar(&reward, "reward-model", string(offpolicy.LinearReward), "family of the doubly robust estimate's reward model: linear or boost")
 	f.Uint64Var(&file.Seed, "seed", 1, "seed of folds and draws")
@@ -107,7 +112,8 @@ func (a *app) evaluateDecisions(cmd *cobra.Command, flags *policyDecisions, o of
 		return err
 	}
 	defer s.close(&err)
-	options := pipelines.PolicyDecisionsOptions{DB: s.db, Sources: config.sources(), Churn: config.Churn, Engine: engine, Plan: flags.plan || flags.catalogue == "" && !config.Actions.Explore, Options: o}
+	options := pipelines.PolicyDecisionsOptions{DB: s.db, Sources: config.sources(), Churn: config.Churn, Engine: engine,
+		Holdout: config.Actions.Holdout, Plan: flags.plan || !config.Actions.Explore, Options: o}
 	if cmd.Flags().Changed("holdout") {
 		if !(flags.holdout >= 0 && flags.holdout < 1) {
 			return usagef("--holdout %v: a share, from 0 to below 1", flags.holdout)
