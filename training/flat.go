@@ -30,6 +30,9 @@ type FlatOptions struct {
 	Progress   func(string)  // told what is done, one line each; nil discards
 }
 
+// idPrefix stands before the ids of a table, so that none is the number of a row without one.
+const idPrefix = "id "
+
 var nullSpellings = []string{"", "NULL", `\N`, "NaN"}
 
 // readFlat reads a flat table into a raw Dataset without cutoffs. Rows whose target is missing or neither positive nor negative are left out and
@@ -127,7 +130,7 @@ func assemble(o FlatOptions, r *tabular.Reader, columns []*flatColumn) (*feature
 		customer := strconv.Itoa(i)
 		if id >= 0 {
 			if c := columns[id].rows[i]; c >= 0 {
-				customer = "id " + columns[id].levels[c]
+				customer = idPrefix + columns[id].levels[c]
 			}
 		}
 		d.Customer = append(d.Customer, customer)

@@ -43,6 +43,17 @@ type UpliftReport struct {
 	Leaks     []Leak             `json:"leaks"`
 	Warnings  []string           `json:"warnings"`
 	Dropped   []features.Dropped `json:"dropped_features"`
+
+	Estimates []UpliftEstimate `json:"-"` // of Best, per row, by the first fold seed
+}
+
+// UpliftEstimate is what is said of a row by a model that has not seen its customer.
+type UpliftEstimate struct {
+	Customer string // "" without an id
+	Effect   float64
+	SE       float64 // NaN of a T-learner
+	Control  float64 // probability of the wanted outcome without the action
+	Rank     float64 // of the effect within the fold, in (0, 1), 1 = most
 }
 
 // UpliftBalance tells whether the features know who was treated. Where chance decided they do not.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"retain/features"
@@ -132,6 +133,14 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 		}
 	}
 	report.Best = report.Learners[best].Name
+	e := learners[best].estimates[0]
+	for i, v := range e.Effect {
+		own := UpliftEstimate{Effect: v, SE: e.SE[i], Control: e.Control[i], Rank: learners[best].orders[0][i]}
+		if o.Flat.ID != "" {
+			own.Customer = strings.TrimPrefix(rows.Customer[i], idPrefix)
+		}
+		report.Estimates = append(report.Estimates, own)
+	}
 	report.Intervals = drawWords + leftOutWords
 	report.Verdict = upliftVerdict(report.Effect, report.Learners[best], fmt.Sprintf("%s = %s", o.Flat.Target, o.Flat.Positive))
 	return nil

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"retain/internal/atomicfile"
 	"retain/internal/spoken"
 	"retain/training"
 	"retain/training/metrics"
@@ -17,6 +22,7 @@ func (a *app) upliftCommand() *cobra.Command {
 
 func (a *app) upliftEvaluateCommand() *cobra.Command {
 	var o training.UpliftOptions
+	var out string
 	cmd := &cobra.Command{
 		Use:   "evaluate FILE --treatment COL --treated VALUE --control VALUE --target COL --positive V",
 		Short: "Measure the uplift learners on a flat table of an experiment",
@@ -29,10 +35,18 @@ who was treated is no experiment and gets no figure, unless --propensity names t
 		Example: "  retain uplift evaluate hillstrom.csv.gz --treatment segment --treated 'Womens E-Mail' --control 'No E-Mail' \\\n    --target visit --positive 1 --id customer_id --drop conversion,spend",
 		Args:    exactly("a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if out != "" && o.Flat.ID == "" {
+				return usagef("--out: the rows are told apart by --id")
+			}
 			o.Flat.Path, o.Flat.Stdin, o.Flat.Progress = args[0], a.stdin, a.say
 			report, err := training.EvaluateUplift(cmd.Context(), o)
 			if err != nil {
 				return err
+			}
+			if out != "" {
+				if err := writeEstimates(out, report.Estimates); err != nil {
+					return err
+				}
 			}
 			return a.print(report, func(w io.Writer) { printUplift(w, report) })
 		},
@@ -50,8 +64,36 @@ who was treated is no experiment and gets no figure, unless --propensity names t
 	f.StringSliceVar(&o.Flat.Drop, "drop", nil, "columns to leave out: all that was written after the treatment")
 	f.IntVar(&o.Flat.Folds, "folds", 5, "how many folds")
 	f.Uint64Var(&o.Flat.Seed, "seed", 1, "seed of folds, learners and bootstrap")
+	f.StringVar(&out, "out", "", "the CSV file to write the best learner's estimates to, each by a model that has not seen the customer; needs --id")
 	f.IntVar(&o.Repeats, "repeats", 1, "how many fold seeds, from --seed on, the figures are means over")
 	return cmd
+}
+
+// writeEstimates writes the estimates as CSV; the file appears whole or not at all.
+func writeEstimates(path string, estimates []training.UpliftEstimate) (err error) {
+	f, err := atomicfile.Create(path, 0o644)
+	if err != nil {
+		return fmt.Errorf("estimates: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Discard()) }()
+	w := csv.NewWriter(f)
+	number := func(v float64) string {
+		if math.IsNaN(v) {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	_ = w.Write([]string{"customer_id", "effect", "standard_error", "probability_untreated", "rank"}) // the writer keeps its first error
+	for _, e := range estimates {
+		_ = w.Write([]string{e.Customer, number(e.Effect), number(e.SE), number(e.Control), number(e.Rank)})
+	}
+	if w.Flush(); w.Error() != nil {
+		return fmt.Errorf("estimates: %w", w.Error())
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("estimates: %w", err)
+	}
+	return f.Publish()
 }
 
 func printUplift(w io.Writer, r *training.UpliftReport) {
