@@ -34,9 +34,8 @@ type ActionReport struct {
 	Customers   int            `json:"customers"`   // customer-quarters, from the first eligible day
 	HeldOut     int            `json:"held_out"`    // of them
 	Unlabelled  int            `json:"unlabelled"`  // of them: matured, and never labelled (not alive at the decision, or not known)
-	Currency    string         `json:"-"`
-	Programme   ActionEffect   `json:"programme"` // everything together: whoever is not held out, against the control group
-	Actions     []ActionEffect `json:"actions"`   // in the order of the newest catalogue
+	Programme   ActionEffect   `json:"programme"`   // everything together: whoever is not held out, against the control group
+	Actions     []ActionEffect `json:"actions"`     // in the order of the newest catalogue
 	Notes       []string       `json:"notes"`
 }
 
