@@ -238,7 +238,7 @@ func (d *deciding) draw(ctx context.Context, runID string) (err error) {
 	for i, row := range d.row {
 		switch {
 		case row < 0:
-		case actions.HeldOut(d.customer[i], d.shared.Cutoff, d.shared.Share):
+		case d.turns.Held(i):
 			held++
 		default:
 			treated++
@@ -257,7 +257,7 @@ func (d *deciding) draw(ctx context.Context, runID string) (err error) {
 // decision is what was decided for customer i.
 func (d *deciding) decision(i int) actions.Decision {
 	c := d.engine.Catalogue
-	made := actions.Decision{CustomerID: d.customer[i], Holdout: actions.HeldOut(d.customer[i], d.shared.Cutoff, d.shared.Share),
+	made := actions.Decision{CustomerID: d.customer[i], Holdout: d.turns.Held(i),
 		Chosen: c.Actions[d.turns.Chosen(i)].ID, Value: d.value[i], Pressure: d.pressure[i]}
 	var propensity [actions.MaxActions]float64
 	d.turns.Propensities(propensity[:len(c.Actions)], i)

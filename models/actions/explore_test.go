@@ -64,6 +64,66 @@ func TestPropensities(t *testing.T) {
 	}
 }
 
+// integrated is π by the trapezoidal rule on 8,000 points, Φ by math.Erfc.
+func integrated(arms []Arm) (nothing float64, of []float64) {
+	cdf := func(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+	high := 0.0
+	nothing = 1
+	for _, a := range arms {
+		high = max(high, a.Mean+9*a.SD)
+		nothing *= cdf(-a.Mean / a.SD)
+	}
+	of = make([]float64, len(arms))
+	const points = 8_000
+	for i := range points + 1 {
+		z := high * float64(i) / points
+		weight := high / points
+		if i == 0 || i == points {
+			weight /= 2
+		}
+		for k, a := range arms {
+			d := (z - a.Mean) / a.SD
+			f := math.Exp(-d*d/2) / (a.SD * math.Sqrt(2*math.Pi))
+			for j, b := range arms {
+				if j != k && f > 0 {
+					f *= cdf((z - b.Mean) / b.SD)
+				}
+			}
+			of[k] += weight * f
+		}
+	}
+	return nothing, of
+}
+
+func TestPropensitiesAgainstIntegration(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	var worst float64
+	for _, c := range []struct {
+		arms   int
+		spread float64 // the widest sd over the narrowest
+		tol    float64
+	}{{1, 1, 1e-6}, {2, 2, 1e-6}, {6, 3, 1e-5}, {19, 3, 1e-5}, {6, 12, 2e-3}, {10, 30, 5e-3}} {
+		for range 4 {
+			arms := make([]Arm, c.arms)
+			for k := range arms {
+				arms[k] = Arm{120*rng.Float64() - 40, 20 * math.Pow(c.spread, rng.Float64())}
+			}
+			got := make([]float64, len(arms))
+			nothing := Propensities(got, arms)
+			wantNothing, want := integrated(arms)
+			floor := min(floorMax, floorSum/float64(c.arms))
+			keep := 1 - float64(c.arms)*floor
+			worst = math.Abs(nothing - keep*wantNothing)
+			for k := range want {
+				worst = max(worst, math.Abs(got[k]-keep*want[k]-floor))
+			}
+			if worst > c.tol+4e-5 { // arms beyond reach are left out: P < 4e-5
+				t.Errorf("%d arms, sd up to %v times as wide: off by %.1e", c.arms, c.spread, worst)
+			}
+		}
+	}
+}
+
 func TestPropensitiesSumToOne(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	for range 2000 {

@@ -33,6 +33,7 @@ type Turns struct {
 	duties     uint64
 	tolls      []float64
 	nothing    int
+	held       []bool // in the control group
 	chosen     []uint8
 	at         []uint32 // customer i has propensity[at[i]:at[i+1]], of his eligible actions in the order of bits
 	propensity []float64
@@ -57,13 +58,18 @@ func (r *Round) Decide(ctx context.Context) (*Turns, error) {
 		return nil, fmt.Errorf("decide: %d customers with %d masks, %d values, %d pressures and %d rows", n, len(r.Eligible), len(r.Value), len(r.Pressure), len(r.Row))
 	}
 	t := &Turns{round: r, duties: r.Catalogue.duties(), nothing: r.Catalogue.Index(DoNothing),
-		chosen: make([]uint8, n), at: make([]uint32, n+1), epoch: make([]uint8, n)}
+		held: make([]bool, n), chosen: make([]uint8, n), at: make([]uint32, n+1), epoch: make([]uint8, n)}
 	if len(r.Catalogue.Actions) > MaxActions || t.nothing < 0 {
 		return nil, fmt.Errorf("decide: a catalogue of %d actions; want at most %d, %s among them", len(r.Catalogue.Actions), MaxActions, DoNothing)
 	}
 	for i, mask := range r.Eligible {
 		t.at[i+1] = t.at[i] + uint32(bits.OnesCount64(mask))
 	}
+	blocks(n, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			t.held[i] = HeldOut(r.Customer[i], r.Cutoff, r.Share)
+		}
+	})
 	t.propensity = make([]float64, t.at[n])
 	order := r.order()
 	limits := r.Catalogue.Limits(r.Budget)
@@ -140,7 +146,7 @@ func (t *Turns) take(i int, shut uint64) {
 	var all [MaxActions]float64
 	r, id := t.round, t.round.Customer[i]
 	turn := t.turn(i, shut)
-	turn.Held, turn.Draw = HeldOut(id, r.Cutoff, r.Share), Draw(r.RunID, id)
+	turn.Held, turn.Draw = t.held[i], Draw(r.RunID, id)
 	if t.planned != nil && !turn.Held {
 		action := int(t.planned[i])
 		turn.Planned = &action
@@ -162,6 +168,9 @@ func spread(n int, do func(k int)) {
 		}
 	})
 }
+
+// Held tells whether customer i is in the control group.
+func (t *Turns) Held(i int) bool { return t.held[i] }
 
 // Chosen is the action of customer i.
 func (t *Turns) Chosen(i int) int { return int(t.chosen[i]) }
@@ -267,7 +276,7 @@ func (t *Turns) offers(waiting []bool) Offers {
 		p := part{count: make([]uint32, hi-lo)}
 		for i := lo; i < hi; i++ {
 			may := r.Eligible[i] &^ (t.duties | 1<<t.nothing)
-			if may == 0 || waiting[i] || HeldOut(r.Customer[i], r.Cutoff, r.Share) {
+			if may == 0 || waiting[i] || t.held[i] {
 				continue
 			}
 			turn := t.turn(i, 0)

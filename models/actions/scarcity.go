@@ -11,7 +11,6 @@ type Scarcity struct {
 	Bound      float64   // U: no plan is worth more
 	Used       []int     // per action, what was given in the end
 	Spent      float64   // of the budget
-	Held       int       // customers held out
 }
 
 // Gap is the share of the bound that the plan may miss; 0 where nothing is worth doing.
@@ -29,11 +28,6 @@ func (t *Turns) count(limits Limits) {
 	}
 	for a, n := range t.Used {
 		t.Spent += float64(n) * limits.Cost[a]
-	}
-	for _, id := range t.round.Customer {
-		if HeldOut(id, t.round.Cutoff, t.round.Share) {
-			t.Held++
-		}
 	}
 }
 
