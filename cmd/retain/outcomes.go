@@ -116,13 +116,14 @@ func (a *app) importOutcomes(ctx context.Context, s *session, o pipelines.Import
 	})
 }
 
-// joinContacts records what the contacts of the sources tell of decisions, and says what is new.
+// joinContacts records what the contacts of the sources tell of decisions, and says what is new; what cannot be joined only beside it, because it
+// stays and would be told every night.
 func (a *app) joinContacts(ctx context.Context, s *session) error {
 	c, err := pipelines.Outcomes{DB: s.db}.JoinContacts(ctx, s.store)
 	if err != nil {
 		return fmt.Errorf("join contacts to decisions: %w", err)
 	}
-	if c.Recorded+c.Unknown+c.Contradicting > 0 {
+	if c.Recorded > 0 {
 		a.say(fmt.Sprintf("outcomes from contacts: %s new, %s late; contacts of decisions that are not in the log: %s, that cannot be true of theirs: %s",
 			spoken.Count(c.Recorded), spoken.Count(c.Late), spoken.Count(c.Unknown), spoken.Count(c.Contradicting)))
 	}
