@@ -120,13 +120,13 @@ func TestEvaluateUpliftRefuses(t *testing.T) {
 		"same arms":  func(o *UpliftOptions) { o.Treated = o.Control },
 		"one fold":   func(o *UpliftOptions) { o.Flat.Folds = 1 },
 		"no target":  func(o *UpliftOptions) { o.Flat.Target = "" },
-		"propensity": func(o *UpliftOptions) { o.Propensity = "arm" },
+		"propensity": func(o *UpliftOptions) { o.Propensity = "weather" },
 		"repeats":    func(o *UpliftOptions) { o.Repeats = -1 },
 	} {
 		o := letterOptions(chosen)
 		o.Treated, o.Control = "1", "0"
 		change(&o)
-		if _, err := EvaluateUplift(t.Context(), o); !errors.As(err, &wrong) && !(name == "propensity" && errors.As(err, &data)) {
+		if _, err := EvaluateUplift(t.Context(), o); !errors.As(err, &wrong) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

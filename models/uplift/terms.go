@@ -93,11 +93,12 @@ func valueTerm(j int, column []float32) term {
 
 // at is the term before it is centred: NaN for a numeric value that is missing.
 func (t *term) at(v float32) float64 {
-	switch {
-	case t.kind == ofMissing:
+	switch t.kind {
+	case ofMissing:
 		return indicator(v != v)
-	case t.kind == ofLevel:
+	case ofLevel:
 		return indicator(v == float32(t.level))
+	case ofValue:
 	}
 	z := float64(v)
 	if t.log {

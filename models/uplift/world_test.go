@@ -169,16 +169,16 @@ func (e *experiment) see(c *simulation.Customer, cutoff int64) {
 	numeric("contact_actions_28d", contacts)
 }
 
-// draw decides by a coin of probability e who gets an action, and by the truth who stays. Propensities are logged where e differs between customers.
-func (x *experiment) draw(action int, e func(i int) float64, seed uint64) *Rows {
+// draw decides by a coin of some probability who gets an action, and by the truth who stays. Propensities are logged where it differs between customers.
+func (e *experiment) draw(action int, propensity func(i int) float64, seed uint64) *Rows {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	r := &Rows{X: x.x, Customer: x.customer}
-	for i := range x.customer {
-		p := e(i)
+	r := &Rows{X: e.x, Customer: e.customer}
+	for i := range e.customer {
+		p := propensity(i)
 		treated := rng.Float64() < p
-		stay := 1 - x.risk[i]
+		stay := 1 - e.risk[i]
 		if treated {
-			stay += x.effects[action][i]
+			stay += e.effects[action][i]
 		}
 		y := 0.
 		if rng.Float64() < stay {
