@@ -16,7 +16,7 @@ type Score struct {
 	Cutoff           time.Time `json:"cutoff"`
 	ScoredAt         time.Time `json:"scored_at"`
 	Model            ModelRef  `json:"model"`
-	Stage            *string   `json:"stage"`         // null until lifecycle stages are built
+	Stage            *string   `json:"stage"`         // of the lifecycle; null in runs of programs that had none
 	LoyaltyScore     *int      `json:"loyalty_score"` // round(100 · p_repeat · p_promotes); null where no loyalty model scored
 	PRepeat          *float64  `json:"p_repeat"`      // P(repeats or renews in 180 d)
 	PPromotes        *float64  `json:"p_promotes"`    // P(promotes | repeats)

@@ -210,14 +210,14 @@ func (s *Stages) id(x *staged, document string) string {
 }
 
 // hash adds the stages to an identity.
-func (x *staged) hash(h interface{ Write([]byte) (int, error) }) {
+func (s *staged) hash(h interface{ Write([]byte) (int, error) }) {
 	var b [10]byte
-	binary.LittleEndian.PutUint64(b[:8], uint64(x.cutoff.UnixMilli()))
+	binary.LittleEndian.PutUint64(b[:8], uint64(s.cutoff.UnixMilli()))
 	_, _ = h.Write(b[:8]) // a hash never fails
-	for i, id := range x.customer {
+	for i, id := range s.customer {
 		_, _ = h.Write([]byte(id))
-		binary.LittleEndian.PutUint64(b[:8], uint64(x.since[i]))
-		b[8], b[9] = x.place[i], x.previous[i]
+		binary.LittleEndian.PutUint64(b[:8], uint64(s.since[i]))
+		b[8], b[9] = s.place[i], s.previous[i]
 		_, _ = h.Write(b[:])
 	}
 }

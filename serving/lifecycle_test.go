@@ -19,7 +19,7 @@ type fakeStages struct{ asked int }
 var stagesOfTests = lifecycle.Set{Name: "small", Stages: []lifecycle.Stage{{Name: "awareness", Title: "knows of us"}, {Name: "engagement", Rule: "true"}, {Name: "loyalty", Rule: "true"}},
 	Exits: []lifecycle.Stage{{Name: lifecycle.Churned, Rule: "true"}}}
 
-func (f *fakeStages) Board(_ context.Context, runID string, span serving.StageSpan) (*lifecycle.Board, error) {
+func (f *fakeStages) Board(_ context.Context, runID string, _ serving.StageSpan) (*lifecycle.Board, error) {
 	f.asked++
 	if runID == "none" {
 		return nil, serving.ErrNoStages
@@ -32,7 +32,7 @@ func (f *fakeStages) Board(_ context.Context, runID string, span serving.StageSp
 	return b, err
 }
 
-func (f *fakeStages) Journey(_ context.Context, runID string, span serving.StageSpan) (*lifecycle.Journey, error) {
+func (f *fakeStages) Journey(_ context.Context, runID string, _ serving.StageSpan) (*lifecycle.Journey, error) {
 	if runID == "none" {
 		return nil, serving.ErrNoStages
 	}

@@ -47,7 +47,7 @@ var scoreDocs = map[string]string{
 	"horizon_days":      "Length of the time the probability speaks of, in days from the cutoff (and gap).",
 	"cutoff":            "The instant the score stands at, exclusive: nothing after it was used.",
 	"scored_at":         "When the run was made.",
-	"stage":             "Stage of the customer's lifecycle; null where stages are not built.",
+	"stage":             "Stage of the customer's lifecycle (GET /v1/lifecycle/stages); null in runs of programs that had none.",
 	"loyalty_score":     "0 to 100, higher is more loyal: round(100 · p_repeat · p_promotes). Null where no loyalty model scored.",
 	"p_repeat":          "Calibrated probability that the customer repeats or renews within " + strconv.Itoa(features.LoyaltyDays) + " days of the cutoff; null where no loyalty model scored.",
 	"p_promotes":        "Calibrated probability that the customer promotes in that time if he repeats: an NPS answer of 9 or 10, a referral, or no less spent than before; null where no loyalty model scored.",

@@ -163,6 +163,9 @@ func printScore(w io.Writer, s models.Score) {
 	if s.LoyaltyScore != nil {
 		fmt.Fprintf(w, "\nloyalty %d of 100: %s to repeat or renew within %d days, and %s to promote if so", *s.LoyaltyScore, percent(s.PRepeat), features.LoyaltyDays, percent(s.PPromotes))
 	}
+	if s.Stage != nil {
+		fmt.Fprintf(w, "\nstage of the lifecycle: %s", *s.Stage)
+	}
 	fmt.Fprintf(w, "\nas of %s, by %s v%d\n", day(s.Cutoff), s.Model.Name, s.Model.Version)
 	if len(s.Reasons) == 0 {
 		return
