@@ -80,7 +80,7 @@ func (s Scores) PlanExperiment(ctx context.Context, o ExperimentOptions) (*Exper
 		e.Effect, e.EffectSource = action.Prior.Mean, "prior"
 	}
 	var sum float64
-	run, _, err = s.filtered(ctx, o.Store, o.Filter, func(score *models.Score, made *actions.Decision) error {
+	run, err = s.filtered(ctx, o.Store, o.Filter, func(score *models.Score, made *actions.Decision) error {
 		if !possible(made, o.Action) {
 			return nil
 		}

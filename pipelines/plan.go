@@ -39,24 +39,21 @@ func SegmentCustomers(ctx context.Context, store *features.Store, segment string
 }
 
 // filtered hands out the run in force with the score and the decision of everyone whom the filter lets through, in the order of ids.
-func (s Scores) filtered(ctx context.Context, store *features.Store, f PlanFilter, take func(score *models.Score, made *actions.Decision) error) (run models.Run, shared *actions.Deciding, err error) {
+func (s Scores) filtered(ctx context.Context, store *features.Store, f PlanFilter, take func(score *models.Score, made *actions.Decision) error) (run models.Run, err error) {
 	if run, err = s.InForce(ctx); err != nil {
-		return run, nil, err
+		return run, err
 	}
 	decisions := Decisions{DB: s.DB}
-	if shared, err = decisions.Shared(ctx, run.ID); err != nil {
-		return run, nil, err
-	}
 	var segment map[string]bool
 	if f.Segment != "" {
 		if segment, err = SegmentCustomers(ctx, store, f.Segment, run.Cutoff); err != nil {
-			return run, nil, err
+			return run, err
 		}
 	}
 	kept := map[string]models.Score{}
 	for score, err := range s.Scores(ctx, run.ID) {
 		if err != nil {
-			return run, nil, err
+			return run, err
 		}
 		if f.Band != "" && (score.Band == nil || *score.Band != f.Band) || f.Stage != "" && (score.Stage == nil || *score.Stage != f.Stage) || segment != nil && !segment[score.CustomerID] {
 			continue
@@ -66,17 +63,17 @@ func (s Scores) filtered(ctx context.Context, store *features.Store, f PlanFilte
 	}
 	for made, err := range decisions.Of(ctx, run.ID) {
 		if err != nil {
-			return run, nil, err
+			return run, err
 		}
 		score, ok := kept[made.CustomerID]
 		if !ok {
 			continue
 		}
 		if err := take(&score, &made); err != nil {
-			return run, nil, err
+			return run, err
 		}
 	}
-	return run, shared, nil
+	return run, nil
 }
 
 // Plan allots a budget over the decisions of the run in force. budget +Inf is none; capacity replaces those of the catalogue. Errors: what
@@ -91,7 +88,7 @@ func (s Scores) Plan(ctx context.Context, store *features.Store, f PlanFilter, b
 		return run, nil, err
 	}
 	planning := actions.NewPlanning(shared.Catalogue)
-	if run, _, err = s.filtered(ctx, store, f, func(_ *models.Score, made *actions.Decision) error {
+	if run, err = s.filtered(ctx, store, f, func(_ *models.Score, made *actions.Decision) error {
 		return planning.Add(made, actions.DecisionID(shared.RunID, made.CustomerID))
 	}); err != nil {
 		return run, nil, err
