@@ -77,6 +77,10 @@ type UpliftLearner struct {
 // outcomeOrder is the row of comparison: those first who are least likely to have the wanted outcome by themselves, as a score of churn would have it.
 const outcomeOrder = "outcome_score"
 
+// upliftWords say what the intervals are. With other rows the learners would have put the held-out ones in another order: where an action does nothing, that
+// widens the Qini by up to √2, and the intervals of 20 worlds without effects held 0 in 15 to 19.
+var upliftWords = drawWords + leftOutWords + "; the orders are taken as they are, so that intervals of the Qini are somewhat narrow where an action does nothing"
+
 // upliftShares are where the curve is told.
 var upliftShares = []float64{.1, .2, .3, .4, .5, .6, .7, .8, .9, 1}
 
@@ -141,7 +145,7 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 		}
 		report.Estimates = append(report.Estimates, own)
 	}
-	report.Intervals = drawWords + leftOutWords
+	report.Intervals = upliftWords
 	report.Verdict = upliftVerdict(report.Effect, report.Learners[best], fmt.Sprintf("%s = %s", o.Flat.Target, o.Flat.Positive))
 	return nil
 }

@@ -107,7 +107,7 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*Up
 	if err != nil {
 		return nil, err
 	}
-	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: skipped, Decisions: book.decisions, Intervals: drawWords + leftOutWords}
+	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: skipped, Decisions: book.decisions, Intervals: upliftWords}
 	for _, r := range runs {
 		report.Cutoffs = append(report.Cutoffs, r.Cutoff)
 	}
