@@ -120,6 +120,9 @@ func kpiLineOf(series []kpi.Value) kpiLine {
 	if slice, ok := now.Slice(); ok {
 		if line.Slice = words(slice); slice == "" {
 			line.Slice = "not known"
+			if now.Stage != nil {
+				line.Slice = "in none yet"
+			}
 		}
 	}
 	if now.Low != nil && now.High != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -141,7 +142,7 @@ func printKPIs(w io.Writer, r *kpi.Report, formulas bool) {
 			text := title
 			if r.By != nil {
 				slice, ok := series[0].Slice()
-				text += "\t" + sliceName(slice, ok)
+				text += "\t" + sliceName(*r.By, slice, ok)
 			}
 			for _, v := range series[width-len(shown):] {
 				text += "\t" + kpiText(&v)
@@ -198,10 +199,12 @@ func kpiTitle(r *kpi.Report, name string) string {
 }
 
 // sliceName is what a slice is called; ok is false for everyone.
-func sliceName(slice string, ok bool) string {
+func sliceName(by kpi.By, slice string, ok bool) string {
 	switch {
 	case !ok:
 		return "all"
+	case slice == "" && by == kpi.ByStage:
+		return "in none yet"
 	case slice == "":
 		return "not known"
 	}
@@ -221,6 +224,9 @@ func kpiText(v *kpi.Value) string {
 	case kpi.Hours:
 		return figure(v.Value, 1) + " h"
 	case kpi.Points:
+		if math.Round(*v.Value) == 0 {
+			return "0"
+		}
 		return fmt.Sprintf("%+.0f", *v.Value)
 	}
 	return figure(v.Value, 1)

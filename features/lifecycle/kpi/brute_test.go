@@ -257,7 +257,7 @@ func (b *brute) one(name string, p *person, in span2, t *tally) (y, z, x int64) 
 		}
 	case "stage_conversion":
 		from, to := slices.Index(b.o.Stages, p.stages[in.s]), slices.Index(b.o.Stages, p.stages[in.e])
-		if from >= 0 {
+		if from >= 0 && from < len(b.o.Stages)-1 {
 			return one(to > from), 0, 1
 		}
 	case "activation_rate", "onboarding_depth":

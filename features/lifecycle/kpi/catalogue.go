@@ -98,7 +98,7 @@ var catalogue = []figure{
 		formula: "of those who visited in the month and had not bought before, those who first bought, or began a paid period, after it in the same month",
 		needs:   []string{"touchpoints.visit"}, within: []string{"touchpoints.leads", buyers}, able: hasBuyers},
 	{name: "stage_conversion", title: "Stage conversion", unit: Share, kind: share, rows: stageConversion,
-		formula: "of the customers in a stage at the begin of the month, those in a later one of {stages} at its end",
+		formula: "of the customers in a stage but the last at the begin of the month, those in a later one of {stages} at its end",
 		able:    hasStages},
 
 	{name: "activation_rate", title: "Activation", unit: Share, kind: share, rows: activation,

@@ -13,7 +13,7 @@ import (
 	"retain/internal/warehouse"
 )
 
-const testCustomers = 60
+const testCustomers = 40
 
 var (
 	testStages = []string{"awareness", "onboarding", "engagement", "loyalty"}

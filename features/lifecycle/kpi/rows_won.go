@@ -29,7 +29,8 @@ WHERE kind = 'visit' AND ` + inMonths + `
 GROUP BY customer_id, month`
 }
 
-// stageConversion: stages that are not among those in order, such as churned, are no later ones, and nobody is counted who begins in one.
+// stageConversion: stages that are not among those in order, such as churned, are no later ones, and nobody is counted who begins in one, or in
+// the last, after which nothing comes.
 func stageConversion(*compiler) string {
 	return `SELECT customer_id, m.1 AS month,
 toInt64(indexOf({stages:Array(String)}, arrayFirst(s -> s.1 = m.3, seen).2) > indexOf({stages:Array(String)}, arrayFirst(s -> s.1 = m.2, seen).2)) AS y,
@@ -41,7 +42,7 @@ WHERE cutoff >= {from:DateTime64(3, 'UTC')} AND cutoff <= {until:DateTime64(3, '
 GROUP BY customer_id
 )
 ` + eachMonth + `
-WHERE has({staged:Array(Int64)}, m.2) AND has({staged:Array(Int64)}, m.3) AND indexOf({stages:Array(String)}, arrayFirst(s -> s.1 = m.2, seen).2) > 0`
+WHERE has({staged:Array(Int64)}, m.2) AND has({staged:Array(Int64)}, m.3) AND indexOf({stages:Array(String)}, arrayFirst(s -> s.1 = m.2, seen).2) BETWEEN 1 AND length({stages:Array(String)}) - 1`
 }
 
 // onboarding is a row (customer_id, month, depth) for everyone whose first 30 days ended in the months asked for. Who began before the records of
