@@ -50,7 +50,7 @@ func TestRunUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"run"}, "import, train, loyalty, snapshot, score, monitor, or --list"},
+		{[]string{"run"}, "import, train, loyalty, snapshot, score, monitor, decide, or --list"},
 		{[]string{"run", "dance"}, "no job"},
 		{[]string{"run", "score", "--cutoff", "soon"}, "--cutoff"},
 		{[]string{"run", "train", "--cutoff", "2026-01-01"}, "has none"},

@@ -32,6 +32,10 @@ func (a *app) serveCommand() *cobra.Command {
   GET /v1/customers/{id}/next-best-actions     what to do, what is possible and what is not, and why: max_results; POST with what is known only now
   POST /v1/actions/plan                        who should get what for a budget, over a segment, stage or band
   POST /v1/decisions/{id}/outcomes             what came of a decision: shown, accepted, rejected, ignored, converted, saved
+  GET /v1/lifecycle/stages                     who stands where, entered, median days; from, to
+  GET /v1/lifecycle/transitions                who moved from where to where, month by month
+  GET /v1/lifecycle/journey                    what happens in each stage
+  GET /v1/lifecycle/kpis                       key figures by month: by, kpi, from, to
   GET /v1/customers/{id}/timeline              what happened, newest first, as known at the cutoff: limit, cursor, source
   GET /metrics                                 for Prometheus
 

@@ -280,7 +280,7 @@ func (c *compiler) provisional(f *figure, m Month) bool {
 // fill writes a figure, unless there is nothing to divide by.
 func (f *figure) fill(v *Value, s sums) {
 	of := s.x
-	set := func(value float64, in *interval) {
+	set := func(value float64, in *around) {
 		v.Value = &value
 		if in != nil {
 			v.Low, v.High = &in.low, &in.high
@@ -292,7 +292,7 @@ func (f *figure) fill(v *Value, s sums) {
 	case s.x == 0:
 		return
 	case f.kind == share:
-		in := wilson(s.y, s.x)
+		in := shareOf(s.y, s.x)
 		set(float64(s.y)/float64(s.x), &in)
 	case f.kind == points:
 		in := score(s.y, s.z, s.x)
