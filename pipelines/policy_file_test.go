@@ -1,6 +1,7 @@
 package pipelines
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -137,7 +138,7 @@ func TestPolicyFileRefused(t *testing.T) {
 			t.Errorf("%s: %v, want it to say %q", c.name, err, c.words)
 			continue
 		}
-		if _, usage := err.(*PolicyUsageError); usage != c.usage {
+		if usage := errors.As(err, new(*PolicyUsageError)); usage != c.usage {
 			t.Errorf("%s: usage %v, want %v", c.name, usage, c.usage)
 		}
 	}
