@@ -31,8 +31,8 @@ notebooks: build ## runs the notebooks from top to bottom; ARGS=--write keeps th
 	@scripts/notebooks $(ARGS)
 
 race: engine ## the concurrent packages under the race detector
-	go test -race -timeout 20m ./internal/chdb ./internal/warehouse ./serving/... ./models/boost/... ./models/linear/... ./training/...
-	go test -race -short ./pipelines -run 'Ledger|Night|Schedule|Cron|Watch|Simulate|Timeline'
+	go test -race -timeout 20m ./internal/chdb ./internal/warehouse ./serving/... ./models/actions ./models/boost/... ./models/linear/... ./models/offpolicy ./models/uplift ./training/...
+	go test -race -short ./pipelines -run 'Ledger|Night|Schedule|Cron|Watch|Simulate|Timeline|Stages'
 	go test -race ./features -run 'Snapshot|Lives'
 
 lint: ## go vet, gofmt and golangci-lint
