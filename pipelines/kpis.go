@@ -3,7 +3,6 @@ package pipelines
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,16 +22,13 @@ type KPIs struct {
 	Now      func() time.Time   // nil means time.Now
 }
 
-// ErrNothingKnown says that the warehouse holds no row of any source.
-var ErrNothingKnown = errors.New("no source holds a row yet")
-
 // Compute counts figures as kpi.Compute does. Without a cutoff it stands at that of the run in force, else at the midnight after the last row, and never
 // after now. Stages are those of the rule set that was used last.
 func (k KPIs) Compute(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
 	o.Churn, o.Costs = k.Churn, k.Costs
 	var err error
 	if o.Cutoff.IsZero() {
-		if o.Cutoff, err = k.cutoff(ctx); err != nil {
+		if o.Cutoff, err = standingCutoff(ctx, k.Store, k.Now); err != nil {
 			return nil, err
 		}
 	}
@@ -47,33 +43,6 @@ func (k KPIs) Compute(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
 		report.Currency = &k.Currency
 	}
 	return report, nil
-}
-
-// cutoff is where to stand unless told otherwise.
-func (k KPIs) cutoff(ctx context.Context) (time.Time, error) {
-	run, err := k.Store.DB.RunInForce(ctx, KindChurn)
-	if err == nil {
-		return run.Cutoff.UTC(), nil
-	}
-	if !errors.Is(err, warehouse.ErrNoRun) {
-		return time.Time{}, err
-	}
-	now := time.Now
-	if k.Now != nil {
-		now = k.Now
-	}
-	midnight := now().UTC().Truncate(24 * time.Hour)
-	last, ok, err := kpi.LastRow(ctx, k.Store, midnight)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if !ok {
-		return time.Time{}, ErrNothingKnown
-	}
-	if after := last.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1); after.Before(midnight) {
-		return after, nil
-	}
-	return midnight, nil
 }
 
 // stages are those of the rule set that the newest stages on record were found by, and where it was used.
@@ -126,7 +95,7 @@ func (k KPIs) Everywhere(ctx context.Context, o kpi.Options) (*kpi.Report, error
 func (k KPIs) RFM(ctx context.Context, o kpi.RFMOptions) (*kpi.RFM, error) {
 	if o.Cutoff.IsZero() {
 		var err error
-		if o.Cutoff, err = k.cutoff(ctx); err != nil {
+		if o.Cutoff, err = standingCutoff(ctx, k.Store, k.Now); err != nil {
 			return nil, err
 		}
 	}

@@ -51,7 +51,7 @@ type Lead struct {
 func (l Leads) Compute(ctx context.Context, cutoff time.Time, top int) (*LeadReport, error) {
 	if cutoff.IsZero() {
 		var err error
-		if cutoff, err = (KPIs{Store: l.Store, Now: l.Now}).cutoff(ctx); err != nil {
+		if cutoff, err = standingCutoff(ctx, l.Store, l.Now); err != nil {
 			return nil, err
 		}
 	}

@@ -56,7 +56,7 @@ type segmentDocument struct {
 // groups, and a set that is there is not written again. Errors: segment.ErrTooFew.
 func (s Segments) Find(ctx context.Context, cutoff time.Time, names []string, seed uint64) (report *SegmentReport, err error) {
 	if cutoff.IsZero() {
-		if cutoff, err = (KPIs{Store: s.Store, Now: s.Now}).cutoff(ctx); err != nil {
+		if cutoff, err = standingCutoff(ctx, s.Store, s.Now); err != nil {
 			return nil, err
 		}
 	}
