@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"retain/features"
+	"retain/internal/resample"
 )
 
 // sums is what a bag of rows adds to the estimates.
@@ -24,7 +25,7 @@ func newBags(l *Log, w, dr []float64, seed uint64) *bags {
 	b := &bags{}
 	number := make(map[uint16]int)
 	for i := range w {
-		key := mix(seed ^ mix(uint64(i)+1))
+		key := resample.Mix(seed ^ resample.Mix(uint64(i)+1))
 		if l.Customer != nil {
 			key = features.KeyedHash(seed, "policy bootstrap", l.Customer[i])
 		}
@@ -33,7 +34,7 @@ func newBags(l *Log, w, dr []float64, seed uint64) *bags {
 		if !ok {
 			k = len(b.of)
 			number[bag] = k
-			b.of, b.keys = append(b.of, sums{}), append(b.keys, mix(seed^mix(uint64(bag)+1)))
+			b.of, b.keys = append(b.of, sums{}), append(b.keys, resample.Mix(seed^resample.Mix(uint64(bag)+1)))
 		}
 		s := &b.of[k]
 		s.rows++
@@ -108,7 +109,7 @@ func (b *bags) errors(times []uint8, t sums) (se [figures]float64) {
 // draw is the figures of one draw with their standard errors.
 type draw struct{ value, se [figures]float64 }
 
-// draws are so many draws in which each bag counts Poisson(1) times (Chamandy et al. 2012, "Estimating uncertainty for massive data streams"). They
+// draws are so many draws of the bags' weights. They
 // are the same on one thread and on many.
 func (b *bags) draws(n int) []draw {
 	out := make([]draw, n)
@@ -118,10 +119,7 @@ func (b *bags) draws(n int) []draw {
 		group.Go(func() {
 			times := make([]uint8, len(b.of))
 			for k := worker; k < n; k += workers {
-				step, shift := uint64(k/4+1)*0x9e3779b97f4a7c15, 16*(k%4) // a hash serves four draws
-				for g, key := range b.keys {
-					times[g] = poissonOf[uint16(mix(key+step)>>shift)]
-				}
+				resample.Weights(times, b.keys, k)
 				t := b.total(times)
 				out[k] = draw{t.figures(), b.errors(times, t)}
 			}
@@ -129,29 +127,6 @@ func (b *bags) draws(n int) []draw {
 	}
 	group.Wait()
 	return out
-}
-
-// poissonOf maps 16 random bits to Poisson(1): P(k) is off by less than 2⁻¹⁶, and 8 is the most.
-var poissonOf = func() (of [1 << 16]uint8) {
-	u, term, reached := 0, math.Exp(-1), 0.
-	for k := range 9 {
-		reached += term
-		term /= float64(k + 1)
-		for ; u < len(of) && (float64(u)+.5)/float64(len(of)) < reached; u++ {
-			of[u] = uint8(k)
-		}
-	}
-	for ; u < len(of); u++ {
-		of[u] = 8
-	}
-	return of
-}()
-
-// mix is the finaliser of SplitMix64 (Steele, Lea & Flood 2014).
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }
 
 // Interval is a figure with its standard error and 95 % interval; all NaN where it is undefined.

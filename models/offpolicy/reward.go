@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"retain/features"
+	"retain/internal/resample"
 	"retain/models"
 	"retain/models/boost"
 	"retain/models/linear"
@@ -73,7 +74,7 @@ func robustTerms(ctx context.Context, l *Log, p Policy, w []float64, o Options) 
 func folds(l *Log, o Options) [][]int {
 	out := make([][]int, o.Folds)
 	for i := range l.Action {
-		h := mix(o.Seed ^ mix(^uint64(i)))
+		h := resample.Mix(o.Seed ^ resample.Mix(^uint64(i)))
 		if l.Customer != nil {
 			h = features.KeyedHash(o.Seed, "policy fold", l.Customer[i])
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"retain/features"
+	"retain/internal/resample"
 )
 
 // Draws is how often a bootstrap draws.
@@ -42,7 +43,7 @@ func NewBootstrap(seed uint64, customer []string) *Bootstrap {
 			if !ok {
 				number = uint16(len(b.keys))
 				numbers[bag] = number
-				b.keys = append(b.keys, mix(seed^mix(uint64(bag)+1)))
+				b.keys = append(b.keys, resample.Mix(seed^resample.Mix(uint64(bag)+1)))
 			}
 			at = place{group: int32(len(places)), bag: number}
 			places[c] = at
@@ -56,37 +57,9 @@ func NewBootstrap(seed uint64, customer []string) *Bootstrap {
 // Bags is the number of bags that hold a customer, in [0, 65,536].
 func (b *Bootstrap) Bags() int { return len(b.keys) }
 
-// poissonOf maps 16 random bits to Poisson(1): P(k) is off by less than 2⁻¹⁶, and 8 is the most.
-var poissonOf = func() (of [1 << 16]uint8) {
-	u := 0
-	term, reached := math.Exp(-1), 0.
-	for k := range 9 {
-		reached += term
-		term /= float64(k + 1)
-		for u < len(of) && (float64(u)+.5)/float64(len(of)) < reached {
-			of[u] = uint8(k)
-			u++
-		}
-	}
-	for ; u < len(of); u++ {
-		of[u] = 8
-	}
-	return of
-}()
-
 // Draw fills w, Bags() long, with the weights of draw k ≥ 0.
 func (b *Bootstrap) Draw(k int, w []uint8) {
-	step, shift := uint64(k/4+1)*0x9e3779b97f4a7c15, 16*(k%4) // a hash serves four draws
-	for g, key := range b.keys {
-		w[g] = poissonOf[uint16(mix(key+step)>>shift)]
-	}
-}
-
-// mix is the finaliser of SplitMix64 (Steele, Lea & Flood 2014).
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	resample.Weights(w, b.keys, k)
 }
 
 // statistic gives some figures of a draw.
