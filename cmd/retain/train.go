@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -20,20 +21,11 @@ func (a *app) trainCommand() *cobra.Command {
 		Short: "Compare the model families out of time, register the best and promote it if it passes the gate",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			until, err := instantIf("until", untilText)
-			if err != nil {
-				return err
-			}
-			s, err := a.open(cmd.Context(), "train churn", reading)
+			s, o, err := a.beginTraining(cmd.Context(), "train churn", untilText, seed)
 			if err != nil {
 				return err
 			}
 			defer s.close(&err)
-			o, err := a.trainingOptions(s, seed)
-			if err != nil {
-				return err
-			}
-			o.Until = until
 			write, discard, err := s.reportTo(page)
 			if err != nil {
 				return err
@@ -53,6 +45,25 @@ func (a *app) trainCommand() *cobra.Command {
 	churn.Flags().StringVar(&page, "report", "", "the HTML file to write the report of the training to")
 	churn.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, sampling and bootstrap")
 	return group("train", "Train a model", churn, a.trainLoyaltyCommand(), a.trainUpliftCommand())
+}
+
+// beginTraining opens the warehouse for a training as of an instant, "" for now. Close the session unless there is an error.
+func (a *app) beginTraining(ctx context.Context, command, untilText string, seed uint64) (*session, training.Options, error) {
+	until, err := instantIf("until", untilText)
+	if err != nil {
+		return nil, training.Options{}, err
+	}
+	s, err := a.open(ctx, command, reading)
+	if err != nil {
+		return nil, training.Options{}, err
+	}
+	o, err := a.trainingOptions(s, seed)
+	if err != nil {
+		s.close(&err)
+		return nil, training.Options{}, err
+	}
+	o.Until = until
+	return s, o, nil
 }
 
 func (a *app) backtestCommand() *cobra.Command {

@@ -25,20 +25,11 @@ due (contractual). Who repeats promotes with an NPS answer of 9 or 10, with a re
 less than in the 180 days before. Who was never asked counts by what else is known, and not at all where nothing is.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			until, err := instantIf("until", untilText)
-			if err != nil {
-				return err
-			}
-			s, err := a.open(cmd.Context(), "train loyalty", reading)
+			s, o, err := a.beginTraining(cmd.Context(), "train loyalty", untilText, seed)
 			if err != nil {
 				return err
 			}
 			defer s.close(&err)
-			o, err := a.trainingOptions(s, seed)
-			if err != nil {
-				return err
-			}
-			o.Until = until
 			report, err := training.TrainLoyalty(cmd.Context(), o)
 			if err != nil {
 				return err

@@ -28,20 +28,12 @@ customer stayed. A customer counts once per horizon. Without such decisions ther
 effects by what was learned; from 100 outcome events per arm they call it learned.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			until, err := instantIf("until", untilText)
-			if err != nil {
-				return err
-			}
-			s, err := a.open(cmd.Context(), "train uplift", reading)
+			s, o, err := a.beginTraining(cmd.Context(), "train uplift", untilText, seed)
 			if err != nil {
 				return err
 			}
 			defer s.close(&err)
-			o, err := a.trainingOptions(s, seed)
-			if err != nil {
-				return err
-			}
-			o.Until, u.Log = until, s.db
+			u.Log = s.db
 			report, err := training.TrainUplift(cmd.Context(), o, u)
 			if err != nil {
 				return err
