@@ -124,6 +124,25 @@ func (c *Catalogue) Entry(name string) (Entry, bool) {
 	return c.Entries[i], true
 }
 
+// Nameable lists the entries of catalogues (nil: none) that rules may name: one per name, the first that has it. Families are left out,
+// as data decide about them.
+func Nameable(catalogues ...*Catalogue) []Entry {
+	var entries []Entry
+	seen := map[string]bool{}
+	for _, c := range catalogues {
+		if c == nil {
+			continue
+		}
+		for _, e := range c.Entries {
+			if e.Each == "" && !seen[e.Name] {
+				seen[e.Name] = true
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries
+}
+
 // Only is the catalogue of the named entries, in the order of names; names that it does not hold are left out.
 func (c *Catalogue) Only(names []string) *Catalogue {
 	out := &Catalogue{Version: c.Version, Treatment: c.Treatment, Entries: []Entry{}}

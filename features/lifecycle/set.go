@@ -70,20 +70,7 @@ func Nameable(known *features.Catalogue) ([]features.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var entries []features.Entry
-	seen := map[string]bool{}
-	for _, c := range []*features.Catalogue{known, features.DefaultCatalogue(), own} {
-		if c == nil {
-			continue
-		}
-		for _, e := range c.Entries {
-			if e.Each == "" && !seen[e.Name] {
-				seen[e.Name] = true
-				entries = append(entries, e)
-			}
-		}
-	}
-	return entries, nil
+	return features.Nameable(known, features.DefaultCatalogue(), own), nil
 }
 
 // All are the stages of the journey in order, then the exits.

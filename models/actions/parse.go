@@ -56,7 +56,7 @@ func Parse(text []byte, known *features.Catalogue) (*Engine, error) {
 // ParseFor is Parse for a lifecycle with other stages: one that an action names and the lifecycle has not is a problem, as nobody
 // would ever reach it.
 func ParseFor(text []byte, known *features.Catalogue, stages []string) (*Engine, error) {
-	p := &parser{stages: stages, engine: &Engine{Catalogue: &Catalogue{Policy: defaultPolicy()}, Features: nameable(known)}}
+	p := &parser{stages: stages, engine: &Engine{Catalogue: &Catalogue{Policy: defaultPolicy()}, Features: features.Nameable(known, features.DefaultCatalogue())}}
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
@@ -80,24 +80,6 @@ func ParseFor(text []byte, known *features.Catalogue, stages []string) (*Engine,
 		return nil, err
 	}
 	return p.engine, nil
-}
-
-// nameable lists the features that rules may name: one entry per name, those of families left out, as data decide about them.
-func nameable(known *features.Catalogue) []features.Entry {
-	var entries []features.Entry
-	seen := map[string]bool{}
-	for _, c := range []*features.Catalogue{known, features.DefaultCatalogue()} {
-		if c == nil {
-			continue
-		}
-		for _, e := range c.Entries {
-			if e.Each == "" && !seen[e.Name] {
-				seen[e.Name] = true
-				entries = append(entries, e)
-			}
-		}
-	}
-	return entries
 }
 
 // defaultPolicy is that of a catalogue that says nothing: one e-mail and one SMS a week.
