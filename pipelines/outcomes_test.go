@@ -98,10 +98,20 @@ func TestOutcomesAreRecordedOnce(t *testing.T) {
 	if got := shortly(t, o, "d1"); got != "shown@1 accepted@2 ignored@3" {
 		t.Errorf("outcomes %s", got)
 	}
+	run, err := w.DecisionRun(t.Context(), "run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := w.TakenOtherwise(t.Context(), run, time.Time{}); err != nil || fmt.Sprint(other) != "[c2]" {
+		t.Errorf("taken otherwise by %v, %v", other, err)
+	}
+	if other, err := w.TakenOtherwise(t.Context(), run, outcomeNow); err != nil || len(other) > 0 {
+		t.Errorf("taken otherwise by %v, %v, before anything was told", other, err)
+	}
 	if n := rows(t, w, "SELECT toString(count()) FROM outcomes WHERE decision_id = 'd1'"); n[0] != "('5')" {
 		t.Errorf("%s versions, want 5: all of them stay", n)
 	}
-	_, err := o.Record(t.Context(), []actions.Report{told("converted", 4), {Decision: "nosuch", Outcome: "shown"}}, OutcomeFromAPI)
+	_, err = o.Record(t.Context(), []actions.Report{told("converted", 4), {Decision: "nosuch", Outcome: "shown"}}, OutcomeFromAPI)
 	if !errors.Is(err, actions.ErrUnknownDecision) {
 		t.Errorf("an unknown decision: %v", err)
 	}

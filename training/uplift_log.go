@@ -18,6 +18,9 @@ type DecisionLog interface {
 	DecisionRuns(ctx context.Context) ([]warehouse.DecisionRun, error)
 	// Decisions streams the decisions of a run in the order of customer_id.
 	Decisions(ctx context.Context, run warehouse.DecisionRun) iter.Seq2[warehouse.DecisionRow, error]
+	// TakenOtherwise are the customers of a run, sorted, of whose decision an outcome names another action than the chosen one. Outcomes that were told at
+	// knownBefore or later are not looked at; zero: all are.
+	TakenOtherwise(ctx context.Context, run warehouse.DecisionRun, knownBefore time.Time) ([]string, error)
 }
 
 // The runs that are looked at lie so many days apart, and are at most so many, the newest ones: who could get an action counts once per horizon, so that more of
@@ -42,6 +45,7 @@ type lessonBook struct {
 	runs      []warehouse.DecisionRun // looked at, oldest first
 	skipped   int                     // matured runs that lie too close to others
 	decisions int                     // read
+	otherwise int                     // of them, those after which another action was taken: they teach nothing
 
 	customer []string // of each row; the rows of a run stand together, in the order of customer_id
 	run      []int    // of each row, in runs
@@ -77,23 +81,32 @@ func matureRuns(ctx context.Context, log DecisionLog, churn features.ChurnSpec, 
 }
 
 // readLessons reads the decisions of the runs. A customer's first decision that could have brought an action or nothing counts, whatever was drawn, and then the
-// next one after its label window. only limits the actions; empty: all.
-func readLessons(ctx context.Context, log DecisionLog, churn features.ChurnSpec, runs []warehouse.DecisionRun, only []string) (*lessonBook, error) {
+// next one after its label window. A decision after which another action was taken than it chose counts so too, and teaches nothing: it is a row neither of what
+// was chosen nor of what was taken, which chance did not pick.
+func readLessons(ctx context.Context, o Options, u UpliftTraining, runs []warehouse.DecisionRun) (*lessonBook, error) {
 	b := &lessonBook{runs: runs, lessons: map[string][]upliftLesson{}, certain: map[string]int{}}
 	free := map[string]map[string]time.Time{} // action → customer → from when on the next decision counts
 	for k, run := range runs {
-		for d, err := range log.Decisions(ctx, run) {
+		otherwise, err := u.Log.TakenOtherwise(ctx, run, o.Until)
+		if err != nil {
+			return nil, err
+		}
+		for d, err := range u.Log.Decisions(ctx, run) {
 			if err != nil {
 				return nil, err
 			}
 			b.decisions++
-			b.read(k, run.Cutoff, churn.Matures(run.Cutoff), d, only, free)
+			if _, other := slices.BinarySearch(otherwise, d.CustomerID); other {
+				b.otherwise++
+				d.Chosen = ""
+			}
+			b.read(k, run.Cutoff, o.Churn.Matures(run.Cutoff), d, u.Actions, free)
 		}
 	}
 	return b, nil
 }
 
-// read takes what one decision teaches.
+// read takes what one decision teaches; Chosen is empty where another action was taken.
 func (b *lessonBook) read(k int, cutoff, until time.Time, d warehouse.DecisionRow, only []string, free map[string]map[string]time.Time) {
 	at := slices.Index(d.Actions, actions.DoNothing)
 	if at < 0 {
@@ -170,7 +183,7 @@ func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lesso
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &lessonBook{runs: b.runs, skipped: b.skipped, decisions: b.decisions, lessons: map[string][]upliftLesson{}, certain: b.certain}
+	out := &lessonBook{runs: b.runs, skipped: b.skipped, decisions: b.decisions, otherwise: b.otherwise, lessons: map[string][]upliftLesson{}, certain: b.certain}
 	for action, lessons := range b.lessons {
 		for _, l := range lessons {
 			if l.row = kept[l.row]; l.row >= 0 {

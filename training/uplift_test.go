@@ -159,6 +159,7 @@ type diary struct {
 	*world
 	certain bool // help is what everyone gets
 	lying   bool // of the propensities
+	other   bool // every twentieth customer got something else than was decided, once
 }
 
 func (d diary) draw(cutoff time.Time, customer string) (chosen string, held bool) {
@@ -182,6 +183,16 @@ func (d diary) DecisionRuns(context.Context) ([]warehouse.DecisionRun, error) {
 		runs = append(runs, warehouse.DecisionRun{RunID: day(t), Cutoff: t}, warehouse.DecisionRun{RunID: day(t) + " again", Cutoff: t.AddDate(0, 0, 2)})
 	}
 	return runs, nil
+}
+
+func (d diary) TakenOtherwise(_ context.Context, run warehouse.DecisionRun, _ time.Time) ([]string, error) {
+	var customers []string
+	for i := range d.customers {
+		if d.other && i%20 == 0 && strings.HasSuffix(run.RunID, " again") {
+			customers = append(customers, fmt.Sprintf("c%05d", i))
+		}
+	}
+	return customers, nil
 }
 
 func (d diary) Decisions(_ context.Context, run warehouse.DecisionRun) iter.Seq2[warehouse.DecisionRow, error] {
@@ -220,7 +231,7 @@ func (d diary) Labels(ctx context.Context, cutoff, knownBefore time.Time) ([]flo
 func TestTrainUplift(t *testing.T) {
 	w := diary{world: newWorld(1500, 6)}
 	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
-	report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}})
+	report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,9 +280,119 @@ func TestTrainUplift(t *testing.T) {
 	if pro, basic := mean[2]/n[2], mean[0]/n[0]; pro < .2 || basic > .12 {
 		t.Errorf("estimated effect %.3f on pro, %.3f on basic", pro, basic)
 	}
-	again, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}})
+	again, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}}, nil)
 	if err != nil || again.Artifact != report.Artifact || again.Promoted || slices.Contains(again.Verdict, "") {
 		t.Errorf("again: %v, artifact %v, %v", err, again.Artifact == report.Artifact, again.Promoted)
+	}
+}
+
+// Some of the actions are learned anew, with other rows; what the champion knows of the others stays to the byte.
+func TestTrainUpliftKeeps(t *testing.T) {
+	w := diary{world: newWorld(1500, 6)}
+	registry := &memory{}
+	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: registry}.filled()
+	train := func(o Options, actions ...string) (*UpliftTrainReport, error) {
+		u := UpliftTraining{Log: w, Actions: actions}
+		known, err := readKnownUplift(t.Context(), o, u.Actions)
+		if err != nil {
+			return nil, err
+		}
+		return trainUplift(t.Context(), w, o, u, known)
+	}
+	parts := func() map[string]string {
+		row, err := registry.ChampionModel(t.Context(), KindUplift)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := models.DecodeArtifact(row.Blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for _, p := range bundle.Parts {
+			b, err := p.Model.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[p.Action] = fmt.Sprint(p.Events, b)
+		}
+		return out
+	}
+	if _, err := train(o); err != nil {
+		t.Fatal(err)
+	}
+	before := parts()
+	if len(before) != 2 {
+		t.Fatalf("%d actions are learned", len(before))
+	}
+	w.other = true
+	report, err := train(o, "help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := parts()
+	if len(after) != 2 || after["survey"] != before["survey"] || after["help"] == before["help"] || report.Model.Version != 2 || !report.Promoted {
+		t.Errorf("version %d has %d actions, survey kept: %v, help anew: %v", report.Model.Version, len(after), after["survey"] == before["survey"], after["help"] != before["help"])
+	}
+	if help, survey := report.Actions[0], report.Actions[1]; help.KeptFrom != nil || survey.Action != "survey" || survey.KeptFrom == nil || *survey.KeptFrom != 1 || survey.Rows == 0 {
+		t.Errorf("told %+v", report.Actions)
+	}
+	if report.Otherwise != 6*1500/20 {
+		t.Errorf("%d decisions were carried out otherwise", report.Otherwise)
+	}
+	// A third training still tells of where survey comes from, and weather cannot be learned.
+	w.other = false
+	if report, err = train(o, "help", "weather"); err != nil || parts()["help"] != before["help"] || *report.Actions[1].KeptFrom != 1 || report.Actions[2].Why == "" {
+		t.Errorf("third: %v, %+v", err, report)
+	}
+	var usage *UsageError
+	o.Churn.HorizonDays++
+	if _, err := train(o, "help"); !errors.As(err, &usage) || !strings.Contains(err.Error(), "without --action") {
+		t.Errorf("another horizon: %v", err)
+	}
+	if _, err := train(o, "help", "survey"); err != nil {
+		t.Errorf("nothing is kept, and so nothing contradicts: %v", err)
+	}
+}
+
+// Who got something else than was decided teaches nothing, of any action, and his horizon counts as taken all the same.
+func TestLessonsTakenOtherwise(t *testing.T) {
+	w := diary{world: newWorld(200, 6)}
+	o := Options{Churn: features.DefaultChurn()}
+	read := func() (*lessonBook, map[string]bool) {
+		runs, _, err := matureRuns(t.Context(), w, o.Churn, w.watermark, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := readLessons(t.Context(), o, UpliftTraining{Log: w}, runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for i, id := range b.customer {
+			seen[fmt.Sprint(id, b.run[i])] = true
+		}
+		return b, seen
+	}
+	plain, all := read()
+	w.other = true
+	b, seen := read()
+	for id := range seen {
+		if !all[id] {
+			t.Errorf("%s counts only because another decision was carried out otherwise", id)
+		}
+	}
+	for _, id := range b.customer {
+		if id == "c00020" {
+			t.Error("c00020 teaches")
+		}
+	}
+	if plain.otherwise != 0 || b.otherwise != 60 || len(b.customer) >= len(plain.customer) {
+		t.Errorf("%d, %d left out, %d of %d rows", plain.otherwise, b.otherwise, len(b.customer), len(plain.customer))
 	}
 }
 
@@ -290,7 +411,7 @@ func TestTrainUpliftRefuses(t *testing.T) {
 		"no start": {diary{world: newWorld(10, 0)}, "no decision is logged yet"},
 	} {
 		var data *DataError
-		if _, err := trainUplift(t.Context(), c.log, o, UpliftTraining{Log: c.log, Actions: []string{"help"}}); !errors.As(err, &data) || !strings.Contains(err.Error(), c.want) {
+		if _, err := trainUplift(t.Context(), c.log, o, UpliftTraining{Log: c.log, Actions: []string{"help"}}, nil); !errors.As(err, &data) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -29,7 +29,7 @@ const upliftLearned = 100
 // UpliftTraining is what TrainUplift learns from beside Options.
 type UpliftTraining struct {
 	Log     DecisionLog // required
-	Actions []string    // ids; empty: all that were ever possible
+	Actions []string    // ids, of which is learned anew, while the rest of the champion stays; empty: all that were ever possible
 }
 
 // UpliftTrainReport is the JSON of `retain train uplift`.
@@ -41,6 +41,7 @@ type UpliftTrainReport struct {
 	Cutoffs   []time.Time    `json:"cutoffs"`   // of the runs whose decisions were read
 	Skipped   int            `json:"skipped"`   // matured runs that lie too close to others, or too far back
 	Decisions int            `json:"decisions"` // read
+	Otherwise int            `json:"otherwise"` // of them, those of which an outcome names another action than the chosen one: they teach nothing
 	Actions   []UpliftAction `json:"actions"`
 	Intervals string         `json:"intervals"`
 	Artifact  string         `json:"artifact"`
@@ -58,22 +59,29 @@ type UpliftAction struct {
 	Learner       string           `json:"learner"` // "" = nothing was learned
 	Qini          metrics.Figure   `json:"qini"`    // per 1,000 customers, out of fold
 	Interval      metrics.Interval `json:"interval"`
-	Learned       bool             `json:"learned"` // from 100 outcome events per arm: decisions call it learned, else prior
-	Why           string           `json:"why"`     // what to think of it, or why nothing was learned
+	Learned       bool             `json:"learned"`   // from 100 outcome events per arm: decisions call it learned, else prior
+	Why           string           `json:"why"`       // what to think of it, or why nothing was learned
+	KeptFrom      *int             `json:"kept_from"` // version of the model that it was learned in, where it was not learned anew; else null
 }
 
 // TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: the doubly robust learner on linear models or on
-// boosted trees, whichever orders better out of fold. What is learned of all actions is registered as one model, which is promoted.
-// Errors: *UsageError (wrong churn definition), *DataError where no action can be learned, with the reason of each, or of the warehouse.
+// boosted trees, whichever orders better out of fold. What is learned of all actions is registered as one model, which is promoted. Where only some are
+// learned, the others are kept as the champion knows them, on its features.
+// Errors: *UsageError (wrong churn definition, or another one than that of what is kept), *DataError where no action can be learned, with the reason of each, or of the warehouse.
 func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *UpliftTrainReport, err error) {
 	o = o.filled()
 	o.Grid = features.DefaultGrid() // decisions are of all who are eligible, whatever the churn model learns from
 	if err := o.Churn.Validate(); err != nil {
 		return nil, &UsageError{Message: err.Error()}
 	}
+	known, err := readKnownUplift(ctx, o, u.Actions)
+	if err != nil {
+		return nil, err
+	}
+	o.Catalogue = known.catalogue(o.Catalogue)
 	p := newStorePanel(o)
 	defer func() { err = errors.Join(err, p.Close(ctx)) }()
-	return trainUplift(ctx, everyLabel{p}, o, u)
+	return trainUplift(ctx, everyLabel{p}, o, u, known)
 }
 
 // everyLabel is a panel that knows of treated customers whether they stayed, too.
@@ -92,7 +100,7 @@ func (p everyLabel) Labels(ctx context.Context, cutoff, knownBefore time.Time) (
 	return labels.Y, nil
 }
 
-func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*UpliftTrainReport, error) {
+func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, known *knownUplift) (*UpliftTrainReport, error) {
 	begin := time.Now()
 	watermark, err := p.Watermark(ctx)
 	if err != nil {
@@ -103,11 +111,11 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*Up
 		return nil, err
 	}
 	o.Progress(fmt.Sprintf("reading the decisions of %s, %s to %s", spoken.Counted(len(runs), "run"), day(runs[0].Cutoff), day(runs[len(runs)-1].Cutoff)))
-	book, err := readLessons(ctx, u.Log, o.Churn, runs, u.Actions)
+	book, err := readLessons(ctx, o, u, runs)
 	if err != nil {
 		return nil, err
 	}
-	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: skipped, Decisions: book.decisions, Intervals: upliftWords}
+	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: skipped, Decisions: book.decisions, Otherwise: book.otherwise, Intervals: upliftWords}
 	for _, r := range runs {
 		report.Cutoffs = append(report.Cutoffs, r.Cutoff)
 	}
@@ -125,7 +133,7 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*Up
 	if d.Rows() == 0 {
 		return nil, lacking("none of the customers decided about has a known label, and so there is no uplift figure")
 	}
-	e, err := encode(d)
+	e, err := known.encode(d)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +162,12 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining) (*Up
 		}
 		return nil, lacking("of no action anything can be learned, and so there is no uplift figure.\n%s", strings.Join(why, "\n"))
 	}
-	if err := registerUplift(ctx, p, o, e, bundle, report); err != nil {
+	known.keep(bundle, report)
+	fresh := freshUplift{artifact: upliftArtifact(p.Catalogue(), o, e, known.cutoffs(report.Cutoffs)), bundle: bundle}
+	if fresh.over, err = known.over(ctx, o.Registry); err != nil {
+		return nil, err
+	}
+	if err := registerUplift(ctx, o, fresh, report); err != nil {
 		return nil, err
 	}
 	report.Seconds = time.Since(begin).Seconds()
@@ -190,10 +203,16 @@ func (b *lessonBook) rows(action string, d *features.Dataset, seed uint64) *upli
 	return r
 }
 
+// nothingTold is an action of which no figure is known.
+func nothingTold(action string) UpliftAction {
+	return UpliftAction{Action: action, Effect: effectOf(metrics.Trial{}, nil), Qini: undefined, Interval: metrics.Interval{undefined, undefined}}
+}
+
 // learnAction learns the effect of one action; the model is nil, and the report tells why, where that cannot be.
 func learnAction(ctx context.Context, action string, book *lessonBook, d *features.Dataset, o Options) (UpliftAction, *uplift.Model, error) {
 	rows := book.rows(action, d, o.Seed)
-	out := UpliftAction{Action: action, Rows: rows.Len(), Effect: effectOf(metrics.Trial{}, nil), Qini: undefined, Interval: metrics.Interval{undefined, undefined}}
+	out := nothingTold(action)
+	out.Rows = rows.Len()
 	for _, t := range rows.Treated {
 		if t {
 			out.Treated++
@@ -296,19 +315,47 @@ func propensityFault(r *uplift.Rows) string {
 	return ""
 }
 
-// registerUplift keeps the bundle as a model of its own kind and promotes it.
-func registerUplift(ctx context.Context, p panel, o Options, e *encoded, bundle *uplift.Bundle, report *UpliftTrainReport) error {
-	blob, err := bundle.MarshalBinary()
-	if err != nil {
-		return err
-	}
+// upliftArtifact is what scoring needs to read the rows as they were learned from, yet without the model.
+func upliftArtifact(catalogue *features.Catalogue, o Options, e *encoded, cutoffs []time.Time) *models.Artifact {
 	schema := e.d.X.Schema
 	names := make([]string, len(schema))
 	for j, c := range schema {
 		names[j] = c.Name
 	}
-	told, err := json.Marshal(report.Actions)
-	if err != nil {
+	positives := metrics.Positives(e.d.Y)
+	a := &models.Artifact{
+		Kind: KindUplift, Name: KindUplift, Catalogue: catalogue.Only(names), Encoding: e.encoding, Churn: o.Churn,
+		Schema: schema, Fingerprint: schema.Fingerprint(), Medians: models.Medians(e.d.X), Cutoffs: cutoffs, TrainedUntil: o.Churn.Matures(cutoffs[len(cutoffs)-1]),
+		Rows: e.d.Rows(), Positives: positives, Seed: o.Seed,
+		Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1, Rows: e.d.Rows(), Positives: positives}, // effects are differences: nothing to calibrate
+	}
+	if o.Store != nil {
+		for source, b := range o.Store.Sources {
+			if len(b.Static) > 0 {
+				if a.Static == nil {
+					a.Static = make(map[string][]string)
+				}
+				a.Static[source] = b.Static
+			}
+		}
+	}
+	return a
+}
+
+// freshUplift is a model to be registered.
+type freshUplift struct {
+	artifact *models.Artifact // without the model
+	bundle   *uplift.Bundle
+	over     *standing // the champion that it takes the place of; nil = there is none
+}
+
+// registerUplift keeps the bundle as a model of its own kind and promotes it.
+func registerUplift(ctx context.Context, o Options, fresh freshUplift, report *UpliftTrainReport) (err error) {
+	artifact, bundle, champion := fresh.artifact, fresh.bundle, fresh.over
+	if artifact.Model, err = bundle.MarshalBinary(); err != nil {
+		return err
+	}
+	if artifact.Metrics, err = json.Marshal(report.Actions); err != nil {
 		return err
 	}
 	learners := make([]string, 0, len(bundle.Parts))
@@ -317,32 +364,12 @@ func registerUplift(ctx context.Context, p panel, o Options, e *encoded, bundle 
 	}
 	slices.Sort(learners)
 	report.Model.Family = strings.Join(slices.Compact(learners), " + ")
-	positives := metrics.Positives(e.d.Y)
-	artifact := &models.Artifact{
-		Kind: KindUplift, Name: KindUplift, Family: report.Model.Family, Catalogue: p.Catalogue().Only(names), Encoding: e.encoding, Churn: o.Churn,
-		Schema: schema, Fingerprint: schema.Fingerprint(), Medians: models.Medians(e.d.X), Cutoffs: report.Cutoffs, TrainedUntil: o.Churn.Matures(report.Cutoffs[len(report.Cutoffs)-1]),
-		Rows: e.d.Rows(), Positives: positives, Metrics: told, Seed: o.Seed, Model: blob,
-		Calibration: models.Calibration{Kind: models.CalibrationPlatt, Slope: 1, Rows: e.d.Rows(), Positives: positives}, // effects are differences: nothing to calibrate
-	}
-	if o.Store != nil {
-		for source, b := range o.Store.Sources {
-			if len(b.Static) > 0 {
-				if artifact.Static == nil {
-					artifact.Static = make(map[string][]string)
-				}
-				artifact.Static[source] = b.Static
-			}
-		}
-	}
+	artifact.Family = report.Model.Family
 	bytes, err := artifact.Encode()
 	if err != nil {
 		return err
 	}
 	report.Artifact = models.Address(bytes)
-	champion, err := readChampion(ctx, o.Registry, KindUplift)
-	if err != nil {
-		return err
-	}
 	j := judgement{Sound: true, Promote: true, Over: champion.address()}
 	if champion != nil && champion.row.Artifact == report.Artifact {
 		j.Promote = false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +25,10 @@ func (a *app) trainUpliftCommand() *cobra.Command {
 		Long: `Learn what each action does for whom: P(stays | action) - P(stays | nothing) of each customer.
 
 What teaches are logged decisions in which the action or nothing was chosen and either might have been, with the logged propensities, and whether the
-customer stayed. A customer counts once per horizon. Without such decisions there is no uplift figure. The next scoring runs shrink the catalogue's prior
-effects by what was learned; from 100 outcome events per arm they call it learned.`,
+customer stayed. A customer counts once per horizon. Decisions of which an outcome names another action than the chosen one teach nothing, and neither do
+contacts without a decision: a contact, even one that chance picked, does not tell who else might have been picked and was left alone, which an effect is
+measured against (an experiment with its control group as a table: retain uplift evaluate). Without such decisions there is no uplift figure. The next
+scoring runs shrink the catalogue's prior effects by what was learned; from 100 outcome events per arm they call it learned.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, o, err := a.beginTraining(cmd.Context(), "train uplift", untilText, seed)
@@ -41,7 +44,7 @@ effects by what was learned; from 100 outcome events per arm they call it learne
 			return a.print(report, func(w io.Writer) { printUpliftTraining(w, report) })
 		},
 	}
-	cmd.Flags().StringSliceVar(&u.Actions, "action", nil, "learn these actions only, and forget the others (default: all that decisions tell of)")
+	cmd.Flags().StringSliceVar(&u.Actions, "action", nil, "learn these actions anew, and keep the others as they are known (default: learn all that decisions tell of)")
 	cmd.Flags().StringVar(&untilText, "until", "", "train as if it were this instant: only labels known by then")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of folds, learners and bootstrap")
 	return cmd
@@ -52,10 +55,16 @@ func printUpliftTraining(w io.Writer, r *training.UpliftTrainReport) {
 	if r.Skipped > 0 {
 		fmt.Fprintf(w, "; %s too close to others or too far back were left out", spoken.Counted(r.Skipped, "run"))
 	}
+	if r.Otherwise > 0 {
+		fmt.Fprintf(w, "; %s of which an outcome names another action than the chosen one teach nothing", spoken.Counted(r.Otherwise, "decision"))
+	}
 	fmt.Fprint(w, "\n\n")
 	table(w, func(line func(string, ...any)) {
 		line("action\trows\ttreated\tevents\teffect on staying\t95 %%\tlearner\tQini per 1,000\t95 %%\t")
 		for _, a := range r.Actions {
+			if a.KeptFrom != nil {
+				a.Why = strings.TrimPrefix(fmt.Sprintf("%s; kept from v%d", a.Why, *a.KeptFrom), "; ")
+			}
 			line("%s\t%s\t%s\t%d + %d\t%s\t%s\t%s\t%s\t%s\t%s", a.Action, spoken.Count(a.Rows), spoken.Count(a.Treated), a.EventsTreated, a.EventsControl,
 				metric(a.Effect.Uplift, 4), toward(a.Effect.Interval, 4), a.Learner, metric(a.Qini, 2), toward(a.Interval, 2), a.Why)
 		}

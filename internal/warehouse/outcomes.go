@@ -137,12 +137,40 @@ func (w *Warehouse) DecisionHeads(ctx context.Context, ids []string) (heads map[
 	return heads, nil
 }
 
+// TakenOtherwise are the customers of a run, sorted, of whose decision an outcome that counts names another action than the chosen one. Outcomes that were
+// told at knownBefore or later are not looked at; zero: all are.
+func (w *Warehouse) TakenOtherwise(ctx context.Context, run DecisionRun, knownBefore time.Time) (customers []string, err error) {
+	if knownBefore.IsZero() {
+		knownBefore = endOfTime
+	}
+	told := fmt.Sprintf(selectOutcomes, "run_id = {run:String} AND ingested_at < {known:DateTime64(3, 'UTC')}")
+	rows, err := w.Conn().Query(ctx, `SELECT DISTINCT customer_id FROM (`+told+`) AS o
+		INNER JOIN (SELECT decision_id, chosen FROM decisions WHERE toYYYYMM(cutoff) = toYYYYMM({cutoff:DateTime64(3, 'UTC')}) AND run_id = {run:String}) AS d USING (decision_id)
+		WHERE o.action != d.chosen ORDER BY customer_id`,
+		clickhouse.Named("run", run.RunID), clickhouse.Named("cutoff", Instant(run.Cutoff)), clickhouse.Named("known", Instant(knownBefore)))
+	if err != nil {
+		return nil, fmt.Errorf("read outcomes: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read outcomes: %w", err)
+		}
+		customers = append(customers, id)
+	}
+	return customers, rows.Err()
+}
+
 // OutcomeCount is how often an outcome came of an action.
 type OutcomeCount struct {
 	Action, Outcome string
 	Decisions       uint64 // with this outcome
 	Late            uint64 // of them
 }
+
+// endOfTime is about where DateTime64(3) ends.
+var endOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Window is [From, To) of cutoffs; a zero bound is none.
 type Window struct{ From, To time.Time }
@@ -156,7 +184,7 @@ func (r Window) Holds(cutoff time.Time) bool {
 func (r Window) sql() (string, []any) {
 	to := r.To
 	if to.IsZero() {
-		to = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC) // DateTime64(3) ends there
+		to = endOfTime
 	}
 	from := r.From
 	if from.IsZero() {
