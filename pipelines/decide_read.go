@@ -12,12 +12,6 @@ import (
 	"retain/models/actions"
 )
 
-// historyKept is how many contacts of a customer are looked at, newest first: no cap reaches so far.
-const historyKept = 500
-
-// decideBatch customers are weighed at a time.
-const decideBatch = 8192
-
 // decideReader reads what rules and policy need beside features, in the population's order, as known at its cutoff.
 type decideReader struct {
 	store  *features.Store
@@ -185,52 +179,6 @@ ORDER BY customer_id, slot`
 		}
 	}
 	flush()
-	return nil
-}
-
-// histories hands out the contacts of all customers, batch by batch: histories[k] is that of customer lo+k, newest first. A contact
-// is ignored when its outcome says so, or when it has none after 7 days where the source tells outcomes at all.
-func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, histories [][]actions.Contact)) error {
-	from, err := r.store.Versions(ctx, features.Contacts, []string{"at", "channel", "class", "action", "outcome"}, r.p.Cutoff)
-	if err != nil {
-		return err
-	}
-	since := r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.HistoryDays())
-	query := `SELECT customer_id, at, lower(channel) AS channel, lower(class) AS class, action,
-	multiIf(outcome != '', lower(outcome) = 'ignored', at < ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -7)) + `,
-		(SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE outcome != '' LIMIT 1)) > 0, 0) AS ignored,
-	lower(outcome) IN ('accepted', 'rejected', 'converted', 'answered', 'replied', 'reached', 'clicked') AS answered
-FROM ` + from + `
-WHERE at >= ` + instantSQL(since) + `
-ORDER BY customer_id, at DESC, channel, class, action, ignored, answered
-LIMIT ` + fmt.Sprint(historyKept) + ` BY customer_id`
-	at := cursor{ids: r.p.Customer}
-	lo, batch := 0, make([][]actions.Contact, min(decideBatch, len(r.p.Customer)))
-	next := func() {
-		take(lo, lo+len(batch), batch)
-		lo += len(batch)
-		batch = make([][]actions.Contact, min(decideBatch, len(r.p.Customer)-lo))
-	}
-	for b, err := range r.store.DB.Blocks(ctx, query, nil) {
-		if err != nil {
-			return fmt.Errorf("read contacts: %w", err)
-		}
-		times, channel, class, action := b.Times("at"), b.Strings("channel"), b.Strings("class"), b.Strings("action")
-		ignored, answered := b.Bools("ignored"), b.Bools("answered")
-		for k, id := range b.Strings("customer_id") {
-			i, ok := at.find(id)
-			if !ok {
-				continue
-			}
-			for i >= lo+len(batch) {
-				next()
-			}
-			batch[i-lo] = append(batch[i-lo], actions.Contact{At: times[k], Channel: channel[k], Class: actions.Class(class[k]), Action: action[k], Ignored: ignored[k], Answered: answered[k]})
-		}
-	}
-	for lo < len(r.p.Customer) {
-		next()
-	}
 	return nil
 }
 
