@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"retain/features"
 )
 
@@ -58,6 +60,19 @@ func Preset(name string) ([]byte, error) {
 		return nil, fmt.Errorf("no preset %q; there are %s", name, strings.Join(Presets, ", "))
 	}
 	return presetFiles.ReadFile("presets/" + name + ".yaml")
+}
+
+// PresetStages are the names of the stages of a preset, exits last. Errors: as Preset.
+func PresetStages(name string) ([]string, error) {
+	text, err := Preset(name)
+	if err != nil {
+		return nil, err
+	}
+	var set struct{ Stages, Exits []Stage }
+	if err := yaml.Unmarshal(text, &set); err != nil {
+		return nil, fmt.Errorf("preset %s: %w", name, err)
+	}
+	return (&Set{Stages: set.Stages, Exits: set.Exits}).Names(), nil
 }
 
 //go:embed features.yaml

@@ -7,6 +7,7 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 )
 
@@ -17,6 +18,7 @@ type Rule[R any] struct {
 	language *Language[R]
 	features []string
 	facts    []string
+	compared map[string][]string // fact → the literal texts that it is compared with
 }
 
 // Features are the names of the features that the rule reads, each once, in the order in which they are met.
@@ -24,6 +26,38 @@ func (r *Rule[R]) Features() []string { return r.features }
 
 // Reads tells whether the rule reads a fact.
 func (r *Rule[R]) Reads(fact string) bool { return slices.Contains(r.facts, fact) }
+
+// Compared are the literal texts that the rule compares a fact with, by ==, != or in, each once, in the order in which they are met: a text that the fact
+// never has makes the comparison idle.
+func (r *Rule[R]) Compared(fact string) []string { return r.compared[fact] }
+
+// compares notes the literal texts of a comparison.
+func (r *Rule[R]) compares(c ast.CallExpr) {
+	switch c.FunctionName() {
+	case operators.Equals, operators.NotEquals, operators.In:
+	default:
+		return
+	}
+	a, b := c.Args()[0], c.Args()[1]
+	if a.Kind() != ast.IdentKind {
+		a, b = b, a
+	}
+	if a.Kind() != ast.IdentKind {
+		return
+	}
+	texts := []ast.Expr{b}
+	if b.Kind() == ast.ListKind {
+		texts = b.AsList().Elements()
+	}
+	for _, e := range texts {
+		if s, ok := literalText(e); ok && s != noText && !slices.Contains(r.compared[a.AsIdent()], s) {
+			if r.compared == nil {
+				r.compared = map[string][]string{}
+			}
+			r.compared[a.AsIdent()] = append(r.compared[a.AsIdent()], s)
+		}
+	}
+}
 
 // note finds out what a checked expression reads.
 func (r *Rule[R]) note(a *ast.AST) {
@@ -36,6 +70,8 @@ func (r *Rule[R]) note(a *ast.AST) {
 		switch e.Kind() {
 		case ast.IdentKind:
 			add(&r.facts, e.AsIdent())
+		case ast.CallKind:
+			r.compares(e.AsCall())
 		case ast.SelectKind:
 			s := e.AsSelect()
 			if s.Operand().Kind() == ast.IdentKind && s.Operand().AsIdent() == featuresName {

@@ -95,9 +95,6 @@ const ChannelNone = "none"
 // Channels are the ways to a customer.
 var Channels = []string{"email", "sms", "phone", "chat", "in_app", "push", "post", ChannelTicket, ChannelNone}
 
-// Stages are those of the customer's lifecycle (decisions.md §1).
-var Stages = []string{"awareness", "education", "acquisition", "onboarding", "engagement", "retention", "loyalty", "advocacy", "churned", "won_back"}
-
 // withheld tells whether the control group does not get the action, and consent and the complaint rule may forbid it.
 func (a *Action) withheld() bool {
 	return a.ID != DoNothing && (a.Class == Marketing || a.Proactive)

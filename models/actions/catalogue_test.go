@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,17 @@ func TestCatalogueOfAnotherLifecycle(t *testing.T) {
 	}
 	if _, err := ParseFor([]byte(strings.ReplaceAll(text, "onboarding", "awareness")), nil, []string{"awareness", "usage"}); err != nil {
 		t.Error(err)
+	}
+	// Rules name them too, however they compare.
+	for rule, unknown := range map[string]string{
+		`stage == "usage"`: "", `stage == null || stage != "usage"`: "", `stage in ["awareness", "usage"]`: "", `"usage" == stage`: "", `plan == "onboarding"`: "",
+		`stage == "onboarding"`: "onboarding", `churn_probability > 0.5 && !(stage in ["usage", "trial"])`: "trial", `"Usage" == stage`: "Usage",
+	} {
+		action := "  - {id: a, title: A, channel: email, class: marketing, message: Hi, eligibility: '" + rule + "'}\n"
+		_, err := ParseFor([]byte("version: 1\nactions:\n"+nothing+action), nil, []string{"awareness", "usage"})
+		if unknown == "" && err != nil || unknown != "" && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("eligibility: %q is no stage of the lifecycle", unknown))) {
+			t.Errorf("%s: %v", rule, err)
+		}
 	}
 }
 

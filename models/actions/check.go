@@ -68,9 +68,7 @@ func (p *parser) checkAction(node *yaml.Node, a *Action) {
 		wrong("capacity", "%d is below 0; leave it out for no limit", *a.Capacity)
 	}
 	for _, stage := range a.Stages {
-		if !slices.Contains(p.stages, stage) {
-			wrong("stages", "%q is no stage of the lifecycle, so nobody reaches it; its stages are %s", stage, strings.Join(p.stages, ", "))
-		}
+		p.checkStage(lineOf(node, "stages"), a.ID, "stages", stage)
 	}
 	for _, stage := range sortedKeys(a.Message) {
 		if stage != defaultMessage && !slices.Contains(p.stages, stage) {
@@ -89,6 +87,13 @@ func (p *parser) checkAction(node *yaml.Node, a *Action) {
 	}
 	if strings.TrimSpace(a.Message[defaultMessage]) == "" {
 		wrong("message", "write the words, or words under default:")
+	}
+}
+
+// checkStage tells that a stage is none of the lifecycle's.
+func (p *parser) checkStage(line int, action, key, stage string) {
+	if !slices.Contains(p.stages, stage) {
+		p.wrong(line, action, "%s: %q is no stage of the lifecycle, so nobody reaches it; its stages are %s", key, stage, strings.Join(p.stages, ", "))
 	}
 }
 

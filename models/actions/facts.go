@@ -41,7 +41,7 @@ var factTable = []rule.Fact[Facts]{
 	}},
 	{Name: "band", Kind: rule.Text, Get: func(f *Facts) any { return textOrNil(f.Band) }},
 	{Name: "expected_value", Kind: rule.Number, Get: func(f *Facts) any { return rule.Known(f.Value) }},
-	{Name: "stage", Kind: rule.MaybeText, Get: func(f *Facts) any { return textOrNil(f.Stage) }},
+	{Name: stageFact, Kind: rule.MaybeText, Get: func(f *Facts) any { return textOrNil(f.Stage) }},
 	{Name: "open_tickets", Kind: rule.Whole, Get: func(f *Facts) any { return int64(f.OpenTickets) }},
 	{Name: "oldest_open_ticket_days", Kind: rule.Number, Get: func(f *Facts) any { return rule.Known(f.OldestTicketDays) }},
 	{Name: "lead_source", Kind: rule.Text, Get: func(f *Facts) any { return f.LeadSource }},
@@ -50,6 +50,9 @@ var factTable = []rule.Fact[Facts]{
 	{Name: "plan", Kind: rule.Text, Get: func(f *Facts) any { return f.Plan }},
 	{Name: attributesFact, Kind: rule.Texts, Get: func(f *Facts) any { return f.Attributes }},
 }
+
+// stageFact is the lifecycle stage: the texts that rules compare it with must be stages.
+const stageFact = "stage"
 
 // attributesFact is read only for rules that name it: it costs.
 const attributesFact = "attributes"

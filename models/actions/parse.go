@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"retain/features"
+	"retain/features/lifecycle"
 	"retain/internal/rule"
 )
 
@@ -50,7 +51,11 @@ func Default(known *features.Catalogue) (*Engine, error) { return Parse(shippedC
 // Parse reads a catalogue in YAML strictly and compiles its rules over the features of known and of the shipped catalogue
 // (nil: only the latter). Its stages are those of the default lifecycle. Errors: every problem at once, each a *CatalogueError with its line.
 func Parse(text []byte, known *features.Catalogue) (*Engine, error) {
-	return ParseFor(text, known, Stages)
+	stages, err := lifecycle.PresetStages(lifecycle.Presets[0])
+	if err != nil {
+		return nil, err
+	}
+	return ParseFor(text, known, stages)
 }
 
 // ParseFor is Parse for a lifecycle with other stages: one that an action names and the lifecycle has not is a problem, as nobody
@@ -154,6 +159,10 @@ func (p *parser) read(top *yaml.Node) error {
 		r, fault := lang.Compile(a.Eligibility)
 		if fault != "" {
 			p.wrong(lineOf(node, "eligibility"), a.ID, "eligibility: %s", fault)
+		} else {
+			for _, stage := range r.Compared(stageFact) {
+				p.checkStage(lineOf(node, "eligibility"), a.ID, "eligibility", stage)
+			}
 		}
 		p.engine.rules[i] = r
 	}

@@ -333,7 +333,7 @@ func BenchmarkDecision(b *testing.B) {
 				p := rng.Float64()
 				band := []string{"low", "low", "low", "low", "low", "low", "low", "medium", "medium", "high"}[int(10*p)]
 				c := &Customer{Facts: Facts{Status: "scored", Probability: p / 3, Band: band, Percentile: 1 + int(99*p), Value: math.Exp(6 + rng.NormFloat64()),
-					OldestTicketDays: math.NaN(), Stage: Stages[3+rng.IntN(4)], Features: columns, Row: i % known}}
+					OldestTicketDays: math.NaN(), Stage: []string{"onboarding", "engagement", "retention", "loyalty"}[rng.IntN(4)], Features: columns, Row: i % known}}
 				history := []Contact{{At: now.AddDate(0, 0, -rng.IntN(60)), Channel: "email", Class: Marketing}, {At: now.AddDate(0, 0, -rng.IntN(60)), Channel: "phone", Class: Service}}
 				r.Eligible[i], r.Value[i] = e.Consider(reasons, c, history, now), c.Value
 				r.Pressure[i] = e.Catalogue.Policy.Pressure(history, now)
