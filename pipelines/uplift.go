@@ -46,7 +46,7 @@ func (m *UpliftModel) Effects(c *actions.Catalogue, x *features.Matrix) (*action
 		if !ok {
 			continue
 		}
-		e, err := part.Model.Estimate(encoded)
+		e, err := part.Model.Estimate(encoded, nil)
 		if err != nil {
 			return nil, fmt.Errorf("effect of %s: %w", action.ID, err)
 		}

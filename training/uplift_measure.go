@@ -172,7 +172,7 @@ func (l *heldOutUplift) fold(ctx context.Context, train *uplift.Rows, x *feature
 	if err != nil {
 		return err
 	}
-	e, err := m.Estimate(x)
+	e, err := m.Estimate(x, nil)
 	if err != nil {
 		return err
 	}

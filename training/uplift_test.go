@@ -268,7 +268,7 @@ func TestTrainUplift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := part.Model.Estimate(x)
+	e, err := part.Model.Estimate(x, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

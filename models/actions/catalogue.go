@@ -61,16 +61,16 @@ type Effect struct {
 // leastSpread bounds s₀ from below: a prior near 0 is no certainty.
 const leastSpread = .02
 
-// spread is s₀, by which what is learned is weighed against the prior (decisions.md §3.6): max(.02, |mean|), whatever narrower sd
+// Spread is s₀, by which what is learned is weighed against the prior (decisions.md §3.6): max(.02, |mean|), whatever narrower sd
 // the catalogue explores with. A wider sd than that counts: who is less sure of the prior lets the data speak sooner.
-func (e Effect) spread() float64 { return max(leastSpread, math.Abs(e.Mean), e.SD) }
+func (e Effect) Spread() float64 { return max(leastSpread, math.Abs(e.Mean), e.SD) }
 
 // deviation is the standard deviation of the draw as long as nothing is learned.
 func (e Effect) deviation() float64 {
 	if e.SD > 0 {
 		return e.SD
 	}
-	return e.spread()
+	return e.Spread()
 }
 
 // Class says what a message is, and so who may get it.

@@ -12,6 +12,7 @@ var nothingLearned = Estimate{SE: float32(math.NaN())}
 // Learned is what was learned of actions for the customers of a run. It is not changed once it is made.
 type Learned struct {
 	Actions [][]Estimate // [action of the catalogue][row of the run's matrix: its scored customers]; a nil column = nothing learned
+	Settled []bool       // per action: its estimates hold the catalogue's prior already and are taken as they are. nil = none
 	Events  []int        // per action: outcome events in the smaller of its two arms, treated and not; from 100 on an effect is called learned. nil = none
 }
 
@@ -49,7 +50,16 @@ func (e Effect) shrunk(by Estimate) (mean, sd float64) {
 	if !by.known() {
 		return e.Mean, e.deviation()
 	}
-	s0, se := e.spread(), float64(by.SE)
+	s0, se := e.Spread(), float64(by.SE)
 	own, prior := 1/(se*se), 1/(s0*s0)
 	return (float64(by.Mean)*own + e.Mean*prior) / (own + prior), min(e.deviation(), 1/math.Sqrt(own+prior))
+}
+
+// effect is that of an action on the customer of a row, with its sd: the prior shrunk by the estimate or, where that holds the prior already, the estimate.
+func (l *Learned) effect(action, row int, prior Effect) (mean, sd float64) {
+	by := l.Of(action, row)
+	if by.known() && action < len(l.Settled) && l.Settled[action] {
+		return float64(by.Mean), min(prior.deviation(), float64(by.SE))
+	}
+	return prior.shrunk(by)
 }

@@ -61,7 +61,29 @@ func TestLearned(t *testing.T) {
 	}
 	c := shipped(t).Catalogue
 	i := c.Index("save_call")
-	if got := c.TermsOf(i, Estimate{.1, .02}, 1000, 0); math.Abs(got.Uplift-.088) > 1e-6 || math.Abs(got.Priority-(88-15)) > 1e-3 {
+	if got := c.TermsOf(i, learnedOf(c, i, Estimate{.1, .02}), 0, 1000, 0); math.Abs(got.Uplift-.088) > 1e-6 || math.Abs(got.Priority-(88-15)) > 1e-3 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// learnedOf is one estimate of an action, for row 0.
+func learnedOf(c *Catalogue, action int, e Estimate) *Learned {
+	l := &Learned{Actions: make([][]Estimate, len(c.Actions)), Settled: make([]bool, len(c.Actions))}
+	l.Actions[action] = []Estimate{e}
+	return l
+}
+
+// An estimate that holds the prior already is not shrunk again; the catalogue still bounds how widely is explored.
+func TestSettledEstimatesAreTakenAsTheyAre(t *testing.T) {
+	c := shipped(t).Catalogue
+	i := c.Index("save_call")
+	l := learnedOf(c, i, Estimate{-.1, .5})
+	l.Settled[i] = true
+	got := c.TermsOf(i, l, 0, 1000, 0)
+	if math.Abs(got.Uplift+.1) > 1e-6 || math.Abs(got.SD-1000*c.Actions[i].Prior.deviation()) > 1e-9 {
+		t.Errorf("%+v", got)
+	}
+	if none := c.TermsOf(i, l, -1, 1000, 0); none.Uplift != c.Actions[i].Prior.Mean {
+		t.Errorf("nothing learned of the row: %+v", none)
 	}
 }

@@ -26,18 +26,18 @@ type Terms struct {
 // Terms are the terms of an action for a customer worth value (NaN = unknown) under contact pressure, as long as nothing is
 // learned of it.
 func (c *Catalogue) Terms(action int, value, pressure float64) Terms {
-	return c.TermsOf(action, nothingLearned, value, pressure)
+	return c.TermsOf(action, nil, -1, value, pressure)
 }
 
-// TermsOf are the terms of an action for a customer worth value (NaN = unknown) under contact pressure, its prior effect shrunk
-// by what is learned. do_nothing has priority 0, exactly.
-func (c *Catalogue) TermsOf(action int, by Estimate, value, pressure float64) Terms {
+// TermsOf are the terms of an action for a customer worth value (NaN = unknown) under contact pressure, its prior effect weighed
+// against what is learned for a row. do_nothing has priority 0, exactly.
+func (c *Catalogue) TermsOf(action int, by *Learned, row int, value, pressure float64) Terms {
 	a := &c.Actions[action]
 	if a.ID == DoNothing {
 		return Terms{Value: value, Lever: 1}
 	}
 	t := Terms{Value: value, Lever: a.Lever, ContactCost: a.ContactCost, PAccept: a.PAccept, Incentive: a.Incentive}
-	uplift, sd := a.Prior.shrunk(by)
+	uplift, sd := by.effect(action, row, a.Prior)
 	t.Uplift = uplift
 	tired := 2 * fatigueRate * pressure * c.Policy.Weights[a.Class]
 	if math.IsNaN(value) {

@@ -22,7 +22,7 @@ type Turn struct {
 
 // terms are those of an action at the turn, and its priority beyond its toll.
 func (c *Catalogue) terms(t *Turn, action int) (terms Terms, net float64) {
-	terms = c.TermsOf(action, t.Learned.Of(action, t.Row), t.Value, t.Pressure)
+	terms = c.TermsOf(action, t.Learned, t.Row, t.Value, t.Pressure)
 	net = terms.Priority
 	switch {
 	case t.Tolls == nil:

@@ -31,16 +31,21 @@ func (m *Model) MarshalBinary() ([]byte, error) {
 		}
 	}
 	if f := m.final; f != nil {
-		w.Uint(uint64(len(f.terms)))
-		for k := range f.terms {
-			f.terms[k].write(&w)
-		}
+		writeTerms(&w, f.terms)
 		w.Floats(f.ridge.centre)
 		w.Floats(f.ridge.scale)
 		w.Floats(f.ridge.coef)
 		w.Floats(f.ridge.cov)
 		w.Float(f.ridge.base)
 		w.Float(f.ridge.varA)
+	}
+	if b := m.beside; b != nil {
+		writeTerms(&w, b.terms)
+		w.Float(b.centre)
+		w.Float(b.scale)
+		w.Floats(b.wrong)
+		w.Floats(b.coef)
+		w.Floats(b.cov)
 	}
 	return wire.Seal(magic, version, w.Bytes()), nil
 }
@@ -56,6 +61,15 @@ func Decode(b []byte, s features.Schema) (*Model, error) {
 		return nil, fmt.Errorf("uplift: %w", models.ErrFeatureMismatch)
 	}
 	n := r.Count(16)
+	if m.method == Beside {
+		if m.beside, err = readBeside(r, len(s)); err != nil {
+			return nil, err
+		}
+		if n != 0 || m.base != "" {
+			return nil, fmt.Errorf("%w: %d models beside a baseline", wire.ErrCorrupt, n)
+		}
+		return m, r.Done()
+	}
 	if n < 1 || n > maxArms || m.method != TLearner && m.method != DoublyRobust {
 		return nil, fmt.Errorf("%w: %d models of method %q", wire.ErrCorrupt, n, string(m.method))
 	}
@@ -77,12 +91,10 @@ func Decode(b []byte, s features.Schema) (*Model, error) {
 }
 
 func readFinal(r *wire.Reader, features int) (*final, error) {
-	f := &final{terms: make([]term, r.Count(termBytes)), ridge: &ridge{}}
-	for k := range f.terms {
-		var ok bool
-		if f.terms[k], ok = readTerm(r, features); !ok {
-			return nil, fmt.Errorf("%w: term %d", wire.ErrCorrupt, k)
-		}
+	f := &final{ridge: &ridge{}}
+	var err error
+	if f.terms, err = readTerms(r, features); err != nil {
+		return nil, err
 	}
 	f.ridge.centre, f.ridge.scale, f.ridge.coef, f.ridge.cov = r.Floats(), r.Floats(), r.Floats(), r.Floats()
 	f.ridge.base, f.ridge.varA = r.Finite(), r.Finite()
@@ -96,4 +108,36 @@ func readFinal(r *wire.Reader, features int) (*final, error) {
 		}
 	}
 	return f, nil
+}
+
+func writeTerms(w *wire.Writer, terms []term) {
+	w.Uint(uint64(len(terms)))
+	for k := range terms {
+		terms[k].write(w)
+	}
+}
+
+func readTerms(r *wire.Reader, features int) ([]term, error) {
+	terms := make([]term, r.Count(termBytes))
+	for k := range terms {
+		var ok bool
+		if terms[k], ok = readTerm(r, features); !ok {
+			return nil, fmt.Errorf("%w: term %d", wire.ErrCorrupt, k)
+		}
+	}
+	return terms, nil
+}
+
+func readBeside(r *wire.Reader, features int) (*beside, error) {
+	b := &beside{}
+	var err error
+	if b.terms, err = readTerms(r, features); err != nil {
+		return nil, err
+	}
+	b.centre, b.scale = r.Finite(), r.Finite()
+	b.wrong, b.coef, b.cov = r.Floats(), r.Floats(), r.Floats()
+	if p := b.columns(); !(b.scale > 0) || len(b.wrong) != p || len(b.coef) != p || len(b.cov) != p*p {
+		return nil, fmt.Errorf("%w: %d columns beside a baseline", wire.ErrCorrupt, p)
+	}
+	return b, nil
 }

@@ -62,7 +62,7 @@ func outOfFold(t testing.TB, trainer Trainer, r *Rows, seed uint64) *Estimates {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := m.Estimate(r.X.Take(held))
+		e, err := m.Estimate(r.X.Take(held), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,6 +24,7 @@ type Rows struct {
 	Y          []float64        // 1 = the outcome that is wanted, 0 = not
 	Treated    []bool
 	Propensity []float64   // e = P(treated) / (P(treated) + P(left alone)), in (0, 1); nil: the share of treated rows, for a plain experiment
+	Baseline   []float64   // P(Y = 1) if left alone, as a model had it at the decision that had not seen Y: the churn model's 1 - p. nil: none is known
 	Customer   []string    // the grouping of folds
 	Cutoff     []time.Time // of the features, UTC; nil for flat tables
 }
@@ -39,7 +40,7 @@ func (r *Rows) Len() int { return len(r.Y) }
 
 // Take returns the rows of the given indices, in their order.
 func (r *Rows) Take(rows []int) *Rows {
-	return &Rows{X: r.X.Take(rows), Y: pick(r.Y, rows), Treated: pick(r.Treated, rows), Propensity: pick(r.Propensity, rows), Customer: pick(r.Customer, rows), Cutoff: pick(r.Cutoff, rows)}
+	return &Rows{X: r.X.Take(rows), Y: pick(r.Y, rows), Treated: pick(r.Treated, rows), Propensity: pick(r.Propensity, rows), Baseline: pick(r.Baseline, rows), Customer: pick(r.Customer, rows), Cutoff: pick(r.Cutoff, rows)}
 }
 
 func pick[T any](s []T, rows []int) []T {

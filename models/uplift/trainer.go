@@ -19,16 +19,17 @@ type Method string
 const (
 	TLearner     Method = "t"
 	DoublyRobust Method = "dr"
+	Beside       Method = "beside" // wants Rows.Baseline; has no base
 )
 
 // Trainer holds the choices of a learner; comparable, no data.
 type Trainer struct {
 	Method Method
-	Base   Base
-	Folds  int // of customers, of the doubly robust learner's cross-fitting; 0 means 5
+	Base   Base // "" for Beside
+	Folds  int  // of customers, of the doubly robust learner's cross-fitting; 0 means 5
 }
 
-// Trainers are the learners, the simpler before the others.
+// Trainers are the learners that need no baseline, the simpler before the others.
 var Trainers = []Trainer{
 	{Method: TLearner, Base: Linear},
 	{Method: TLearner, Base: Boost},
@@ -36,8 +37,13 @@ var Trainers = []Trainer{
 	{Method: DoublyRobust, Base: Boost},
 }
 
-// Name is the learner's: t_linear, t_boost, dr_linear, dr_boost.
-func (t Trainer) Name() string { return string(t.Method) + "_" + string(t.Base) }
+// Name is the learner's: t_linear, t_boost, dr_linear, dr_boost, beside.
+func (t Trainer) Name() string {
+	if t.Base == "" {
+		return string(t.Method)
+	}
+	return string(t.Method) + "_" + string(t.Base)
+}
 
 // LeastEvents is how many rows of the rarer outcome each arm must have for anything to be learned.
 const LeastEvents = 30
@@ -60,13 +66,13 @@ func (r *Rows) Events() (treated, control int) {
 
 // Fit learns from r and keeps none of it. One number is drawn from rng, and everything random follows from it and from the customers: the same inputs and rng
 // state give the same Model bit for bit on one thread and on many.
-// Errors: ErrNotRandomised, ErrOneArm, *TooFewError, models.ErrNotFinite, ctx.Err(), or what is wrong with r or t.
+// Errors: ErrNotRandomised, ErrOneArm, ErrNoBaseline, *TooFewError, models.ErrNotFinite, ctx.Err(), or what is wrong with r or t.
 func (t Trainer) Fit(ctx context.Context, r *Rows, rng *rand.Rand) (*Model, error) {
 	if t.Folds == 0 {
 		t.Folds = 5
 	}
-	if t.Method != TLearner && t.Method != DoublyRobust || t.Folds < 2 || t.Folds > 100 {
-		return nil, fmt.Errorf("uplift: no method %q with %d folds", string(t.Method), t.Folds)
+	if t.Method != TLearner && t.Method != DoublyRobust && t.Method != Beside || (t.Method == Beside) != (t.Base == "") || t.Folds < 2 || t.Folds > 100 {
+		return nil, fmt.Errorf("uplift: no method %q on %q with %d folds", string(t.Method), string(t.Base), t.Folds)
 	}
 	if err := r.check(); err != nil {
 		return nil, err
@@ -75,6 +81,9 @@ func (t Trainer) Fit(ctx context.Context, r *Rows, rng *rand.Rand) (*Model, erro
 		return nil, &TooFewError{treated, control}
 	}
 	seed := rng.Uint64()
+	if t.Method == Beside {
+		return fitBesideModel(r)
+	}
 	e := r.propensities()
 	m := &Model{method: t.Method, base: t.Base, schema: r.X.Schema, fingerprint: r.X.Schema.Fingerprint()}
 	if t.Method == TLearner {
@@ -158,8 +167,9 @@ type Model struct {
 	base        Base
 	schema      features.Schema
 	fingerprint string
-	arms        []arms // of the T-learner one, of the doubly robust learner one per fold, whose means count
-	final       *final // of the doubly robust learner
+	arms        []arms  // of the T-learner one, of the doubly robust learner one per fold, whose means count
+	final       *final  // of the doubly robust learner
+	beside      *beside // of Beside
 }
 
 // Name is the learner's, as Trainer.Name.
@@ -173,14 +183,27 @@ type Estimates struct {
 	Effect  []float64 // P(Y = 1 | action) - P(Y = 1 | nothing), in [-1, 1]
 	SE      []float64 // standard error of Effect: a posterior standard deviation; NaN of a T-learner, which knows none
 	Control []float64 // P(Y = 1 | nothing), in [0, 1]
+
+	// Of Beside alone; Lean is nil of the others.
+	Average, AverageSE float64   // mean of Effect over the n rows, with its standard error
+	Lean               []float64 // by how much Effect moves where Average moves by 1
 }
 
-// Estimate gives the effect for each row of x. Errors: models.ErrFeatureMismatch, models.ErrNotFinite.
-func (m *Model) Estimate(x *features.Matrix) (*Estimates, error) {
+// Estimate gives the effect for each row of x. baseline is as Rows.Baseline, for those rows; only Beside reads it. Errors: models.ErrFeatureMismatch,
+// models.ErrNotFinite, ErrNoBaseline.
+func (m *Model) Estimate(x *features.Matrix, baseline []float64) (*Estimates, error) {
 	if err := models.CheckMatrix(m.fingerprint, x); err != nil {
 		return nil, err
 	}
 	n := x.Rows()
+	if m.beside != nil {
+		if err := checkBaseline(baseline, n); err != nil {
+			return nil, err
+		}
+		out := &Estimates{Effect: make([]float64, n), SE: make([]float64, n), Control: make([]float64, n)}
+		m.beside.estimate(out, x, baseline)
+		return out, nil
+	}
 	mu := means{make([]float64, n), make([]float64, n)}
 	for _, a := range m.arms {
 		treated, control, err := a.means(x)

@@ -64,7 +64,7 @@ func fit(t *testing.T, trainer Trainer, r *Rows) (*Model, *Estimates) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := m.Estimate(r.X)
+	e, err := m.Estimate(r.X, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestSameBytesOnAnyThreads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := back.Estimate(m.X)
+		again, err := back.Estimate(m.X, nil)
 		if err != nil || !slices.Equal(again.Effect, ea.Effect) || !slices.Equal(again.Control, ea.Control) || back.Name() != trainer.Name() {
 			t.Errorf("%s: the decoded model says something else (%v)", trainer.Name(), err)
 		}
@@ -265,7 +265,7 @@ func TestDamagedBytes(t *testing.T) {
 	if _, err := DecodeBundle(blob, m.X.Schema[:2]); !errors.Is(err, models.ErrFeatureMismatch) {
 		t.Errorf("other features: %v", err)
 	}
-	if _, err := model.Estimate(&features.Matrix{Schema: m.X.Schema[:2], X: m.X.X[:2]}); !errors.Is(err, models.ErrFeatureMismatch) {
+	if _, err := model.Estimate(&features.Matrix{Schema: m.X.Schema[:2], X: m.X.X[:2]}, nil); !errors.Is(err, models.ErrFeatureMismatch) {
 		t.Errorf("other features: %v", err)
 	}
 }

@@ -82,16 +82,25 @@ func (y *play) lessons(action, k int) []lesson {
 	return out
 }
 
-// estimates are the effects on the rows of x, each with its standard error: by the doubly robust learner, per action.
-func (l *learner) estimates(ctx context.Context, y *play, k int, x *features.Matrix, rng *rand.Rand) (*actions.Learned, error) {
+// stays are the probabilities of staying if nothing is done.
+func stays(risk []float64) []float64 {
+	out := make([]float64, len(risk))
+	for i, p := range risk {
+		out[i] = 1 - p
+	}
+	return out
+}
+
+// estimates are the effects on the rows of x, whose churn probabilities are risk, each with its standard error: per action, beside the score of each decision.
+func (l *learner) estimates(ctx context.Context, y *play, k int, x *features.Matrix, risk []float64, rng *rand.Rand) (*actions.Learned, error) {
 	n := len(l.m.engine.Catalogue.Actions)
-	out := &actions.Learned{Actions: make([][]actions.Estimate, n), Events: make([]int, n)}
+	out := &actions.Learned{Actions: make([][]actions.Estimate, n), Settled: make([]bool, n), Events: make([]int, n)}
 	for a := range n {
 		if a == l.m.nothing {
 			continue
 		}
 		rows := rowsOf(y.lessons(a, k))
-		model, err := uplift.Trainer{Method: uplift.DoublyRobust, Base: uplift.Linear}.Fit(ctx, rows, rng)
+		model, err := uplift.Trainer{Method: uplift.Beside}.Fit(ctx, rows, rng)
 		var few *uplift.TooFewError
 		if errors.As(err, &few) || errors.Is(err, uplift.ErrNotRandomised) || errors.Is(err, uplift.ErrOneArm) {
 			continue
@@ -99,10 +108,12 @@ func (l *learner) estimates(ctx context.Context, y *play, k int, x *features.Mat
 		if err != nil {
 			return nil, fmt.Errorf("learn the effect of %s: %w", l.m.engine.Catalogue.Actions[a].ID, err)
 		}
-		effects, err := model.Estimate(x)
+		effects, err := model.Estimate(x, stays(risk))
 		if err != nil {
 			return nil, err
 		}
+		prior := l.m.engine.Catalogue.Actions[a].Prior
+		out.Settled[a] = effects.Settle(prior.Mean, prior.Spread())
 		treated, control := rows.Events()
 		out.Events[a] = min(treated, control)
 		out.Actions[a] = make([]actions.Estimate, x.Rows())
@@ -121,7 +132,7 @@ func rowsOf(lessons []lesson) *uplift.Rows {
 			r.X.X[j] = append(r.X.X[j], v)
 		}
 		r.Y, r.Treated, r.Propensity = append(r.Y, t.stayed), append(r.Treated, t.treated), append(r.Propensity, t.e)
-		r.Customer = append(r.Customer, simulation.ID(t.i))
+		r.Baseline, r.Customer = append(r.Baseline, 1-t.risk), append(r.Customer, simulation.ID(t.i))
 	}
 	return r
 }

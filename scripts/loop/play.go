@@ -34,6 +34,7 @@ type logged struct {
 	eligible   uint64
 	chosen     int
 	propensity []float64 // per action
+	risk       float64   // of churn, by the score
 	x          []float32 // decisionSchema
 }
 
@@ -101,7 +102,7 @@ func (y *play) run(ctx context.Context, k int, effects simulation.Effects) (figu
 	x := y.decisionMatrix(rows, at, risk, cutoff)
 	var estimates *actions.Learned
 	if y.learn != nil {
-		if estimates, err = y.learn.estimates(ctx, y, k, x, rand.New(rand.NewPCG(y.seed, uint64(k)))); err != nil {
+		if estimates, err = y.learn.estimates(ctx, y, k, x, risk, rand.New(rand.NewPCG(y.seed, uint64(k)))); err != nil {
 			return f, err
 		}
 		for _, column := range estimates.Actions {
@@ -136,7 +137,7 @@ func (y *play) run(ctx context.Context, k int, effects simulation.Effects) (figu
 			turns.Propensities(chance, r)
 		}
 		if y.policy == learned {
-			y.log = append(y.log, logged{i: i, k: k, eligible: turns.Open(r), chosen: chosen, propensity: slices.Clone(chance), x: rowOf(x, r)})
+			y.log = append(y.log, logged{i: i, k: k, eligible: turns.Open(r), chosen: chosen, propensity: slices.Clone(chance), risk: risk[r], x: rowOf(x, r)})
 		}
 		if !c.held[r] {
 			if y.policy != oracle {
