@@ -120,18 +120,12 @@ func (t *Turns) turns(ctx context.Context, order []uint32, limits Limits) error 
 		}
 		chunk := order[lo:min(lo+chunkSize, len(order))]
 		now := t.closed[len(t.closed)-1]
-		if !t.round.Explore {
-			now = t.closed[0] // the plan keeps the limits: nobody closes what another has been given
-		}
 		spread(len(chunk), func(k int) { t.take(int(chunk[k]), now.full|now.poor) })
 		for _, i := range chunk {
 			lo++
 			t.epoch[i] = uint8(len(t.closed) - 1)
-			if !t.round.Explore {
-				t.epoch[i] = 0
-			}
 			left.take(int(t.chosen[i]))
-			if next := (closing{left.full(), left.poor()}); t.round.Explore && next != now {
+			if next := t.closing(left); next != now {
 				t.closed = append(t.closed, next)
 				break
 			}
@@ -139,6 +133,16 @@ func (t *Turns) turns(ctx context.Context, order []uint32, limits Limits) error 
 	}
 	t.count(limits)
 	return nil
+}
+
+// closing is what has no means left. Without exploration the plan keeps its limits, and nobody closes what another has been given: only duties,
+// which are not of the plan, run out.
+func (t *Turns) closing(left *remaining) closing {
+	c := closing{left.full(), left.poor()}
+	if !t.round.Explore {
+		c.full, c.poor = t.closed[0].full|c.full&t.duties, t.closed[0].poor
+	}
+	return c
 }
 
 // take is the turn of customer i.
@@ -211,7 +215,7 @@ func (t *Turns) Terms(i, action int) (terms Terms, source string) {
 func (t *Turns) price(ctx context.Context, order []uint32, limits Limits) error {
 	r := t.round
 	t.Scarcity = Scarcity{Rate: meanWorth(r.Value), Prices: make([]float64, len(limits.Capacity)), Used: make([]int, len(limits.Capacity))}
-	waiting := t.waiting(order, &limits)
+	waiting := t.waiting(order, limits)
 	offers := t.offers(waiting)
 	a, err := Allocate(ctx, offers, limits)
 	if err != nil {
@@ -235,8 +239,8 @@ func (t *Turns) price(ctx context.Context, order []uint32, limits Limits) error 
 	return nil
 }
 
-// waiting finds who gets a duty, in their order, and takes that from the limits.
-func (t *Turns) waiting(order []uint32, limits *Limits) []bool {
+// waiting finds who gets a duty, in their order, as long as there are places.
+func (t *Turns) waiting(order []uint32, limits Limits) []bool {
 	waiting := make([]bool, len(order))
 	if t.duties == 0 {
 		return waiting
@@ -252,11 +256,6 @@ func (t *Turns) waiting(order []uint32, limits *Limits) []bool {
 		left.take(duty)
 		shut = left.full()
 		waiting[i] = true
-	}
-	for a, n := range left.left {
-		if limits.Capacity[a] >= 0 {
-			limits.Capacity[a] = n
-		}
 	}
 	return waiting
 }
