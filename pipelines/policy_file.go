@@ -306,11 +306,7 @@ func (f *policyFile) propensities() error {
 		for k, a := range l.Action {
 			l.Propensity = append(l.Propensity, all[a][k])
 		}
-		l.Each = func(dst []float64, row int) {
-			for a := range dst {
-				dst[a] = all[a][row]
-			}
-		}
+		l.Each = eachOf(all)
 		return nil
 	}
 	c, err := t.find(f.o.named("propensity"), "--map propensity=COLUMN: the probability with which the logged policy took the action. A log without it cannot tell what another policy is worth")
@@ -359,6 +355,16 @@ func (f *policyFile) each(prefix, flag string) ([][]float64, error) {
 		return nil, policyUsage("%s %s: %s has no column %s followed by an action; it has %s", flag, prefix, f.table.file, prefix, strings.Join(f.table.header, ", "))
 	}
 	return out, nil
+}
+
+// eachOf writes a row of columns of probabilities. Actions that came after them, of the other policy alone, have 0.
+func eachOf(columns [][]float64) func(dst []float64, row int) {
+	return func(dst []float64, row int) {
+		clear(dst)
+		for a := range columns {
+			dst[a] = columns[a][row]
+		}
+	}
 }
 
 // actionShares are how often the policies take the actions, by their probabilities where the log has those of all, the new policy's favourites first.

@@ -130,6 +130,8 @@ func TestPolicyFileRefused(t *testing.T) {
 		{"a stratum of the log alone", good, PolicyFileOptions{Like: like}, "no row at position 2", false},
 		{"no columns of a prefix", good, PolicyFileOptions{Probabilities: "q_"}, "no column q_ followed by an action", true},
 		{"an action of the new policy alone", log("a,1,0.5,0.5,1", "b,0,0.5,0.5,1"), PolicyFileOptions{Like: like}, "their logged propensity being 0: c", false},
+		{"an action of the new policy alone, beside all propensities", "action,reward,old_a,old_b,new_a,new_b,new_c\na,1,0.5,0.5,0.2,0.3,0.5\nb,0,0.5,0.5,0.2,0.3,0.5\n",
+			PolicyFileOptions{Propensities: "old_", Probabilities: "new_"}, "their logged propensity being 0: c", false},
 		{"a propensity of 0", log("a,1,0.5,0.5,1", "b,0,0,0.5,1"), PolicyFileOptions{Map: named}, "their logged propensity being 0: b", false},
 	} {
 		c.o.Path, c.o.Stdin = "-", strings.NewReader(c.text)

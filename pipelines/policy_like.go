@@ -22,11 +22,7 @@ func (f *policyFile) policy(report *PolicyReport) (offpolicy.Policy, error) {
 			return offpolicy.Policy{}, err
 		}
 		report.Policy = "the probabilities in the columns " + f.o.Probabilities + "…"
-		return offpolicy.Policy{Each: func(dst []float64, row int) {
-			for a := range dst {
-				dst[a] = all[a][row]
-			}
-		}}, nil
+		return offpolicy.Policy{Each: eachOf(all)}, nil
 	}
 	c, err := f.table.find(f.o.named("probability"), "--map probability=COLUMN")
 	if err != nil {
