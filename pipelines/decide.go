@@ -34,8 +34,8 @@ type EffectModel interface {
 	// Entries are the features that it reads.
 	Entries() []features.Entry
 	// Effects are what is learned of the actions of the catalogue for the rows of x: the scored customers of a run in the order of
-	// their ids, the columns those of Entries, raw (NaN = missing). The same rows give the same effects.
-	Effects(c *actions.Catalogue, x *features.Matrix) (*actions.Learned, error)
+	// their ids, the columns those of Entries, raw (NaN = missing), and risk their churn probabilities. The same rows give the same effects.
+	Effects(c *actions.Catalogue, x *features.Matrix, risk []float64) (*actions.Learned, error)
 	// Identity names the model and its version: it is part of the policy.
 	Identity() string
 }
@@ -56,7 +56,8 @@ type deciding struct {
 	reasons  []uint32 // customer-major, one word per action
 	channel  []uint8  // customer-major, of the actions of several: the place in actions.Channels
 	several  []int    // actions of several channels
-	row      []int32  // of learned; -1 unless scored
+	row      []int32  // of learned and risk; -1 unless scored
+	risk     []float64
 	learned  *actions.Learned
 	churn    float64        // mean probability of the scored customers; NaN = there is none
 	turns    *actions.Turns // set by draw
@@ -173,7 +174,7 @@ func (d *deciding) hash(h hash.Hash) {
 				h.Write(b[:8])
 			}
 		}
-		hashText(h, fmt.Sprint(d.learned.Events))
+		hashText(h, fmt.Sprint(d.learned.Events, d.learned.Settled))
 	}
 	for i := range d.customer { // value is in the hash already
 		binary.LittleEndian.PutUint64(b[:8], d.eligible[i])
@@ -199,9 +200,11 @@ func (d *deciding) why(i int) []uint32 {
 func (s *scoring) learn(ctx context.Context, store *features.Store, x *features.Matrix) error {
 	d, model := s.deciding, s.o.Decide.Effects
 	var sum float64
+	d.risk = make([]float64, len(s.margin))
 	for i, k := range s.eligible {
 		if d.row[i] = int32(k); k >= 0 {
-			sum += s.o.Model.Artifact.Calibration.Probability(s.margin[k])
+			d.risk[k] = s.o.Model.Artifact.Calibration.Probability(s.margin[k])
+			sum += d.risk[k]
 		}
 	}
 	if len(s.margin) > 0 {
@@ -215,7 +218,7 @@ func (s *scoring) learn(ctx context.Context, store *features.Store, x *features.
 	if err != nil {
 		return fmt.Errorf("compute the features of effects: %w", err)
 	}
-	if d.learned, err = model.Effects(d.engine.Catalogue, own); err != nil {
+	if d.learned, err = model.Effects(d.engine.Catalogue, own, d.risk); err != nil {
 		return fmt.Errorf("effects of actions: %w", err)
 	}
 	for action, column := range d.learned.Actions {
@@ -316,7 +319,11 @@ func (d *deciding) put(ctx context.Context, db *warehouse.Warehouse, now time.Ti
 		Explore: d.shared.Explore, Holdout: d.shared.Share, Account: string(account), DecidedAt: now}
 	return db.PutDecisions(ctx, run, len(d.customer), func(i int) warehouse.DecisionRow {
 		made := d.decision(i)
-		return decisionRow(run.RunID, &made)
+		row := decisionRow(run.RunID, &made)
+		if row.Risk = math.NaN(); d.row[i] >= 0 {
+			row.Risk = d.risk[d.row[i]]
+		}
+		return row
 	})
 }
 

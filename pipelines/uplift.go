@@ -34,22 +34,28 @@ func (m *UpliftModel) Identity() string {
 	return fmt.Sprintf("%s v%d %s", m.artifact.Name, m.version, m.address)
 }
 
-// Effects are the estimates for the actions of the catalogue that were learned, on the rows of x, whose columns are those of Entries, raw.
-func (m *UpliftModel) Effects(c *actions.Catalogue, x *features.Matrix) (*actions.Learned, error) {
+// Effects are the estimates for the actions of the catalogue that were learned, on the rows of x, whose columns are those of Entries, raw, and whose churn
+// probabilities are risk. Where the model knows what its estimates have to do with the average effect, the catalogue's prior is weighed in here.
+func (m *UpliftModel) Effects(c *actions.Catalogue, x *features.Matrix, risk []float64) (*actions.Learned, error) {
 	encoded, err := m.artifact.Encoding.Apply(x)
 	if err != nil {
 		return nil, fmt.Errorf("encode features: %w", err)
 	}
-	out := &actions.Learned{Actions: make([][]actions.Estimate, len(c.Actions)), Events: make([]int, len(c.Actions))}
+	out := &actions.Learned{Actions: make([][]actions.Estimate, len(c.Actions)), Settled: make([]bool, len(c.Actions)), Events: make([]int, len(c.Actions))}
+	stays := make([]float64, len(risk))
+	for i, p := range risk {
+		stays[i] = 1 - p
+	}
 	for k, action := range c.Actions {
 		part, ok := m.bundle.Of(action.ID)
 		if !ok {
 			continue
 		}
-		e, err := part.Model.Estimate(encoded, nil)
+		e, err := part.Model.Estimate(encoded, stays)
 		if err != nil {
 			return nil, fmt.Errorf("effect of %s: %w", action.ID, err)
 		}
+		out.Settled[k] = e.Settle(action.Prior.Mean, action.Prior.Spread())
 		out.Events[k] = part.Events
 		out.Actions[k] = make([]actions.Estimate, len(e.Effect))
 		for i, v := range e.Effect {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -47,8 +48,9 @@ type lessonBook struct {
 	decisions int                     // read
 	otherwise int                     // of them, those after which another action was taken: they teach nothing
 
-	customer []string // of each row; the rows of a run stand together, in the order of customer_id
-	run      []int    // of each row, in runs
+	customer []string  // of each row; the rows of a run stand together, in the order of customer_id
+	run      []int     // of each row, in runs
+	stays    []float64 // of each row: probability of staying, as it was scored at the decision; NaN = not known
 	lessons  map[string][]upliftLesson
 	certain  map[string]int // per action: decisions that had it, or nothing, with certainty
 }
@@ -135,6 +137,11 @@ func (b *lessonBook) read(k int, cutoff, until time.Time, d warehouse.DecisionRo
 		if row < 0 {
 			row = len(b.customer)
 			b.customer, b.run = append(b.customer, d.CustomerID), append(b.run, k)
+			stays := math.NaN()
+			if d.Risk > 0 && d.Risk < 1 {
+				stays = 1 - d.Risk
+			}
+			b.stays = append(b.stays, stays)
 		}
 		b.lessons[action] = append(b.lessons[action], upliftLesson{row: row, e: p / (p + nothing), treated: d.Chosen == action})
 	}
@@ -151,6 +158,7 @@ func (b *lessonBook) read(k int, cutoff, until time.Time, d warehouse.DecisionRo
 func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lessonBook, *features.Dataset, error) {
 	var parts []*features.Dataset
 	kept := make([]int, len(b.customer)) // row → row of the data set; -1 = none
+	var stays []float64
 	total := 0
 	for lo := 0; lo < len(b.customer); {
 		hi := lo
@@ -172,6 +180,7 @@ func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lesso
 			if k, ok := slices.BinarySearch(s.Customer, b.customer[i]); ok && labels[k] == labels[k] {
 				kept[i] = total
 				rows = append(rows, k)
+				stays = append(stays, b.stays[i])
 				total++
 			}
 		}
@@ -183,7 +192,7 @@ func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lesso
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &lessonBook{runs: b.runs, skipped: b.skipped, decisions: b.decisions, otherwise: b.otherwise, lessons: map[string][]upliftLesson{}, certain: b.certain}
+	out := &lessonBook{runs: b.runs, skipped: b.skipped, decisions: b.decisions, otherwise: b.otherwise, stays: stays, lessons: map[string][]upliftLesson{}, certain: b.certain}
 	for action, lessons := range b.lessons {
 		for _, l := range lessons {
 			if l.row = kept[l.row]; l.row >= 0 {

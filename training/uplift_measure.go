@@ -110,12 +110,12 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 			if part.X, err = encoding.Apply(part.X); err != nil {
 				return fmt.Errorf("encode: %w", err)
 			}
-			x, err := encoding.Apply(rows.X.Take(held))
-			if err != nil {
+			rest := rows.Take(held)
+			if rest.X, err = encoding.Apply(rest.X); err != nil {
 				return fmt.Errorf("encode: %w", err)
 			}
 			for _, l := range learners {
-				if err := l.fold(ctx, part, x, held, seed); err != nil {
+				if err := l.fold(ctx, part, rest, held, seed); err != nil {
 					return upliftError(err)
 				}
 			}
@@ -165,14 +165,14 @@ func newEstimates(n int) *uplift.Estimates {
 	return &uplift.Estimates{Effect: make([]float64, n), SE: make([]float64, n), Control: make([]float64, n)}
 }
 
-// fold fits the learner on the training rows and estimates the held ones.
-func (l *heldOutUplift) fold(ctx context.Context, train *uplift.Rows, x *features.Matrix, held []int, seed uint64) error {
+// fold fits the learner on the training rows and estimates the rest, whose places are held.
+func (l *heldOutUplift) fold(ctx context.Context, train, rest *uplift.Rows, held []int, seed uint64) error {
 	begin := time.Now()
 	m, err := l.trainer.Fit(ctx, train, rand.New(rand.NewPCG(seed, upliftStream)))
 	if err != nil {
 		return err
 	}
-	e, err := m.Estimate(x, nil)
+	e, err := m.Estimate(rest.X, rest.Baseline)
 	if err != nil {
 		return err
 	}

@@ -174,7 +174,8 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, know
 	return report, nil
 }
 
-// upliftRows are the rows of an action.
+// rows are the rows of an action. Decisions of older programs do not tell the risk by which they were made: they are left out once the others are enough, else
+// no baseline counts.
 func (b *lessonBook) rows(action string, d *features.Dataset, seed uint64) *uplift.Rows {
 	lessons := b.lessons[action]
 	if len(lessons) > upliftRowsMost {
@@ -194,12 +195,25 @@ func (b *lessonBook) rows(action string, d *features.Dataset, seed uint64) *upli
 	}
 	places := make([]int, len(lessons))
 	r := &uplift.Rows{}
+	var scored []int
 	for k, l := range lessons {
 		places[k] = l.row
-		r.Treated, r.Propensity = append(r.Treated, l.treated), append(r.Propensity, l.e)
+		r.Treated, r.Propensity, r.Baseline = append(r.Treated, l.treated), append(r.Propensity, l.e), append(r.Baseline, b.stays[l.row])
+		if r.Baseline[k] == r.Baseline[k] {
+			scored = append(scored, k)
+		}
 	}
 	part := d.Take(places)
 	r.X, r.Y, r.Customer, r.Cutoff = part.X, part.Y, part.Customer, part.Cutoff
+	if len(scored) == r.Len() {
+		return r
+	}
+	if told := r.Take(scored); told.Len() > 0 {
+		if treated, control := told.Events(); min(treated, control) >= uplift.LeastEvents {
+			return told
+		}
+	}
+	r.Baseline = nil
 	return r
 }
 
@@ -268,20 +282,27 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 	return out, model, nil
 }
 
-// holdOutUplift gives the doubly robust learners' estimates out of fold: those that know a standard error.
+// learnersOf are the learners that know a standard error: where the risk at the decision is known, the one that learns beside it, which has half the
+// standard error; else the doubly robust ones.
+func learnersOf(rows *uplift.Rows) []uplift.Trainer {
+	if rows.Baseline != nil {
+		return []uplift.Trainer{{Method: uplift.Beside}}
+	}
+	return slices.DeleteFunc(slices.Clone(uplift.Trainers), func(t uplift.Trainer) bool { return t.Method != uplift.DoublyRobust })
+}
+
+// holdOutUplift gives the learners' estimates out of fold.
 func holdOutUplift(ctx context.Context, rows *uplift.Rows, seed uint64) ([]*heldOutUplift, error) {
 	var out []*heldOutUplift
-	for _, t := range uplift.Trainers {
-		if t.Method == uplift.DoublyRobust {
-			out = append(out, &heldOutUplift{trainer: t, estimates: []*uplift.Estimates{newEstimates(rows.Len())}})
-		}
+	for _, t := range learnersOf(rows) {
+		out = append(out, &heldOutUplift{trainer: t, estimates: []*uplift.Estimates{newEstimates(rows.Len())}})
 	}
 	folds := upliftFolds(rows, innerFolds, seed)
 	for k := range innerFolds {
 		train, held := splitRows(folds, k)
-		part, x := rows.Take(train), rows.X.Take(held)
+		part, rest := rows.Take(train), rows.Take(held)
 		for _, l := range out {
-			if err := l.fold(ctx, part, x, held, seed); err != nil {
+			if err := l.fold(ctx, part, rest, held, seed); err != nil {
 				return nil, err
 			}
 		}

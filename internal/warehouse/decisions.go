@@ -18,6 +18,7 @@ type DecisionRow struct {
 	Holdout              bool
 	Chosen               string
 	Value, Pressure      float64 // NaN = unknown
+	Risk                 float64 // of churn, as the run scored it; NaN = not scored, or an older program decided
 	Actions              []string
 	Channels             []string
 	Priorities           []float64
@@ -89,7 +90,7 @@ func (w *Warehouse) putDecisionBatch(ctx context.Context, run DecisionRun, lo, h
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"insert_deduplication_token": token}))
 	batch, err := w.Conn().PrepareBatch(ctx, `INSERT INTO decisions (run_id, cutoff, customer_id, decision_id, holdout, chosen, value, pressure,
 		actions, channels, priorities, uplifts, uplift_sources, levers, fatigues, contact_costs, p_accepts, incentives, propensities,
-		moments, expiries, withheld, withheld_propensities, suppressed, reasons)`)
+		moments, expiries, withheld, withheld_propensities, suppressed, reasons, risk)`)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (w *Warehouse) putDecisionBatch(ctx context.Context, run DecisionRun, lo, h
 		r := row(i)
 		if err := batch.Append(run.RunID, run.Cutoff, r.CustomerID, r.DecisionID, r.Holdout, r.Chosen, r.Value, r.Pressure, r.Actions, r.Channels,
 			r.Priorities, r.Uplifts, r.UpliftSources, r.Levers, r.Fatigues, r.ContactCosts, r.PAccepts, r.Incentives, r.Propensities,
-			storedInstants(r.Moments), storedInstants(r.Expiries), r.Withheld, r.WithheldPropensities, r.Suppressed, r.Reasons); err != nil {
+			storedInstants(r.Moments), storedInstants(r.Expiries), r.Withheld, r.WithheldPropensities, r.Suppressed, r.Reasons, r.Risk); err != nil {
 			return errors.Join(err, batch.Abort())
 		}
 	}
@@ -133,7 +134,7 @@ func (w *Warehouse) DecisionRun(ctx context.Context, runID string) (r DecisionRu
 
 const selectDecision = `SELECT customer_id, decision_id, holdout, chosen, value, pressure, actions, channels, priorities, uplifts, uplift_sources,
 	levers, fatigues, contact_costs, p_accepts, incentives, propensities, moments, expiries, withheld, withheld_propensities,
-	suppressed, reasons FROM decisions WHERE toYYYYMM(cutoff) = toYYYYMM({cutoff:DateTime64(3, 'UTC')}) AND run_id = {run:String} `
+	suppressed, reasons, risk FROM decisions WHERE toYYYYMM(cutoff) = toYYYYMM({cutoff:DateTime64(3, 'UTC')}) AND run_id = {run:String} `
 
 // Decisions streams the decisions of a run in the order of customer_id.
 func (w *Warehouse) Decisions(ctx context.Context, run DecisionRun) iter.Seq2[DecisionRow, error] {
@@ -168,7 +169,7 @@ func (w *Warehouse) scanDecisions(ctx context.Context, run DecisionRun, rest str
 		var r DecisionRow
 		if err := rows.Scan(&r.CustomerID, &r.DecisionID, &r.Holdout, &r.Chosen, &r.Value, &r.Pressure, &r.Actions, &r.Channels, &r.Priorities,
 			&r.Uplifts, &r.UpliftSources, &r.Levers, &r.Fatigues, &r.ContactCosts, &r.PAccepts, &r.Incentives, &r.Propensities, &r.Moments,
-			&r.Expiries, &r.Withheld, &r.WithheldPropensities, &r.Suppressed, &r.Reasons); err != nil {
+			&r.Expiries, &r.Withheld, &r.WithheldPropensities, &r.Suppressed, &r.Reasons, &r.Risk); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 		for _, times := range [][]time.Time{r.Moments, r.Expiries} {
