@@ -108,6 +108,15 @@ func (c ChurnSpec) labelWindow(cutoff time.Time) (from, until time.Time) {
 	return from, from.Add(time.Duration(c.HorizonDays) * day)
 }
 
+// FromDecision is the specification that judges what was done at T: who left in the gap [T, T+L) left, and is not passed over as in training, because
+// what was done may have been why he did or did not. So the label looks at [T, T+L+H). Without contract or event nobody is passed over: it stays as it is.
+func (c ChurnSpec) FromDecision() ChurnSpec {
+	if c.Setting == Contractual || c.Setting == EventSetting {
+		c.GapDays, c.HorizonDays = 0, c.GapDays+c.HorizonDays
+	}
+	return c
+}
+
 // LabelSources are the sources that the labels are read from, each once, in a fixed order; nil for a setting event without its event.
 func (c ChurnSpec) LabelSources() []string {
 	switch c.Setting {

@@ -19,8 +19,8 @@ import (
 // ActionReportOptions says which decisions a report is about.
 type ActionReportOptions struct {
 	Store *features.Store
-	Spec  features.ChurnSpec // of the label
-	In    warehouse.Window   // of cutoffs
+	Spec  features.ChurnSpec // of the label, which counts from the decision on (FromDecision)
+	In    warehouse.Window   // of cutoffs; From stands for the begin of its quarter
 }
 
 // ActionReport tells what assigning actions did, per action and for the programme as a whole.
@@ -103,6 +103,8 @@ type reporter struct {
 // ReportActions compares those to whom actions were assigned on their first eligible day of a quarter with the control group, whatever came
 // later. Errors: ErrNoDecisions when the window has no runs.
 func ReportActions(ctx context.Context, o ActionReportOptions) (*ActionReport, error) {
+	o.Spec = o.Spec.FromDecision()
+	o.In.From = quarterOf(o.In.From) // a later day than the first one of a quarter depends on what was done on it
 	r := &reporter{o: o, report: &ActionReport{HorizonDays: o.Spec.HorizonDays, MatureDays: o.Spec.MaturityDays(), Notes: []string{}}, runs: map[string]warehouse.DecisionRun{}}
 	if err := r.read(ctx); err != nil {
 		return nil, err
@@ -122,6 +124,15 @@ func ReportActions(ctx context.Context, o ActionReportOptions) (*ActionReport, e
 	}
 	r.report.Programme = r.effect(-1, programme, counts)
 	return r.report, nil
+}
+
+// quarterOf is the begin of an instant's quarter, in UTC, by which the control group is drawn; the zero time stays what it is.
+func quarterOf(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	t = t.UTC()
+	return time.Date(t.Year(), (t.Month()-1)/3*3+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
 // read gathers the first decisions.

@@ -322,8 +322,50 @@ func TestReportByHand(t *testing.T) {
 	if call.Low.Defined() || !strings.HasPrefix(call.Verdict, "too few yet: 5 assigned") || call.MaturesUntil == nil || !call.MaturesUntil.Equal(spec.Matures(cutoffs[2])) {
 		t.Errorf("call: %s, %v", call.Verdict, call.MaturesUntil)
 	}
+	// A window that begins on the second day holds the first one, too: on the second, who is still there to be decided about depends on the first.
+	part, err := ReportActions(t.Context(), ActionReportOptions{Store: &features.Store{DB: w}, Spec: spec, In: warehouse.Window{From: cutoffs[1]}})
+	if err != nil || part.Runs != 3 || part.Actions[0].Effect != call.Effect || part.Actions[0].Assigned != call.Assigned {
+		t.Errorf("from the second day on: %+v, %v", part, err)
+	}
 	if _, err := ReportActions(t.Context(), ActionReportOptions{Store: &features.Store{DB: w}, Spec: spec, In: warehouse.Window{To: cutoffs[0]}}); !errors.Is(err, ErrNoDecisions) {
 		t.Errorf("an empty window: %v", err)
+	}
+}
+
+// Who left in the gap between a decision and the label window of training counts as having left: who was called and left at once must not be passed over.
+func TestReportCountsWhoLeftInTheGap(t *testing.T) {
+	t.Parallel()
+	im := newImporter(t)
+	engine, err := actions.Parse([]byte(shopActions), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cutoff := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	im.must("subscriptions.csv", `customer_id,subscription_id,started_at,ended_at
+c0,s0,2025-10-01,2026-01-05
+c1,s1,2025-10-01,
+c2,s2,2025-10-01,2026-02-20
+c3,s3,2025-10-01,
+new,s4,2027-01-01,
+`, ImportOptions{Source: "subscriptions"})
+	run := warehouse.DecisionRun{RunID: "run", Cutoff: cutoff, Policy: "p", Document: string(engine.Catalogue.Document()), Explore: true, Holdout: .5, DecidedAt: cutoff}
+	err = im.w.PutDecisions(t.Context(), run, 4, func(i int) warehouse.DecisionRow {
+		row := warehouse.DecisionRow{CustomerID: fmt.Sprint("c", i), DecisionID: fmt.Sprint("d", i), Chosen: "call", Value: 100, Actions: []string{"do_nothing", "call"}, Propensities: []float64{.5, .5}}
+		if i > 1 {
+			row.Chosen, row.Holdout, row.Withheld, row.WithheldPropensities = "do_nothing", true, []string{"call"}, []float64{.5}
+		}
+		return row
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := features.ChurnSpec{Setting: features.Contractual, GraceDays: 30, GapDays: 10, HorizonDays: 60}
+	r, err := ReportActions(t.Context(), ActionReportOptions{Store: &features.Store{DB: im.w}, Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if call := r.Actions[0]; call.Matured != 2 || float64(call.Stay) != .5 || float64(call.ControlStay) != .5 || r.Unlabelled != 0 || r.HorizonDays != 70 || r.MatureDays != 100 {
+		t.Errorf("%+v of %+v", call, r)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 type PolicyDecisionsOptions struct {
 	DB      *warehouse.Warehouse // required
 	Sources features.Sources
-	Churn   features.ChurnSpec // what staying means: the reward
+	Churn   features.ChurnSpec // what staying means: the reward, from the decision on (FromDecision)
 	Engine  *actions.Engine    // of the new policy; required
 	Holdout *float64           // of the new policy; nil: as in the logged runs
 	Plan    bool               // the new policy chooses the greatest priority instead of exploring
@@ -46,6 +46,7 @@ type PolicyRun struct {
 // chosen is computed from the logged terms: who could get which action is taken as it was.
 // Errors: ErrNothingMature; *offpolicy.RefusedError with the report; of the warehouse.
 func EvaluatePolicyDecisions(ctx context.Context, o PolicyDecisionsOptions) (*PolicyReport, error) {
+	o.Churn = o.Churn.FromDecision()
 	runs, err := o.DB.DecisionRuns(ctx)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ policy gives the action. The intervals hold at every look together, so the repor
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "only decisions of cutoffs from here on (default: a year before the newest)")
+	cmd.Flags().StringVar(&from, "from", "", "only decisions of cutoffs from the quarter of this day on (default: a year before the newest)")
 	cmd.Flags().StringVar(&to, "to", "", "only decisions of cutoffs before")
 	return cmd
 }
