@@ -125,7 +125,7 @@ func (c *Catalogue) Entry(name string) (Entry, bool) {
 }
 
 // Nameable lists the entries of catalogues (nil: none) that rules may name: one per name, the first that has it. Families are left out,
-// as data decide about them.
+// as data decide about them, and what speaks of a label window that is not told.
 func Nameable(catalogues ...*Catalogue) []Entry {
 	var entries []Entry
 	seen := map[string]bool{}
@@ -134,7 +134,7 @@ func Nameable(catalogues ...*Catalogue) []Entry {
 			continue
 		}
 		for _, e := range c.Entries {
-			if e.Each == "" && !seen[e.Name] {
+			if e.concrete() && !seen[e.Name] {
 				seen[e.Name] = true
 				entries = append(entries, e)
 			}
@@ -163,7 +163,7 @@ func (c *Catalogue) Names() []string {
 	return names
 }
 
-// Resolved tells whether no family is left: only then can a snapshot be taken.
+// Resolved tells whether no family is left, and nothing that waits for Catalogue.For: only then can a snapshot be taken.
 func (c *Catalogue) Resolved() bool {
-	return !slices.ContainsFunc(c.Entries, func(e Entry) bool { return e.Each != "" })
+	return !slices.ContainsFunc(c.Entries, func(e Entry) bool { return !e.concrete() })
 }

@@ -222,6 +222,9 @@ func (c *compiler) overRows(m Measure) string {
 		return c.renewal(m)
 	case Returns:
 		return c.returns(m)
+	case PaidFor:
+		columns = append(columns, "ms_to_end")
+		return float(agg(when("maxOrNull", c.operand(m.Source, "ms_to_end"), cond)) + " >= " + strconv.FormatInt(int64(m.Window)*dayMS, 10))
 	case Attribute:
 		return c.attribute(m)
 	}

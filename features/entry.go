@@ -15,6 +15,7 @@ type Entry struct {
 	Treatment  bool    `json:"treatment,omitempty" yaml:"treatment"`   // what we did to the customer: only in a catalogue with the treatment flag, see Catalogue.Treatment
 	Each       string  `json:"each,omitempty" yaml:"each"`             // a family: one entry per value of this text column; "attributes": per attribute of customers
 	Top        int     `json:"top,omitempty" yaml:"top"`               // a family: how many values, the most frequent ones; 0 means 30
+	Several    bool    `json:"several,omitempty" yaml:"several"`       // a family of running periods: only where customers have several of the values at once
 	Level      string  `json:"level,omitempty" yaml:"level"`           // an entry out of a family: the value it stands for
 }
 
@@ -80,6 +81,9 @@ const (
 	RenewalsUp    Form = "renewals_up"        // renewals with a greater value of a numeric column than the period before
 	RenewalsDown  Form = "renewals_down"      // renewals with a smaller one
 	Returns       Form = "returns"            // periods that begin after the end of every earlier one of the customer: ended_at, else ends_at, else open
+	// PaidFor is 1 if a running period that ends is paid for Window more days or longer, 0 if none is; missing without such a period. Without a window
+	// it is to the end of the label window, which Catalogue.For knows.
+	PaidFor Form = "paid_for"
 )
 
 // Unit says how a value is to be spoken of.

@@ -60,6 +60,7 @@ var forms = map[Form]needs{
 	RenewalsUp:    {source: true, column: numberColumn, window: true, periods: true},
 	RenewalsDown:  {source: true, column: numberColumn, window: true, periods: true},
 	Returns:       {source: true, window: true, periods: true},
+	PaidFor:       {source: true, window: true, where: true, periods: true},
 	Change:        {composite: 1},
 	Ratio:         {composite: 2},
 	Difference:    {composite: 2},
@@ -117,6 +118,9 @@ func (e Entry) check() string {
 	}
 	if e.Top < 0 || e.Top > 0 && e.Each == "" {
 		return "top is the positive size of a family"
+	}
+	if e.Several && (e.Each == "" || !e.Measure.Current) {
+		return "several goes with a family (each) of running periods (current: true)"
 	}
 	if e.Each != "" && (e.Each != ownColumns || e.Measure.Source != OwnFeatures) {
 		src, ok := sourceNamed(e.familySource())
@@ -208,6 +212,9 @@ func (m *Measure) check(each string) string {
 	}
 	if m.Current && m.Source != Subscriptions {
 		return fault("current is for subscriptions")
+	}
+	if m.Form == PaidFor && !m.Current {
+		return fault("is of running periods: current: true")
 	}
 	if n.mustWin && m.Window == 0 {
 		return fault("needs a window")

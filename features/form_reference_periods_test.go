@@ -4,6 +4,21 @@ import "math"
 
 // periods computes the forms of subscription periods; inside are those that begin in the window.
 func (e *refEye) periods(m Measure, id string, inside []refRow) float64 {
+	if m.Form == PaidFor {
+		longest := absent
+		for _, r := range inside {
+			if v, ok := r.num["ms_to_end"]; ok && !(v < longest) {
+				longest = v
+			}
+		}
+		switch {
+		case math.IsNaN(longest):
+			return absent
+		case longest >= float64(m.Window)*dayMS:
+			return 1
+		}
+		return 0
+	}
 	var all []refRow
 	for _, r := range e.rows[m.Source] {
 		if r.customer == id {

@@ -439,7 +439,7 @@ func (e *refEye) overRows(m Measure, id string, rows, total []refRow) float64 {
 	case ScaledRate:
 		tenure := float64(e.now-e.born(id)) / dayMS
 		return n * 28 / math.Min(math.Max(tenure, 7), float64(m.Window))
-	case RenewalChange, RenewalDiff, RenewalDecay, RenewalsUp, RenewalsDown, Returns:
+	case RenewalChange, RenewalDiff, RenewalDecay, RenewalsUp, RenewalsDown, Returns, PaidFor:
 		return e.periods(m, id, rows)
 	case Share:
 		if m.Column != "" {

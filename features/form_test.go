@@ -43,6 +43,8 @@ func everyForm(t testing.TB) *Catalogue {
 				m.Buckets = 7
 			case DecayedSum, RenewalDecay:
 				m.Tau = 9.5
+			case PaidFor:
+				m.Window = 20
 			}
 			switch need.column {
 			case textColumn, textOptional:

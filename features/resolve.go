@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// ErrUnresolved says that a catalogue still holds families.
-var ErrUnresolved = errors.New("features: the catalogue holds families; call Catalogue.Resolve first")
+// ErrUnresolved says that a catalogue still holds families or entries of a label window.
+var ErrUnresolved = errors.New("features: the catalogue holds families or entries of the label window; call Catalogue.For and Catalogue.Resolve first")
 
 // familyTop is the size of a family whose entry names none.
 const familyTop = 30
@@ -27,7 +27,8 @@ var demographic = regexp.MustCompile(`(?i)(^|[_ .-])(age|gender|sex|income|salar
 // Resolve makes the families concrete from what was known at the newest of the cutoffs: the most frequent values of a text
 // column over the 365 days before it, and the attributes of customers whose values may be believed (declared static, or with an
 // ingested_at of their own), numbers if all their values are. The resolved catalogue goes into the artifact, so that scoring
-// reads the same columns. Families of sources without rows vanish; entries of treatment too, unless the catalogue has the flag.
+// reads the same columns. Families of sources without rows vanish; entries of treatment too, unless the catalogue has the flag, and entries of the
+// label window, unless For has told it.
 func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) (*Catalogue, error) {
 	if len(cutoffs) == 0 {
 		return nil, errors.New("features: resolve a catalogue: no cutoff")
@@ -47,7 +48,7 @@ func (c *Catalogue) Resolve(ctx context.Context, s *Store, cutoffs []time.Time) 
 		}
 	}
 	for _, e := range c.Entries {
-		if e.Treatment && !c.Treatment {
+		if e.Treatment && !c.Treatment || e.Measure.waits() {
 			continue
 		}
 		members := []Entry{e}
@@ -102,6 +103,11 @@ func (e Entry) members(ctx context.Context, s *Store, cutoff time.Time, known ma
 	}
 	if e.Each == attributesColumn {
 		return e.attributeMembers(ctx, s, cutoff, top)
+	}
+	if e.Several {
+		if several, err := s.runSeveral(ctx, e.Each, cutoff); err != nil || !several {
+			return nil, err
+		}
 	}
 	source := e.familySource()
 	key := fmt.Sprintf("%s.%s.%d", source, e.Each, top)
@@ -211,6 +217,6 @@ func (e Entry) member(level string) Entry {
 	e.Doc = strings.ReplaceAll(e.Doc, eachMark, spoken)
 	e.Words = strings.ReplaceAll(e.Words, eachMark, spoken)
 	e.Missing = strings.ReplaceAll(e.Missing, eachMark, spoken)
-	e.Each, e.Top, e.Level = "", 0, level
+	e.Each, e.Top, e.Several, e.Level = "", 0, false, level
 	return e
 }

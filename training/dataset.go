@@ -101,7 +101,7 @@ type keptSnapshot struct {
 }
 
 func newStorePanel(o Options) *storePanel {
-	return &storePanel{store: o.Store.Remembering(), catalogue: o.Catalogue, churn: o.Churn, grid: o.Grid,
+	return &storePanel{store: o.Store.Remembering(), catalogue: o.Catalogue.For(o.Churn), churn: o.Churn, grid: o.Grid,
 		labeller: o.Store.Labeller(o.Churn), kept: make(map[int64]*keptSnapshot), progress: o.Progress}
 }
 

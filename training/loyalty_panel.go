@@ -27,7 +27,9 @@ type storeLoyalty struct {
 }
 
 func newStoreLoyalty(o Options) *storeLoyalty {
-	return &storeLoyalty{storePanel: newStorePanel(o), labels: make(map[[2]int64]*features.LoyaltyLabels)}
+	panel := newStorePanel(o)
+	panel.catalogue = o.Catalogue.For(o.Churn.Loyalty())
+	return &storeLoyalty{storePanel: panel, labels: make(map[[2]int64]*features.LoyaltyLabels)}
 }
 
 func (s *storeLoyalty) Part(part features.LoyaltyPart) panel { return &storePart{s, part} }

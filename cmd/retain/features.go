@@ -90,7 +90,7 @@ func (s *session) export(ctx context.Context, cutoff time.Time, out string, labe
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	if catalogue, err = catalogue.Resolve(ctx, s.store, []time.Time{cutoff}); err != nil {
+	if catalogue, err = catalogue.For(s.config.Churn).Resolve(ctx, s.store, []time.Time{cutoff}); err != nil {
 		return 0, 0, nil, err
 	}
 	population, err := s.store.Population(ctx, s.config.Churn, cutoff)
