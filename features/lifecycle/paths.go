@@ -194,6 +194,9 @@ func (s *stays) add(days float64, left bool, count int) {
 	}
 }
 
+// half is a half with room for the rounding of a product of shares.
+const half = .5 + 1e-12
+
 // median is the least length by which half have left, by Kaplan & Meier (1958); nil when fewer have.
 func (s stays) median() *float64 {
 	slices.SortFunc(s, func(a, b stay) int {
@@ -219,7 +222,7 @@ func (s stays) median() *float64 {
 			}
 		}
 		staying *= 1 - float64(left)/float64(atRisk)
-		if staying <= .5 {
+		if staying <= half {
 			return &s[i].days
 		}
 		atRisk -= gone

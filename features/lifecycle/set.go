@@ -44,7 +44,7 @@ type Term struct {
 
 // Bounds of a rule set.
 const (
-	maxStages = 24 // with exits: a path through 24 months of them fits in three words (paths.go)
+	maxStages = 24 // with exits; below the 31 that a path in the warehouse has room for
 	maxTerms  = 24
 )
 
