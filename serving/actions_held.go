@@ -78,9 +78,14 @@ func (d *decided) add(i int, made *actions.Decision, words map[string]uint16) er
 	if len(d.options)+len(made.Options) > math.MaxUint32 || len(d.gone)+len(made.Suppressed) > math.MaxUint32 {
 		return errors.New("the run is too large for one process")
 	}
+	full := false
 	word := func(text string) uint16 {
 		k, ok := words[text]
-		if !ok && len(d.words) < math.MaxUint16 {
+		switch {
+		case ok:
+		case len(d.words) > math.MaxUint16:
+			full = true
+		default:
 			k = uint16(len(d.words))
 			text = strings.Clone(text)
 			words[text] = k
@@ -96,6 +101,9 @@ func (d *decided) add(i int, made *actions.Decision, words map[string]uint16) er
 	}
 	for _, s := range made.Suppressed {
 		d.gone = append(d.gone, goneCell{word(s.Action), word(s.Reason)})
+	}
+	if full {
+		return fmt.Errorf("the run has more than %d different channels, reasons and actions: look what the column channel of tickets holds", len(d.words))
 	}
 	return nil
 }
