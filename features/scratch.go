@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // spill is the safety net of statements that group all customers: beyond 2 GB of state they go on on disk.
@@ -23,15 +26,40 @@ const leftoverAge = 48 * time.Hour
 // because the statements of one job may go through different connections, and it may be larger than memory. On a cluster it stands on the
 // one node that the warehouse's URL names.
 func (s *Store) createScratch(ctx context.Context, what, columns string) (string, error) {
-	var random [8]byte
-	if _, err := rand.Read(random[:]); err != nil {
+	name, err := scratchName(what)
+	if err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("%s%d_%s_%s", scratchPrefix, time.Now().Unix(), hex.EncodeToString(random[:]), what)
 	if err := s.DB.Conn().Exec(ctx, "CREATE TABLE "+quoteName(name)+" ("+columns+")\nENGINE = MergeTree\nORDER BY customer_id"); err != nil {
 		return "", fmt.Errorf("create scratch table: %w", err)
 	}
 	return name, nil
+}
+
+// Materialise keeps what a SELECT yields, which must have a column customer_id, in a scratch table of the SELECT's columns until drop is called: several
+// statements then read it in place of computing it. Values of params are in ClickHouse's escaped form.
+func (s *Store) Materialise(ctx context.Context, what, query string, params clickhouse.Parameters) (table string, drop func() error, err error) {
+	name, err := scratchName(what)
+	if err != nil {
+		return "", nil, err
+	}
+	making := ctx
+	if len(params) > 0 {
+		making = clickhouse.Context(ctx, clickhouse.WithParameters(params))
+	}
+	if err := s.DB.Conn().Exec(making, "CREATE TABLE "+quoteName(name)+"\nENGINE = MergeTree\nORDER BY customer_id\nAS "+query); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("fill scratch table: %w", err), s.dropScratch(ctx, name))
+	}
+	return quoteName(name), func() error { return s.dropScratch(ctx, name) }, nil
+}
+
+// scratchName is a name of its own.
+func scratchName(what string) (string, error) {
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s%d_%s_%s", scratchPrefix, time.Now().Unix(), hex.EncodeToString(random[:]), what), nil
 }
 
 // dropScratch drops a scratch table, also for a cancelled job.

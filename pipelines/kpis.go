@@ -25,6 +25,14 @@ type KPIs struct {
 // Compute counts figures as kpi.Compute does. Without a cutoff it stands at that of the run in force, else at the midnight after the last row, and never
 // after now. Stages are those of the rule set that was used last.
 func (k KPIs) Compute(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
+	reports, err := k.each(ctx, o, []kpi.By{o.By})
+	if err != nil {
+		return nil, err
+	}
+	return reports[0], nil
+}
+
+func (k KPIs) each(ctx context.Context, o kpi.Options, breakdowns []kpi.By) ([]*kpi.Report, error) {
 	o.Churn, o.Costs = k.Churn, k.Costs
 	var err error
 	if o.Cutoff.IsZero() {
@@ -35,14 +43,13 @@ func (k KPIs) Compute(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
 	if o.Stages, o.Sets, err = k.stages(ctx, o.Cutoff); err != nil {
 		return nil, err
 	}
-	report, err := kpi.Compute(ctx, k.Store, o)
-	if err != nil {
-		return nil, err
+	reports, err := kpi.ComputeEach(ctx, k.Store, o, breakdowns)
+	for _, r := range reports {
+		if k.Currency != "" {
+			r.Currency = &k.Currency
+		}
 	}
-	if k.Currency != "" {
-		report.Currency = &k.Currency
-	}
-	return report, nil
+	return reports, err
 }
 
 // stages are those of the rule set that the newest stages on record were found by, and where it was used.
@@ -64,17 +71,12 @@ func (k KPIs) stages(ctx context.Context, cutoff time.Time) (order []string, set
 
 // Everywhere counts figures of everyone and by every breakdown that can be told, as one report: by figure, then everyone, stages, segments, lead sources.
 func (k KPIs) Everywhere(ctx context.Context, o kpi.Options) (*kpi.Report, error) {
-	var whole *kpi.Report
-	for _, by := range kpi.Breakdowns {
-		o.By = by
-		r, err := k.Compute(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		if whole == nil {
-			whole, o.Cutoff = r, r.Cutoff
-			continue
-		}
+	reports, err := k.each(ctx, o, kpi.Breakdowns)
+	if err != nil {
+		return nil, err
+	}
+	whole := reports[0]
+	for _, r := range reports[1:] {
 		for _, v := range r.KPIs {
 			if _, sliced := v.Slice(); sliced {
 				whole.KPIs = append(whole.KPIs, v)

@@ -26,13 +26,14 @@ type compiler struct {
 	held   map[string]span // records that some row tells
 	levels []string        // of the breakdown, the rarer ones in Other
 	params clickhouse.Parameters
+	pieces pieces
 	err    error // the first of the sources asked for
 }
 
 const day = 24 * time.Hour
 
 func newCompiler(ctx context.Context, store *features.Store, o Options) *compiler {
-	c := &compiler{ctx: ctx, store: store, o: o, held: map[string]span{}, params: clickhouse.Parameters{}}
+	c := &compiler{ctx: ctx, store: store, o: o, held: map[string]span{}, params: clickhouse.Parameters{}, pieces: newPieces()}
 	c.params["interest"] = warehouse.Texts(interest)
 	t := o.Thresholds
 	for name, days := range map[string]int{"neglect_ms": t.NeglectDays, "early_ms": t.EarlyDays, "onboarding_ms": onboardingDays, "repeat_ms": repeatDays, "active_ms": o.Churn.ActiveDays, "grace_ms": o.Churn.GraceDays} {
@@ -121,7 +122,7 @@ const spill = "max_bytes_before_external_group_by = 1000000000, max_bytes_before
 
 // statement is the whole of a figure. A row is a month, and a slice of it where figures are broken down: total tells the months' own rows.
 func (c *compiler) statement(f *figure) (string, error) {
-	inner := f.rows(c)
+	inner := c.rowsOf(f)
 	var sums string
 	switch f.kind {
 	case median:
@@ -176,7 +177,7 @@ GROUP BY customer_id
 
 // readLevels finds the most frequent slices.
 func (c *compiler) readLevels() error {
-	c.params["other"] = warehouse.Text(Other)
+	c.params["other"], c.levels = warehouse.Text(Other), nil
 	if c.o.By == Everyone {
 		return nil
 	}

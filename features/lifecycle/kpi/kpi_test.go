@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"retain/features"
 	"retain/features/lifecycle/kpi"
@@ -303,7 +304,46 @@ func TestFigures(t *testing.T) {
 		})
 	}
 	t.Run("earlier and with other limits", func(t *testing.T) { f.earlier(t) })
+	t.Run("breakdowns together", func(t *testing.T) { f.together(t) })
 	t.Run("wrong definitions", func(t *testing.T) { f.mutations(t) })
+}
+
+// together counts by all breakdowns at once, which must give what each gives alone, and leaves no scratch table behind.
+func (f *fixture) together(t *testing.T) {
+	o := f.options(contractual(), kpi.Everyone)
+	o.Names = append([]string{"stage_conversion", "activation_rate"}, ofEachKind...)
+	breakdowns := append([]kpi.By{kpi.Everyone}, kpi.Breakdowns...)
+	reports, err := kpi.ComputeEach(t.Context(), f.store, o, breakdowns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, by := range breakdowns {
+		o.By = by
+		alone, err := kpi.Compute(t.Context(), f.store, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(alone, reports[k]); d != "" {
+			t.Errorf("by %q:\n%s", by, d)
+		}
+	}
+	left := func() (n uint64) {
+		if err := f.store.DB.Conn().QueryRow(t.Context(), "SELECT count() FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'retain_scratch_')").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := left(); n > 0 {
+		t.Errorf("%d scratch tables are left", n)
+	}
+	restore, _ := kpi.Mutate("nps", "score >= 9", "nonsense >= 9")
+	defer restore()
+	if _, err := kpi.ComputeEach(t.Context(), f.store, o, breakdowns); err == nil || left() > 0 {
+		t.Errorf("a statement that fails: %v, and %d scratch tables are left", err, left())
+	}
+	if _, err := kpi.ComputeEach(t.Context(), f.store, o, []kpi.By{kpi.ByStage, "weather"}); err == nil {
+		t.Error("broken down by weather")
+	}
 }
 
 // ofEachKind are figures of all kinds and sources: breakdowns differ in the slices alone.

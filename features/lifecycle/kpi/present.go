@@ -9,13 +9,16 @@ import (
 // present is the FROM-expression of (customer_id, month, m, here, gone, after) for those who are customers at the begin or the end of a month: here
 // at its begin, after at its end, gone if they were here and left within. m is that of eachMonth.
 func (c *compiler) present() string {
+	var from string
 	switch c.o.Churn.Setting {
 	case features.Contractual:
-		return c.presentPaid()
+		from = c.presentPaid()
 	case features.EventSetting:
-		return c.presentByEvent()
+		from = c.presentByEvent()
+	default:
+		from = c.presentActive()
 	}
-	return c.presentActive()
+	return c.piece("present", "customer_id, m, month, here, gone, after", from)
 }
 
 // presentPaid joins paid periods over gaps of at most the grace. Somebody is there at T who holds the last instant before it (start < T ≤ end), and has

@@ -2,6 +2,7 @@ package kpi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -58,9 +59,20 @@ func (v *Value) Slice() (slice string, ok bool) {
 
 // Compute counts figures. Errors: *UsageError for what cannot be asked, the warehouse's.
 func Compute(ctx context.Context, store *features.Store, o Options) (*Report, error) {
-	o.fill()
-	if err := o.validate(); err != nil {
+	reports, err := ComputeEach(ctx, store, o, []By{o.By})
+	if err != nil {
 		return nil, err
+	}
+	return reports[0], nil
+}
+
+// ComputeEach counts figures by several breakdowns, in place of Options.By, a report for each: what they have in common is worked out once. Errors: as Compute.
+func ComputeEach(ctx context.Context, store *features.Store, o Options, breakdowns []By) (reports []*Report, err error) {
+	o.fill()
+	for _, o.By = range breakdowns {
+		if err := o.validate(); err != nil {
+			return nil, err
+		}
 	}
 	chosen, err := o.chosen()
 	if err != nil {
@@ -78,12 +90,54 @@ func Compute(ctx context.Context, store *features.Store, o Options) (*Report, er
 		months = c.onRecord(months)
 	}
 	c.tellMonths(months)
-	r := &Report{Cutoff: o.Cutoff, Months: make([]time.Time, len(months)), Figures: []Definition{}, KPIs: []Value{}, LeftOut: []LeftOut{}, Warnings: []string{}}
-	for i, m := range months {
-		r.Months[i] = m.Start
-	}
 	c.tellSpending()
 	c.tellStages()
+	chosen, leftOut := c.able(chosen)
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.workOut(ctx, chosen); err != nil {
+		return nil, fmt.Errorf("key figures: %w", err)
+	}
+	if len(breakdowns) > 1 {
+		for _, f := range chosen {
+			if err := c.workOutRows(ctx, f); err != nil {
+				return nil, fmt.Errorf("key figure %s: %w", f.name, err)
+			}
+		}
+	}
+	for _, by := range breakdowns {
+		r, err := c.report(by, chosen)
+		if err != nil {
+			return nil, err
+		}
+		r.LeftOut = append(r.LeftOut, leftOut...)
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// able splits the figures into those that can be told and those that cannot, with why.
+func (c *compiler) able(chosen []*figure) (told []*figure, leftOut []LeftOut) {
+	for _, f := range chosen {
+		why := c.missing(f.needs)
+		if why == "" && f.able != nil {
+			why = f.able(c)
+		}
+		if why != "" {
+			leftOut = append(leftOut, LeftOut{f.name, why})
+			continue
+		}
+		told = append(told, f)
+	}
+	return told, leftOut
+}
+
+// report counts figures by one breakdown.
+func (c *compiler) report(by By, chosen []*figure) (*Report, error) {
+	r := &Report{Cutoff: c.o.Cutoff, Months: make([]time.Time, len(c.months)), Figures: []Definition{}, KPIs: []Value{}, LeftOut: []LeftOut{}, Warnings: []string{}}
+	for i, m := range c.months {
+		r.Months[i] = m.Start
+	}
+	c.o.By = by
 	if why := c.unbroken(); why != "" {
 		r.Warnings = append(r.Warnings, why)
 		c.o.By = Everyone
@@ -95,14 +149,6 @@ func Compute(ctx context.Context, store *features.Store, o Options) (*Report, er
 		return nil, fmt.Errorf("key figures: %w", err)
 	}
 	for _, f := range chosen {
-		why := c.missing(f.needs)
-		if why == "" && f.able != nil {
-			why = f.able(c)
-		}
-		if why != "" {
-			r.LeftOut = append(r.LeftOut, LeftOut{f.name, why})
-			continue
-		}
 		values, err := c.count(f)
 		if err != nil {
 			return nil, fmt.Errorf("key figure %s: %w", f.name, err)

@@ -6,9 +6,8 @@ func activeRate(c *compiler) string {
 	return `SELECT p.customer_id AS customer_id, p.month AS month, toInt64(u.active) AS y, toInt64(1) AS x
 FROM ` + c.present() + ` AS p
 LEFT JOIN (
-SELECT customer_id, ` + monthOf + ` AS month, 1 AS active
-FROM ` + c.rows(c.useSource()) + `
-WHERE ` + inMonths + `
+SELECT customer_id, month, 1 AS active
+FROM ` + c.ways(c.useSource()) + `
 GROUP BY customer_id, month
 ) AS u ON u.customer_id = p.customer_id AND u.month = p.month
 WHERE p.here`

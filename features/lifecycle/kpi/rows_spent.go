@@ -34,28 +34,30 @@ GROUP BY s.customer_id, month`
 
 // neglected: days on which something was done for a customer, against the days before the end of each month.
 func neglected(c *compiler) string {
-	return `SELECT p.customer_id AS customer_id, p.month AS month,
+	return "SELECT customer_id, month, y, x\nFROM " + c.piece("neglected", "customer_id, month, y, x", `(
+SELECT p.customer_id AS customer_id, p.month AS month,
 toInt64(NOT arrayExists(d -> d >= p.m.3 - {neglect_ms:Int64} AND d < p.m.3, k.kept)) AS y,
 toInt64(1) AS x
-FROM ` + c.present() + ` AS p
+FROM `+c.present()+` AS p
 LEFT JOIN (
 SELECT customer_id, groupUniqArray(done_ms) AS kept
 FROM (
-SELECT customer_id, ` + ms + ` AS done_ms
-FROM ` + c.rows(features.Contacts) + `
+SELECT customer_id, `+ms+` AS done_ms
+FROM `+c.rows(features.Contacts)+`
 UNION ALL
 SELECT customer_id, assumeNotNull(toUnixTimestamp64Milli(first_reply_at)) AS done_ms
-FROM ` + c.rows(features.Tickets, "first_reply_at") + `
+FROM `+c.rows(features.Tickets, "first_reply_at")+`
 WHERE isNotNull(first_reply_at)
 UNION ALL
-SELECT customer_id, ` + ms + ` AS done_ms
-FROM ` + c.rows(features.Purchases, "discount") + `
+SELECT customer_id, `+ms+` AS done_ms
+FROM `+c.rows(features.Purchases, "discount")+`
 WHERE ifNull(discount, 0) > 0
 )
 WHERE done_ms >= {starts:Array(Int64)}[1] - {neglect_ms:Int64} AND done_ms < {ends:Array(Int64)}[-1]
 GROUP BY customer_id
 ) AS k ON k.customer_id = p.customer_id
-WHERE p.after`
+WHERE p.after
+)`)
 }
 
 // channelSources are those whose channel customers choose. Invoices of subscriptions choose none.
@@ -69,10 +71,20 @@ func (c *compiler) channelSources() []string {
 	return sources
 }
 
+// ways is the FROM-expression of (customer_id, month, way): the channels on which a source saw customers in the months asked for, "" among them.
+func (c *compiler) ways(source string) string {
+	return c.piece("ways_"+source, "customer_id, month, way", `(
+SELECT customer_id, `+monthOf+` AS month, toString(channel) AS way
+FROM `+c.rows(source, "channel")+`
+WHERE `+inMonths+`
+GROUP BY customer_id, month, way
+)`)
+}
+
 func singleChannel(c *compiler) string {
 	var union []string
 	for _, source := range c.channelSources() {
-		union = append(union, "SELECT customer_id, "+monthOf+" AS month, toString(channel) AS way\nFROM "+c.rows(source, "channel")+"\nWHERE channel != '' AND "+inMonths+"\nGROUP BY customer_id, month, way")
+		union = append(union, "SELECT customer_id, month, way\nFROM "+c.ways(source)+"\nWHERE way != ''")
 	}
 	return `SELECT p.customer_id AS customer_id, p.month AS month, toInt64(w.ways = 1) AS y, toInt64(1) AS x
 FROM ` + c.present() + ` AS p

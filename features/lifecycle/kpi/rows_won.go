@@ -49,32 +49,32 @@ WHERE has({staged:Array(Int64)}, m.2) AND has({staged:Array(Int64)}, m.3) AND in
 // usage did is left out.
 func (c *compiler) onboarding() string {
 	// Usage streams past those who began: the other way round all of it would be held.
-	return `(
-SELECT b.customer_id AS customer_id, ` + monthOfMs("b.born_ms + {onboarding_ms:Int64}") + ` AS month, toInt64(uniqExactIf(u.feature, u.feature != '' AND u.ms >= b.born_ms AND u.ms < b.born_ms + {onboarding_ms:Int64})) AS depth
+	return c.piece("onboarding", "customer_id, month, depth", `(
+SELECT b.customer_id AS customer_id, `+monthOfMs("b.born_ms + {onboarding_ms:Int64}")+` AS month, toInt64(uniqExactIf(u.feature, u.feature != '' AND u.ms >= b.born_ms AND u.ms < b.born_ms + {onboarding_ms:Int64})) AS depth
 FROM (
-SELECT customer_id, toString(feature) AS feature, ` + ms + ` AS ms
-FROM ` + c.rows(features.Usage, "feature") + `
+SELECT customer_id, toString(feature) AS feature, `+ms+` AS ms
+FROM `+c.rows(features.Usage, "feature")+`
 WHERE at >= {from:DateTime64(3, 'UTC')} - toIntervalDay(31) AND at < {until:DateTime64(3, 'UTC')}
 ) AS u
 RIGHT JOIN (
 SELECT customer_id, if(max(created_ms) > 0, max(created_ms), min(first_ms)) AS born_ms
 FROM (
 SELECT customer_id, ifNull(toUnixTimestamp64Milli(created_at), toInt64(0)) AS created_ms, if(created_ms > 0, created_ms, toInt64(9000000000000000)) AS first_ms
-FROM ` + c.rows(features.Customers, "created_at") + `
+FROM `+c.rows(features.Customers, "created_at")+`
 UNION ALL
 SELECT customer_id, toInt64(0) AS created_ms, toUnixTimestamp64Milli(min(at)) AS first_ms
-FROM ` + c.rows(features.Usage) + `
+FROM `+c.rows(features.Usage)+`
 GROUP BY customer_id
 UNION ALL
 SELECT customer_id, toInt64(0) AS created_ms, paid_ms AS first_ms
-FROM ` + c.firstPaid() + `
+FROM `+c.firstPaid()+`
 )
 WHERE customer_id != ''
 GROUP BY customer_id
-HAVING ` + withinMs("born_ms + {onboarding_ms:Int64}") + ` AND born_ms >= {usage_ms:Int64}
+HAVING `+withinMs("born_ms + {onboarding_ms:Int64}")+` AND born_ms >= {usage_ms:Int64}
 ) AS b ON u.customer_id = b.customer_id
 GROUP BY b.customer_id, b.born_ms
-)`
+)`)
 }
 
 func activation(c *compiler) string {
