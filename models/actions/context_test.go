@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"errors"
 	"math"
 	"math/bits"
 	"slices"
@@ -182,7 +183,25 @@ func TestPlanForABudget(t *testing.T) {
 			t.Errorf("the second plan is another one: %v", err)
 		}
 	}
-	if _, err := p.Allot(t.Context(), 1, map[string]int{"nix": 2}); err == nil {
-		t.Error("a capacity of an unknown action is taken")
+	for _, id := range []string{"nix", DoNothing, "answer_ticket"} {
+		if _, err := p.Allot(t.Context(), 1, map[string]int{id: 2}); !errors.Is(err, ErrPlan) {
+			t.Errorf("a capacity of %s is taken: %v", id, err)
+		}
+	}
+}
+
+// Who waits for an answer that the run has no place for does not get it from a plan's limits, whose places are for what is not a duty.
+func TestPlanKeepsThePlacesOfDuties(t *testing.T) {
+	d, _, _ := answered(t, DoNothing)
+	answer := d.Catalogue.Index("answer_ticket")
+	d.Catalogue.Actions[answer].Capacity = new(1)
+	p := NewPlanning(d.Catalogue)
+	made := &Decision{CustomerID: "late", Value: 2000, Options: []Option{{Action: DoNothing}}, Suppressed: []Suppressed{{"answer_ticket", "capacity: 1 a day are spoken for"}}}
+	if err := p.Add(made, "d"); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := p.Allot(t.Context(), math.Inf(1), nil)
+	if err != nil || plan.Duties != 0 || plan.Assigned != 0 || len(plan.Items) != 0 {
+		t.Errorf("%+v, %v", plan, err)
 	}
 }

@@ -78,7 +78,8 @@ type BudgetPlan struct {
 // NewPlanning begins a plan over the decisions of one catalogue.
 func NewPlanning(c *Catalogue) *Planning { return &Planning{catalogue: c, at: []uint32{0}} }
 
-// Add takes a customer with the options of his decision, and those that only lacked capacity or budget: the plan has its own.
+// Add takes a customer with the options of his decision, and those that only lacked capacity or budget: the plan has its own. The places of duties are
+// those of the run, for a plan takes no duty from anyone.
 func (p *Planning) Add(made *Decision, decision string) error {
 	row := planRow{made.CustomerID, decision, !math.IsNaN(made.Value)}
 	for _, o := range made.Options {
@@ -97,7 +98,7 @@ func (p *Planning) Add(made *Decision, decision string) error {
 		if !strings.HasPrefix(s.Reason, "capacity:") && !strings.HasPrefix(s.Reason, "budget:") {
 			continue
 		}
-		if k := p.catalogue.Index(s.Action); k >= 0 {
+		if k := p.catalogue.Index(s.Action); k >= 0 && !p.catalogue.Actions[k].duty() {
 			p.offer = append(p.offer, planOffer{p.catalogue.Terms(k, made.Value, made.Pressure).Priority, uint8(k), p.catalogue.Actions[k].Channel, true})
 		}
 	}
@@ -119,6 +120,9 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 		k := p.catalogue.Index(id)
 		if k < 0 || id == DoNothing {
 			return nil, fmt.Errorf("%w: capacity of %q: the catalogue has no such action", ErrPlan, id)
+		}
+		if p.catalogue.Actions[k].duty() {
+			return nil, fmt.Errorf("%w: capacity of %q: it answers the customer, outside the limits of a plan", ErrPlan, id)
 		}
 		limits.Capacity[k] = n
 	}
@@ -202,7 +206,7 @@ func (p *Planning) duty(i int) int {
 	best := -1
 	for k := int(p.at[i]); k < int(p.at[i+1]); k++ {
 		o := &p.offer[k]
-		if p.catalogue.Actions[o.action].duty() && !o.spare && (best < 0 || o.worth > p.offer[best].worth) {
+		if p.catalogue.Actions[o.action].duty() && (best < 0 || o.worth > p.offer[best].worth) {
 			best = k
 		}
 	}
