@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/interval"
 	"retain/models"
 	"retain/models/actions"
-	"retain/training/itt"
 	"retain/training/metrics"
 )
 
@@ -108,8 +108,8 @@ func (s Scores) PlanExperiment(ctx context.Context, o ExperimentOptions) (*Exper
 	if action.Capacity != nil {
 		e.Treated = min(e.Treated, *action.Capacity)
 	}
-	e.Detectable = metrics.Figure(itt.Detectable(p, float64(e.Treated), float64(e.Control)))
-	needed := itt.Needed(p, e.Effect, o.Share)
+	e.Detectable = metrics.Figure(interval.Detectable(p, float64(e.Treated), float64(e.Control)))
+	needed := interval.Needed(p, e.Effect, o.Share)
 	e.Needed = metrics.Figure(needed)
 	fresh, known, err := s.newPerDay(ctx, o, run.Cutoff)
 	if err != nil {

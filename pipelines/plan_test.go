@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"retain/features"
+	"retain/internal/interval"
 	"retain/internal/warehouse/warehousetest"
 	"retain/models/actions"
-	"retain/training/itt"
 )
 
 // TestPlanAndExperiment plans over a scored shop and compares with its decisions.
@@ -81,7 +81,7 @@ func TestPlanAndExperiment(t *testing.T) {
 	}
 	p := float64(e.BaseRate)
 	if e.Customers != could || could == 0 || e.Treated != min(5, int(math.Round(.5*float64(could)))) || e.Effect != .05 || e.EffectSource != "prior" || e.NewPerDay.Defined() || e.Days.Defined() ||
-		float64(e.Detectable) != itt.Detectable(p, float64(e.Treated), float64(e.Control)) || float64(e.Needed) != itt.Needed(p, .05, .5) {
+		float64(e.Detectable) != interval.Detectable(p, float64(e.Treated), float64(e.Control)) || float64(e.Needed) != interval.Needed(p, .05, .5) {
 		t.Errorf("%d could get a call: %+v", could, e)
 	}
 	// After a second run it is known how many become eligible a day.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"retain/internal/interval"
 	"retain/internal/spoken"
 	"retain/models/offpolicy"
 	"retain/training/metrics"
@@ -129,7 +130,7 @@ func (r *PolicyReport) judge() {
 	case r.Standing == offpolicy.Worse:
 		r.Verdict = append(r.Verdict, "the new policy is worse than the logged one: "+span)
 	default:
-		r.Verdict = append(r.Verdict, fmt.Sprintf("the log does not tell the two policies apart: %s; a difference of less than about %.2g would stay hidden", span, seenFrom*gain.SE))
+		r.Verdict = append(r.Verdict, fmt.Sprintf("the log does not tell the two policies apart: %s; a difference of less than about %.2g would stay hidden", span, interval.Seen*gain.SE))
 	}
 	if c := r.OnPolicy; c != nil {
 		for _, name := range []string{"snips", "doubly_robust"} {
@@ -148,6 +149,3 @@ func (r *PolicyReport) judge() {
 
 // estimateNames are the estimates as people read them.
 var estimateNames = map[string]string{"snips": "SNIPS", "doubly_robust": "doubly robust"}
-
-// seenFrom is how many standard errors a difference must have to be seen at 95 % with a power of 80 %.
-const seenFrom = 2.8

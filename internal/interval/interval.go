@@ -1,4 +1,4 @@
-// Package interval holds the 95 % intervals that several rooms tell.
+// Package interval holds the 95 % intervals that several rooms tell, and how many cases a difference needs to be seen.
 package interval
 
 import "math"

@@ -1,6 +1,10 @@
 package actions
 
-import "math"
+import (
+	"math"
+
+	"retain/internal/interval"
+)
 
 // Account is what the decisions of a run come to: the control group, what was scarce and what it cost. It is logged with the run.
 type Account struct {
@@ -8,7 +12,7 @@ type Account struct {
 	Held      int      `json:"held_out"`          // scored customers in the control group
 	Treated   int      `json:"treated"`           // the other scored customers
 	Churn     *float64 `json:"mean_churn"`        // mean churn probability of the scored ones; null when there is none
-	Effect    *float64 `json:"detectable_effect"` // the smallest difference of churn between the two that can be found (DetectableEffect); null without two groups
+	Effect    *float64 `json:"detectable_effect"` // the smallest difference of churn between the two that can be found (interval.Detectable); null without two groups
 	Budget    *float64 `json:"budget"`            // null = no limit
 	Spent     float64  `json:"spent"`             // of it: contact costs, and the incentives that are expected to be paid
 	MoneyCost float64  `json:"budget_price"`      // ν: what one more unit of the budget would bring
@@ -33,7 +37,7 @@ type Used struct {
 // Account sums up the turns of a round. churn is the mean churn probability of the scored customers, NaN when there is none.
 func (t *Turns) Account(churn float64, held, treated int, effects string) *Account {
 	c := t.round.Catalogue
-	a := &Account{Unit: UnitCustomers, Held: held, Treated: treated, Churn: orNil(churn), Effect: orNil(DetectableEffect(churn, held, treated)),
+	a := &Account{Unit: UnitCustomers, Held: held, Treated: treated, Churn: orNil(churn), Effect: orNil(interval.Detectable(churn, float64(held), float64(treated))),
 		Budget: t.round.Budget, Spent: t.Spent, MoneyCost: t.MoneyPrice, Worth: t.Planned, Bound: t.Bound, Gap: t.Gap(), Rate: t.Rate,
 		Effects: effects, Actions: []Used{}, Explored: t.round.Explore}
 	for _, v := range t.round.Value {

@@ -266,16 +266,6 @@ func TestRoundRefuses(t *testing.T) {
 	}
 }
 
-func TestDetectableEffect(t *testing.T) {
-	// By hand: 2.8 √(.1·.9·(1/500 + 1/9500)) = .03854.
-	if got := DetectableEffect(.1, 500, 9500); math.Abs(got-.038542) > 1e-5 {
-		t.Errorf("%v", got)
-	}
-	if !math.IsNaN(DetectableEffect(.1, 0, 100)) || !math.IsNaN(DetectableEffect(math.NaN(), 10, 100)) {
-		t.Error("undefined without a group")
-	}
-}
-
 // 1 M customers × 20 actions: prices, propensities and draw.
 func BenchmarkRound(b *testing.B) {
 	c := manyActions(b, 18, 5000)

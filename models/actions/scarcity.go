@@ -1,7 +1,5 @@
 package actions
 
-import "math"
-
 // Scarcity is what was scarce in a run, what that costs, and how good the plan is: the prices of decisions.md §3.7.
 type Scarcity struct {
 	Prices     []float64 // μ per action: of one more place, in money (in customers saved where no value is known)
@@ -29,13 +27,4 @@ func (t *Turns) count(limits Limits) {
 	for a, n := range t.Used {
 		t.Spent += float64(n) * limits.Cost[a]
 	}
-}
-
-// DetectableEffect is the smallest difference of two shares that a comparison of n0 and n1 customers finds four times out of five at
-// a level of 5 %: 2.8 √(p(1-p)(1/n0+1/n1)), p the share without treatment. NaN where a group is empty or p is no share.
-func DetectableEffect(p float64, n0, n1 int) float64 {
-	if n0 <= 0 || n1 <= 0 || !(p >= 0 && p <= 1) {
-		return math.NaN()
-	}
-	return 2.8 * math.Sqrt(p*(1-p)*(1/float64(n0)+1/float64(n1)))
 }
