@@ -7,7 +7,8 @@ import "math"
 //
 //	Leaves       clamp(m/1500, 8, 63), rounded
 //	Depth        ⌈log₂ Leaves⌉ + 1
-//	LearningRate clamp(0.03·∛(m/5000), 0.03, 0.1)
+//	LearningRate clamp(0.03·∛(m/5000), 0.03·clamp(m/600, 1/3, 1), 0.1): the trees of few churners are noisy votes, and smaller steps
+//	             average more of them (fits by other seeds differed half as much)
 //	Trees        way / LearningRate, rounded, where way = clamp(8·(m/1500)^k, 1.5, 20), k = ½ below m = 1500, ¼ above
 //	MinRows      20
 //	L2           min(2, 20·q·(1-q)), at least 0.1, where q = m/rows: never more than the hessian of a smallest leaf at the base rate,
@@ -16,7 +17,7 @@ import "math"
 //	NodeShare    s^e, ColumnShare s^(1-e), where s = the greater of clamp(6/p, 0.3, 1) and clamp(0.3·√(m/20000), 0.3, 0.8), and
 //	             e = clamp(1 - log₄(m/2000), 0, 1): few churners want columns drawn anew for each leaf, many for each tree
 //
-// So a few hundred churners get some 100 small, slow, sub-sampled trees, a few thousand 250 to 300 of them, and a quarter of a
+// So a few hundred churners get some 250 small, slow, sub-sampled trees, a few thousand 250 to 300 of them, and a quarter of a
 // million get 200 trees of 63 leaves at a rate of 0.1. The number of trees needs no validation set: the log loss was flat within
 // a factor of 1.5 around it. It may be chosen on the data by the log loss of Model.StagedMargins out of fold.
 //
@@ -26,7 +27,7 @@ import "math"
 func Defaults(rows, positives, columns int) Trainer {
 	m := float64(max(1, min(positives, rows-positives)))
 	leaves := math.Round(clamp(m/1500, 8, 63))
-	rate := clamp(0.03*math.Cbrt(m/5000), 0.03, 0.1)
+	rate := clamp(0.03*math.Cbrt(m/5000), 0.03*clamp(m/600, 1./3, 1), 0.1)
 	power := 0.5
 	if m > 1500 {
 		power = 0.25

@@ -19,8 +19,11 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 		before = way
 	}
 	few, many := Defaults(5000, 250, 40), Defaults(1000000, 500000, 40)
-	if few.Leaves != 8 || few.Trees > 150 || few.LearningRate > 0.03 || many.Leaves != 63 || many.LearningRate != 0.1 {
+	if few.Leaves != 8 || few.Trees > 300 || math.Abs(few.LearningRate-0.0125) > 1e-12 || many.Leaves != 63 || many.LearningRate != 0.1 {
 		t.Errorf("few churners %+v, many %+v", few, many)
+	}
+	if fewest, enough := Defaults(5000, 30, 40), Defaults(5000, 600, 40); math.Abs(fewest.LearningRate-0.01) > 1e-12 || math.Abs(enough.LearningRate-0.03) > 1e-12 {
+		t.Errorf("rates %v of 30 churners and %v of 600", fewest.LearningRate, enough.LearningRate)
 	}
 	rare, rarest, even := Defaults(5000, 200, 40), Defaults(1000000, 200, 40), Defaults(5000, 2500, 40)
 	if rare.RowShare != 1 || even.RowShare != 0.8 {
