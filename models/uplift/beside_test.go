@@ -41,7 +41,7 @@ func fitWithBaseline(t *testing.T, r *Rows) (*Model, *Estimates) {
 // The posterior, and the weights of the deviations, are those of the normal distribution of (y - b)/v with covariance 1/v + C diag(sd²) Cᵀ, written out
 // over all rows.
 func TestBesideAgainstTheNormalDistribution(t *testing.T) {
-	m := withBaseline(makeRows(160, 7, .6, .5, 0, nil), func(i int) float64 { return .3 })
+	m := withBaseline(makeRows(160, 7, .6, .5, 0, nil), func(int) float64 { return .3 })
 	m.X = &features.Matrix{Schema: m.X.Schema[:2], X: m.X.X[:2]}
 	_, got := fitWithBaseline(t, m.Rows)
 
@@ -281,5 +281,20 @@ func TestBesideWantsBaselines(t *testing.T) {
 	m.Baseline[3], m.Baseline[4] = 0, 1
 	if _, e := fitWithBaseline(t, m.Rows); !(e.SE[3] >= 0) || !(e.SE[4] >= 0) {
 		t.Errorf("certain baselines: ± %v and %v", e.SE[3], e.SE[4])
+	}
+}
+
+// Where nothing does anything, the interval of the Qini must hold 0 in 17 of 20 worlds or more.
+func TestNothingToFindBesideABaseline(t *testing.T) {
+	const worlds = 20
+	held := 0
+	for seed := range uint64(worlds) {
+		m := withBaseline(makeRows(800, 100+seed, 0, 0, 0, nil), right)
+		if holdsNothing(m.Rows, outOfFold(t, Trainer{Method: Beside}, m.Rows, seed).Effect, seed) {
+			held++
+		}
+	}
+	if held < 17 {
+		t.Errorf("%d of %d intervals hold 0", held, worlds)
 	}
 }
