@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -149,12 +150,22 @@ func (s *Server) signinPage(c *gin.Context, status int, failure string) {
 	s.render(c, status, "signin", frame{Title: "Sign in", Page: signinView{Failure: failure, Next: localPath(next)}})
 }
 
-// pageFailure answers an error of a page; no run yet is not an error but a beginning.
+// emptyView is what a page shows that has nothing to show yet.
+type emptyView struct {
+	Title, Words string
+	Begin        bool // there is no run yet: tell how to begin
+}
+
+// pageFailure answers an error of a page; no run yet, and an answer in the making, are no errors but a beginning.
 func (s *Server) pageFailure(c *gin.Context, err error) {
 	p := problemOf(err)
 	if p.Status == http.StatusServiceUnavailable && s.wantsPage(c) {
+		v := emptyView{Title: "No scores yet", Words: sentence(strings.ReplaceAll(p.Detail, "`", "")), Begin: true}
+		if errors.Is(err, errCounting) {
+			v = emptyView{Title: "Counting the key figures", Words: "In a large warehouse this takes up to a few minutes, once for each run."}
+		}
 		c.Header("Retry-After", "5")
-		s.render(c, p.Status, "empty", frame{Title: "No scores yet", Reload: 5, Page: sentence(strings.ReplaceAll(p.Detail, "`", ""))})
+		s.render(c, p.Status, "empty", frame{Title: v.Title, Reload: 5, Page: v})
 		return
 	}
 	s.fail(c, p)

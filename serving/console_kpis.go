@@ -70,7 +70,7 @@ func (s *Server) kpisView(c *gin.Context) {
 		s.pageFailure(c, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), kpiPatience)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), kpiPagePatience)
 	defer cancel()
 	r, err := s.kpis.report(ctx, run, kpiQuestion{by: by})
 	if err != nil {

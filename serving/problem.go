@@ -45,6 +45,8 @@ func problemOf(err error) *huma.ErrorModel {
 	case errors.Is(err, errCursor), errors.Is(err, errCursorOther), errors.Is(err, errCursorSource), errors.Is(err, errSource), errors.Is(err, errMinValue), errors.Is(err, errReports), errors.Is(err, errPlanCursor), errors.Is(err, errPlanCapacity),
 		errors.Is(err, errNoSegments), errors.Is(err, actions.ErrPlan):
 		status, detail = http.StatusUnprocessableEntity, err.Error()
+	case errors.Is(err, errCounting):
+		status, detail = http.StatusServiceUnavailable, err.Error()
 	case errors.As(err, &notReady):
 		status, detail = http.StatusServiceUnavailable, notReady.why
 	case errors.Is(err, errKey):

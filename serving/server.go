@@ -89,7 +89,7 @@ func New(o Options) (*Server, error) {
 		limiter:  newLimiter(o.Rate, o.Now),
 		outcomes: &heldOutcomes{log: o.Outcomes},
 		stages:   &stageShelf{reader: o.Stages},
-		kpis:     &kpiShelf{reader: o.KPIs},
+		kpis:     newKPIShelf(o.KPIs),
 		troubles: map[string]string{},
 	}
 	var err error
@@ -166,6 +166,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	var work sync.WaitGroup
+	defer s.kpis.close()
 	defer work.Wait()
 	defer cancel()
 	// Loops of their own: loading a large run must not delay a revocation.
