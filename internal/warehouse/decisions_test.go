@@ -2,12 +2,33 @@ package warehouse_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
 	"retain/internal/warehouse"
 	"retain/internal/warehouse/warehousetest"
 )
+
+// The risk by which a customer was decided about is kept; who was not scored has none.
+func TestDecisionsTellTheirRisk(t *testing.T) {
+	w := warehousetest.Open(t)
+	run := warehouse.DecisionRun{RunID: "aa", Cutoff: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Document: "{}"}
+	risk := []float64{.25, math.NaN()}
+	if err := w.PutDecisions(t.Context(), run, 2, func(i int) warehouse.DecisionRow {
+		return warehouse.DecisionRow{CustomerID: fmt.Sprint(i), DecisionID: fmt.Sprint(i), Chosen: "do_nothing", Risk: risk[i]}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for r, err := range w.Decisions(t.Context(), run) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.CustomerID == "0" && r.Risk != .25 || r.CustomerID == "1" && r.Risk == r.Risk {
+			t.Errorf("customer %s has a risk of %v", r.CustomerID, r.Risk)
+		}
+	}
+}
 
 // decideRun writes the decisions of a run of three customers as the scoring job does.
 func decideRun(t *testing.T, w *warehouse.Warehouse, id string, cutoff time.Time) {
