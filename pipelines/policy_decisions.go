@@ -25,6 +25,7 @@ type PolicyDecisionsOptions struct {
 	Churn   features.ChurnSpec // what staying means: the reward, from the decision on (FromDecision)
 	Engine  *actions.Engine    // of the new policy; required
 	Holdout *float64           // of the new policy; nil: as in the logged runs
+	Budget  *float64           // of the new policy in a run, as the catalogue prices its actions; nil: no limit
 	Plan    bool               // the new policy chooses the greatest priority instead of exploring
 
 	offpolicy.Options
@@ -270,7 +271,7 @@ func (l *policyLog) decisions(ctx context.Context, run warehouse.DecisionRun, wa
 			l.changed[c.Actions[a].ID] = true
 		}
 	}
-	d := &decidedRun{round: &actions.Round{Catalogue: c, RunID: run.RunID, Cutoff: run.Cutoff, Share: share, Explore: !l.o.Plan}}
+	d := &decidedRun{round: &actions.Round{Catalogue: c, RunID: run.RunID, Cutoff: run.Cutoff, Share: share, Explore: !l.o.Plan, Budget: l.o.Budget}}
 	for row, err := range l.o.DB.Decisions(ctx, run) {
 		if err != nil {
 			return nil, err

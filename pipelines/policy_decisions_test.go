@@ -44,6 +44,11 @@ func TestPolicyOnDecisions(t *testing.T) {
 		t.Errorf("cost %+v: a call of 2 must be cheaper than one of 20", told.Cost)
 	}
 
+	poor := o(programmeActions)
+	poor.Budget = new(0.)
+	if none, err := EvaluatePolicyDecisions(t.Context(), poor); err != nil || none.Cost.New != 0 || none.Cost.Logged == 0 || none.Shares[0].Action != actions.DoNothing {
+		t.Errorf("a policy without money: %+v, %v", none, err)
+	}
 	_, err = EvaluatePolicyDecisions(t.Context(), o(programmeActions+"  - {id: gift, title: Gift, channel: post, class: marketing, message: Gift, contact_cost: 1, prior: {mean: 0.1}}\n"))
 	if r := offpolicy.Refusals(err); len(r) == 0 || r[0].Reason != offpolicy.NoSupport || !strings.Contains(r[0].Message, "gift") {
 		t.Errorf("an action that was never logged: %v, want it refused by name", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ policy took the action); customer, where one has several choices; and what was k
 The new policy is that of a second log (--like), or stands in columns (--probability, --probabilities).
 
 Without FILE the log is the warehouse's decisions whose customers are known to have stayed or left, and the new policy the configured one: its
-catalogue of actions (or --catalogue), its holdout and whether it explores. --config FILE so judges another configuration.
+catalogue of actions (or --catalogue), its holdout, its budget and whether it explores. --config FILE so judges another configuration.
 
 A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 		Example: `  retain policy evaluate random.csv.gz --like thompson.csv.gz --per position --map action=item_id,reward=click,propensity=propensity_score
@@ -70,6 +71,7 @@ A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 	f.StringSliceVar(&file.Context, "context", nil, "columns that the reward model may see, * for all others (beside the action and --per)")
 	f.StringVar(&decisions.catalogue, "catalogue", "", "without FILE: the new catalogue of actions, else the configured one")
 	f.Float64Var(&decisions.holdout, "holdout", 0, "without FILE: the share that the new policy holds out (default: actions.holdout, else as logged)")
+	f.Float64Var(&decisions.budget, "budget", 0, "without FILE: what the new policy may spend in a run (default: actions.budget)")
 	f.BoolVar(&decisions.plan, "plan", false, "without FILE: the new policy chooses the greatest priority instead of exploring")
 	f.StringVar(&reward, "reward-model", string(offpolicy.LinearReward), "family of the doubly robust estimate's reward model: linear or boost")
 	f.Uint64Var(&file.Seed, "seed", 1, "seed of folds and draws")
@@ -80,12 +82,13 @@ A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 type policyDecisions struct {
 	catalogue string
 	holdout   float64
+	budget    float64
 	plan      bool
 }
 
 // The flags that go without FILE, and those that need it.
 var (
-	decisionFlags = []string{"catalogue", "holdout", "plan"}
+	decisionFlags = []string{"catalogue", "holdout", "budget", "plan"}
 	logFlags      = []string{"map", "like", "probability", "probabilities", "propensities", "per", "context"}
 )
 
@@ -113,12 +116,18 @@ func (a *app) evaluateDecisions(cmd *cobra.Command, flags *policyDecisions, o of
 	}
 	defer s.close(&err)
 	options := pipelines.PolicyDecisionsOptions{DB: s.db, Sources: config.sources(), Churn: config.Churn, Engine: engine,
-		Holdout: config.Actions.Holdout, Plan: flags.plan || !config.Actions.Explore, Options: o}
+		Holdout: config.Actions.Holdout, Budget: config.Actions.Budget, Plan: flags.plan || !config.Actions.Explore, Options: o}
 	if cmd.Flags().Changed("holdout") {
 		if !(flags.holdout >= 0 && flags.holdout < 1) {
 			return usagef("--holdout %v: a share, from 0 to below 1", flags.holdout)
 		}
 		options.Holdout = &flags.holdout
+	}
+	if cmd.Flags().Changed("budget") {
+		if !(flags.budget >= 0) || math.IsInf(flags.budget, 1) {
+			return usagef("--budget %v: an amount of 0 or more", flags.budget)
+		}
+		options.Budget = &flags.budget
 	}
 	report, err := pipelines.EvaluatePolicyDecisions(cmd.Context(), options)
 	return a.tellPolicy(report, err)
