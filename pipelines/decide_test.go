@@ -81,7 +81,28 @@ func decidedShop(t *testing.T, w *warehouse.Warehouse, o ScoreOptions) (string, 
 	if len(made) != run.Customers {
 		t.Fatalf("%d decisions for %d customers", len(made), run.Customers)
 	}
+	decidedByTheirRisk(t, w, run.ID, o.Cutoff)
 	return run.ID, made
+}
+
+// decidedByTheirRisk wants the log to tell the risk of each customer, which learning starts from.
+func decidedByTheirRisk(t *testing.T, w *warehouse.Warehouse, runID string, cutoff time.Time) {
+	t.Helper()
+	risk := map[string]float64{}
+	for r, err := range w.Scores(t.Context(), runID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		risk[r.CustomerID] = r.Probability
+	}
+	for r, err := range w.Decisions(t.Context(), warehouse.DecisionRun{RunID: runID, Cutoff: cutoff}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := risk[r.CustomerID]; r.Risk != p && (r.Risk == r.Risk || p == p) {
+			t.Errorf("%s was decided about by a risk of %v and scored %v", r.CustomerID, r.Risk, p)
+		}
+	}
 }
 
 func reasonOf(d actions.Decision, action string) string {
