@@ -123,7 +123,7 @@ func TestPressure(t *testing.T) {
 	}
 }
 
-func TestNextMoment(t *testing.T) {
+func TestMomentWithoutAHabit(t *testing.T) {
 	p := defaultPolicy() // 10:00
 	at := func(text string) time.Time {
 		x, err := time.Parse(time.RFC3339, text)
@@ -145,7 +145,7 @@ func TestNextMoment(t *testing.T) {
 		{"an unknown zone is UTC", "Mars/Olympus", "2026-03-02T00:00:00Z", "2026-03-02T10:00:00Z"},
 		{"the machine's zone is not the customer's", "Local", "2026-03-02T00:00:00Z", "2026-03-02T10:00:00Z"},
 	} {
-		if got := p.NextMoment(c.zone, at(c.now)); !got.Equal(at(c.want)) {
+		if got := p.MomentOf(c.zone, Habit{}, at(c.now)); !got.Equal(at(c.want)) {
 			t.Errorf("%s: %v, want %s", c.name, got, c.want)
 		}
 	}

@@ -76,11 +76,6 @@ func zoneOf(timezone string) *time.Location {
 	return zone
 }
 
-// NextMoment is the MomentOf a customer without a known habit.
-func (p *ContactPolicy) NextMoment(timezone string, now time.Time) time.Time {
-	return p.MomentOf(timezone, Habit{}, now)
-}
-
 // MomentOf is when to do what the customer did not ask for, decided at now: at the hour and on the weekday at which he is usually
 // there, else at the policy's hour on the first weekday from Monday to Friday; not before now, and never in the quiet hours. Where
 // the clock skips the hour (summer time), it is the instant that the hour would have been. An unknown time zone is UTC, as is the

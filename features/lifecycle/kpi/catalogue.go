@@ -55,16 +55,7 @@ type Definition struct {
 	Unit  Unit   `json:"unit"`
 }
 
-// Definitions are all figures, in the order of the catalogue: how customers are won, begin, stay, pay, and what they say and cost.
-func Definitions() []Definition {
-	list := make([]Definition, len(catalogue))
-	for i, f := range catalogue {
-		list[i] = Definition{f.name, f.title, f.unit}
-	}
-	return list
-}
-
-// Names are those of all figures, in the order of the catalogue.
+// Names are those of all figures, in the order of the catalogue: how customers are won, begin, stay, pay, and what they say and cost.
 func Names() []string {
 	names := make([]string, len(catalogue))
 	for i, f := range catalogue {
