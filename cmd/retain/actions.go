@@ -29,6 +29,12 @@ func (a *app) actionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "actions ID",
 		Short: "What to do next for one customer, decided in the run in force",
+		Long: `Tell what to do next for a customer, as it was decided in the run in force: every possible action with its priority, the terms of it and the
+probability with which it was drawn, and why the others are not possible. A customer called plan or report stands behind --, as all ids may.`,
+		Example: `  retain actions c0000021
+  retain actions c0000021 --explain --json
+  retain actions -- plan
+  retain actions --catalogue`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if catalogue {
 				return exactly()(cmd, args)

@@ -21,6 +21,8 @@ func TestActionsUsage(t *testing.T) {
 		{[]string{"actions", "1", "--max", "0"}, exitUsage, "--max"},
 		{[]string{"actions", "1", "--max", "26"}, exitUsage, "--max"},
 		{[]string{"actions", "--catalogue", "1"}, exitUsage, "unexpected argument"},
+		{[]string{"actions", "plan", "2"}, exitUsage, "retain actions plan: unexpected argument"},
+		{[]string{"actions", "--", "plan", "2"}, exitUsage, "retain actions: unexpected argument"}, // a customer of that name
 		{[]string{"actions", "1"}, exitFailed, "retain demo"}, // there is no warehouse, and none is made
 	} {
 		got := retain(t, "", c.args...)
