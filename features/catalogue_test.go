@@ -36,6 +36,8 @@ func TestParseCatalogueIsStrict(t *testing.T) {
 		{"ratio without over", oneEntry("form: ratio, source: usage, of: {form: count}"), "of belongs to"},
 		{"current usage", oneEntry("source: usage, form: count, current: true"), "current is for subscriptions"},
 		{"renewals of usage", oneEntry("source: usage, form: renewals_up, column: errors"), "is for subscriptions"},
+		{"paid for, of all periods", oneEntry("source: subscriptions, form: paid_for"), "current: true"},
+		{"several of what does not run", strings.Replace(oneEntry("source: usage, form: count"), "usage_x", "usage_{each}\n    each: feature\n    several: true", 1), "running periods"},
 		{"negative window", oneEntry("source: usage, form: count, window: -7"), "whole days"},
 		{"text as a number", oneEntry("source: subscriptions, form: last, column: plan"), "the unit level is for text"},
 		{"other version", "version: 2\nentries: []\n", "version is 2"},
