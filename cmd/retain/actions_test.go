@@ -23,7 +23,7 @@ func TestActionsUsage(t *testing.T) {
 		{[]string{"actions", "--catalogue", "1"}, exitUsage, "unexpected argument"},
 		{[]string{"actions", "plan", "2"}, exitUsage, "retain actions plan: unexpected argument"},
 		{[]string{"actions", "--", "plan", "2"}, exitUsage, "retain actions: unexpected argument"}, // a customer of that name
-		{[]string{"actions", "1"}, exitFailed, "retain demo"}, // there is no warehouse, and none is made
+		{[]string{"actions", "1"}, exitFailed, "retain demo"},                                      // there is no warehouse, and none is made
 	} {
 		got := retain(t, "", c.args...)
 		if got.code != c.code || !strings.Contains(got.stderr, c.want) || got.stdout != "" {

@@ -2,8 +2,8 @@ package actions
 
 import (
 	"errors"
+	"maps"
 	"math"
-	"math/bits"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +19,13 @@ func answered(t *testing.T, chosen string) (*Deciding, *Decision, Answer) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answeredBy(e, chosen, 2000)
+}
+
+// answeredBy is that of a customer of some value.
+func answeredBy(e *Engine, chosen string, value float64) (*Deciding, *Decision, Answer) {
 	d := &Deciding{RunID: "r", Cutoff: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Explore: true, Share: .2, Catalogue: e.Catalogue}
-	made := &Decision{CustomerID: "c", Chosen: chosen, Value: 2000, Pressure: .5}
+	made := &Decision{CustomerID: "c", Chosen: chosen, Value: value, Pressure: .5}
 	for k := range e.Catalogue.Actions {
 		a := &e.Catalogue.Actions[k]
 		p, ok := map[string]float64{DoNothing: .3, "save_call": .4, "perk": .2, "survey": .1}[a.ID]
@@ -28,7 +33,7 @@ func answered(t *testing.T, chosen string) (*Deciding, *Decision, Answer) {
 			made.Suppressed = append(made.Suppressed, Suppressed{a.ID, "rule: it does not hold"})
 			continue
 		}
-		made.Options = append(made.Options, Option{Action: a.ID, Channel: a.Channel, Source: SourcePrior, Terms: e.Catalogue.Terms(k, 2000, .5), Propensity: p})
+		made.Options = append(made.Options, Option{Action: a.ID, Channel: a.Channel, Source: SourcePrior, Terms: e.Catalogue.Terms(k, value, .5), Propensity: p})
 	}
 	return d, made, d.Answer(made, new(models.Score))
 }
@@ -86,37 +91,60 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// TestContextIsExact draws the logged choice again and again, and counts what is answered: the propensities are its frequencies.
+// TestContextIsExact asks in every context what is answered for each action that might have been drawn: the propensities that are told, whichever was, are the
+// probabilities of the answers, by the law of total probability.
 func TestContextIsExact(t *testing.T) {
-	const draws = 20_000
-	context := Context{Exclude: []string{"perk"}, Unreachable: []string{"phone"}}
-	count := map[string]int{}
-	var told map[string]float64
-	for k := range draws {
-		u, chosen := unit(bits.Reverse64(uint64(k))), "" // evenly spread
-		for _, x := range []struct {
-			id string
-			p  float64
-		}{{DoNothing, .3}, {"save_call", .4}, {"perk", .2}, {"survey", .1}} {
-			if u -= x.p; u < 0 {
-				chosen = x.id
-				break
+	e, err := Default(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]float64{DoNothing: .3, "save_call": .4, "perk": .2, "survey": .1}
+	subsets := func(of ...string) (all [][]string) {
+		for code := range 1 << len(of) {
+			var some []string
+			for i, x := range of {
+				if code>>i&1 == 1 {
+					some = append(some, x)
+				}
+			}
+			all = append(all, some)
+		}
+		return all
+	}
+	asked := 0
+	for _, value := range []float64{2000, 60, 2, math.NaN()} { // poor customers: most is worth less than nothing; and without money all that saves counts
+		for _, exclude := range subsets("save_call", "perk", "survey", "answer_ticket") {
+			for _, unreachable := range subsets("phone", "in_app", "email", "chat") {
+				for _, ticket := range []string{"", "chat"} {
+					context := Context{Exclude: exclude, Unreachable: unreachable, OpenTicket: ticket}
+					var told map[string]float64
+					frequency := map[string]float64{}
+					for chosen, p := range drawn {
+						d, made, a := answeredBy(e, chosen, value)
+						d.Apply(&context, &a, made, new(models.Score), d.Cutoff)
+						frequency[a.Chosen] += p
+						if got := propensities(&a); told == nil {
+							told = got
+						} else if !maps.Equal(told, got) {
+							t.Errorf("%+v: what is told depends on what was drawn: %v, %v", context, told, got)
+						}
+						asked++
+					}
+					for action, p := range told {
+						if math.Abs(frequency[action]-p) > 1e-9 {
+							t.Errorf("value %v, %+v: %s is answered with %.4f, told %.4f", value, context, action, frequency[action], p)
+						}
+						delete(frequency, action)
+					}
+					if len(frequency) > 0 {
+						t.Errorf("value %v, %+v: answered and not told: %v", value, context, frequency)
+					}
+				}
 			}
 		}
-		if k < 4 || k == draws-1 { // the rest differs in the choice alone
-			d, made, a := answered(t, chosen)
-			d.Apply(&context, &a, made, new(models.Score), d.Cutoff)
-			told = propensities(&a)
-		}
-		if chosen == "perk" || chosen == "save_call" {
-			chosen = "survey"
-		}
-		count[chosen]++
 	}
-	for action, p := range told {
-		if f := float64(count[action]) / draws; math.Abs(f-p) > .001 {
-			t.Errorf("%s is answered in %.4f of the draws, told %.4f", action, f, p)
-		}
+	if asked != 4*16*16*2*4 {
+		t.Errorf("%d answers", asked)
 	}
 }
 
