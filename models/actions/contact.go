@@ -21,7 +21,7 @@ type ContactPolicy struct {
 // Cap is at most Max contacts in Days.
 type Cap struct {
 	Channel string `json:"channel,omitempty" yaml:"channel"` // "" = all channels together
-	Class   Class  `json:"class" yaml:"class"`               // of the contacts that count and of the actions that it stops
+	Class   Class  `json:"class" yaml:"class"`               // of the contacts that count and of the actions that it stops; answers to tickets are not stopped
 	Days    int    `json:"days" yaml:"days"`
 	Max     int    `json:"max" yaml:"max"`
 }
@@ -122,7 +122,10 @@ func (c *Catalogue) allowsOn(a *Action, channel string, who Contactable, history
 	if a.CooldownDays > 0 && count(history, now, a.CooldownDays, func(h Contact) bool { return h.Action == a.ID }) > 0 {
 		return fmt.Sprintf("cooldown: done in the last %d days", a.CooldownDays), false
 	}
-	if a.Class != Marketing {
+	switch {
+	case a.Channel == ChannelTicket && a.duty(): // who waits is answered, however often he asks
+		return "", true
+	case a.Class != Marketing:
 		return p.capped(a, channel, history, now)
 	}
 	if who.OpenTickets > 0 {

@@ -87,6 +87,8 @@ func TestContactPolicy(t *testing.T) {
 		{"no marketing while a ticket is open", "banner", Contactable{OpenTickets: 1}, nil, "complaint: no marketing while a ticket is open"},
 		{"service goes on while a ticket is open", "tour", Contactable{OpenTickets: 1}, nil, ""},
 		{"the ticket is answered", "answer", Contactable{OpenTickets: 1, TicketChannel: "chat"}, nil, ""},
+		{"the ticket is answered by phone, though there was a call this week", "answer", Contactable{OpenTickets: 1, TicketChannel: "phone"}, []Contact{in("phone", Service, 1), in("phone", Service, 2)}, ""},
+		{"an answer by phone counts against calls that nobody asked for", "call", fresh, []Contact{{At: ago(3), Channel: "phone", Class: Service, Action: "answer"}}, "cap: at most 1 service contact by phone"},
 		{"consent: the channel", "offer", Contactable{Refused: []string{"email"}}, nil, "consent: email is refused"},
 		{"consent: another channel", "offer", Contactable{Refused: []string{"sms", "phone"}}, nil, ""},
 		{"consent: the class", "text", Contactable{Refused: []string{"marketing"}}, nil, "consent: marketing is refused"},
