@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +77,23 @@ func TestTrainUpliftBesideTheRisk(t *testing.T) {
 				t.Errorf("%+v", part)
 			}
 		})
+	}
+}
+
+// Too few outcomes for folds are enough to learn beside the risk: there is no Qini then, and the reason is told.
+func TestTrainUpliftFromFewOutcomes(t *testing.T) {
+	few := diary{world: newWorld(330, 2)}
+	log := scoredDiary{few, func(time.Time) bool { return false }}
+	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
+	report, err := trainUplift(t.Context(), log, o, UpliftTraining{Log: log, Actions: []string{"help"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := report.Actions[0]
+	if help.Learner != "beside" || help.Learned || help.Qini == help.Qini || !strings.Contains(help.Why, "there is no uplift figure") {
+		t.Errorf("%+v", help)
+	}
+	if _, err := trainUplift(t.Context(), few, o, UpliftTraining{Log: few, Actions: []string{"help"}}, nil); err == nil {
+		t.Error("without the risk the same outcomes are enough")
 	}
 }

@@ -257,25 +257,30 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 	}
 	learners, err := holdOutUplift(ctx, rows, o.Seed)
 	if err != nil {
-		if err = upliftError(err); errors.As(err, new(*DataError)) {
-			out.Why = err.Error()
+		err = upliftError(err)
+		if !errors.As(err, new(*DataError)) {
+			return out, nil, fmt.Errorf("learn the effect of %s: %w", action, err)
+		}
+		out.Why = err.Error()
+		if rows.Baseline == nil {
 			return out, nil, nil
 		}
-		return out, nil, fmt.Errorf("learn the effect of %s: %w", action, err)
+		out.Why = "learned from all rows, and decisions weigh it by its standard error; " + out.Why
 	}
 	b := metrics.NewBootstrap(o.Seed, rows.Customer)
-	best := -1
+	trainer := learnersOf(rows)[0]
+	out.Learner = trainer.Name()
 	for k, l := range learners {
 		f := b.Qini([]*metrics.TrialRanking{trial.Rank(l.orders[0])}, nil)
-		if best < 0 || f.Qini > out.Qini {
-			best, out.Qini, out.Interval, out.Learner, out.Why = k, f.Qini, f.Interval, l.trainer.Name(), orderVerdict(f)
+		if k == 0 || f.Qini > out.Qini {
+			trainer, out.Qini, out.Interval, out.Learner, out.Why = l.trainer, f.Qini, f.Interval, l.trainer.Name(), orderVerdict(f)
 		}
 	}
 	out.Learned = min(out.EventsTreated, out.EventsControl) >= upliftLearned
 	if !out.Learned {
 		out.Why += fmt.Sprintf("; below %d events in an arm, so decisions call it prior", upliftLearned)
 	}
-	model, err := learners[best].trainer.Fit(ctx, rows, rand.New(rand.NewPCG(o.Seed, upliftStream)))
+	model, err := trainer.Fit(ctx, rows, rand.New(rand.NewPCG(o.Seed, upliftStream)))
 	if err != nil {
 		return out, nil, fmt.Errorf("learn the effect of %s: %w", action, err)
 	}
