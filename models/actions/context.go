@@ -13,7 +13,7 @@ import (
 type Context struct {
 	Exclude     []string `json:"exclude_actions,omitempty" maxItems:"64" doc:"Actions that cannot be taken now, whatever the reason."`
 	Unreachable []string `json:"unreachable_channels,omitempty" maxItems:"16" doc:"Channels on which the customer cannot be reached now: email, sms, phone, chat, in_app, push, post."`
-	OpenTicket  string   `json:"open_ticket_channel,omitempty" maxLength:"64" doc:"A ticket is open now that the decision does not know of, and this is its channel: it is answered there, and marketing waits."`
+	OpenTicket  string   `json:"open_ticket_channel,omitempty" maxLength:"64" doc:"A ticket is open now that the decision does not know of, and this is its channel: it is answered there; marketing waits, and so does service that was not asked for."`
 }
 
 // Empty tells whether nothing is known beyond the decision.
