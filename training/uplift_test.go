@@ -318,7 +318,7 @@ func TestTrainUpliftKeeps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out[p.Action] = fmt.Sprint(p.Events, b)
+			out[p.Action] = fmt.Sprint(p.Events, string(b))
 		}
 		return out
 	}
