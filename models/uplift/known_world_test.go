@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -102,76 +103,86 @@ func champion(t testing.TB, x *experiment, n int, seed uint64) []float64 {
 	return stays
 }
 
-// treeless are the learners without trees: those with trees take an hour for 5 worlds, and are judged in the first one.
-func treeless(t Trainer) bool { return t.Base != Boost }
+// judged are the learners of the benchmarks. Those with trees take ten times as long: RETAIN_BENCH_TREES=1 has them, too.
+func judged() (out []Trainer) {
+	for _, t := range append(slices.Clone(Trainers), Trainer{Method: Beside}) {
+		if t.Base != Boost || os.Getenv("RETAIN_BENCH_TREES") != "" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
 
 // BenchmarkKnownWorld prints, per action, what share of the oracle's gain over a random order each learner reaches among the top fifth of 40,000 randomised
 // customers, beside the ranking by the champion's risk, in 5 worlds. `make bench-uplift` runs it.
 func BenchmarkKnownWorld(b *testing.B) {
 	const worlds = 5
-	for b.Loop() {
-		share, covered := map[string]float64{}, map[string]float64{}
-		for seed := uint64(1); seed <= worlds; seed++ {
-			x := newExperiment(b, 40_000, seed, simulation.MixedEffects)
-			stays := champion(b, x, 20_000, seed)
-			for a, name := range simulation.Actions() {
-				if name == "thank_you" {
-					continue // it does nothing
-				}
-				truth := x.effects[a]
-				r := x.draw(a, even, seed)
-				r.Baseline = stays
-				oracle := gain(truth, truth)
-				risk := make([]float64, len(stays))
-				for i, p := range stays {
-					risk[i] = 1 - p
-				}
-				own := gain(risk, truth) / oracle
-				line := fmt.Sprintf("world %d, %s: oracle %.4f, champion %.3f", seed, name, oracle, own)
-				share[name+" champion"] += own / worlds
-				for _, trainer := range append(slices.Clone(Trainers), Trainer{Method: Beside}) {
-					if seed > 1 && !treeless(trainer) {
-						continue
-					}
-					e := outOfFold(b, trainer, r, seed)
-					own := gain(inOrder(e.Effect), truth) / oracle
-					line += fmt.Sprintf(", %s %.3f", trainer.Name(), own)
-					if !treeless(trainer) {
-						continue
-					}
-					share[name+" "+trainer.Name()] += own / worlds
-					for i, v := range e.Effect {
-						if math.Abs(v-truth[i]) <= 1.96*e.SE[i] {
-							covered[name+" "+trainer.Name()] += 1 / float64(r.Len()) / worlds
-						}
-					}
-				}
-				b.Log(line)
+	share, covered := map[string]float64{}, map[string]float64{}
+	for seed := uint64(1); seed <= worlds; seed++ {
+		b.Run(fmt.Sprintf("world=%d", seed), func(b *testing.B) {
+			for b.Loop() {
+				recoverEffects(b, seed, func(key string, gain, held float64) {
+					share[key] += gain / worlds
+					covered[key] += held / worlds
+				})
 			}
+		})
+	}
+	for _, key := range slices.Sorted(maps.Keys(share)) {
+		fmt.Printf("mean of %d worlds: %-27s %.3f of the oracle's gain; 95 %% intervals hold %.2f of the true effects\n", worlds, key, share[key], covered[key])
+	}
+}
+
+// recoverEffects tells what each learner recovers of each action's effects in one world.
+func recoverEffects(b *testing.B, seed uint64, tell func(key string, gain, held float64)) {
+	x := newExperiment(b, 40_000, seed, simulation.MixedEffects)
+	stays := champion(b, x, 20_000, seed)
+	risk := make([]float64, len(stays))
+	for i, p := range stays {
+		risk[i] = 1 - p
+	}
+	for a, name := range simulation.Actions() {
+		if name == "thank_you" {
+			continue // it does nothing
 		}
-		for _, key := range slices.Sorted(maps.Keys(share)) {
-			b.Logf("mean of %d worlds: %-27s %.3f of the oracle's gain; 95 %% intervals hold %.2f of the true effects", worlds, key, share[key], covered[key])
+		truth := x.effects[a]
+		r := x.draw(a, even, seed)
+		r.Baseline = stays
+		oracle := gain(truth, truth)
+		own := gain(risk, truth) / oracle
+		line := fmt.Sprintf("%s: oracle %.4f, champion %.3f", name, oracle, own)
+		tell(name+" champion", own, 0)
+		for _, trainer := range judged() {
+			e := outOfFold(b, trainer, r, seed)
+			own, held := gain(inOrder(e.Effect), truth)/oracle, 0.
+			for i, v := range e.Effect {
+				if math.Abs(v-truth[i]) <= 1.96*e.SE[i] {
+					held += 1 / float64(r.Len())
+				}
+			}
+			line += fmt.Sprintf(", %s %.3f", trainer.Name(), own)
+			tell(name+" "+trainer.Name(), own, held)
 		}
+		b.Log(line)
 	}
 }
 
 // BenchmarkNullWorld prints in how many of 20 worlds without any effect the interval of the Qini holds 0.
 func BenchmarkNullWorld(b *testing.B) {
 	const worlds = 20
-	trainers := slices.DeleteFunc(append(slices.Clone(Trainers), Trainer{Method: Beside}), func(t Trainer) bool { return t.Method == TLearner && t.Base == Boost })
 	for b.Loop() {
 		held := map[string]int{}
 		for seed := uint64(1); seed <= worlds; seed++ {
 			x := newExperiment(b, 5000, seed, simulation.NoEffects)
 			r := x.draw(0, even, seed)
 			r.Baseline = champion(b, x, 5000, seed)
-			for _, trainer := range trainers {
+			for _, trainer := range judged() {
 				if holdsNothing(r, outOfFold(b, trainer, r, seed).Effect, seed) {
 					held[trainer.Name()]++
 				}
 			}
 		}
-		for _, trainer := range trainers {
+		for _, trainer := range judged() {
 			b.Logf("%s: the interval holds 0 in %d of %d worlds without effects", trainer.Name(), held[trainer.Name()], worlds)
 		}
 	}
