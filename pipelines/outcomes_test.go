@@ -115,6 +115,11 @@ func TestOutcomesAreRecordedOnce(t *testing.T) {
 	if !errors.Is(err, actions.ErrUnknownDecision) {
 		t.Errorf("an unknown decision: %v", err)
 	}
+	for _, id := range []string{"' OR 1=1 --", `d1\`, "d1'", "d\n1\t", "d1\x00", "['d1']", ""} {
+		if _, err := o.Record(t.Context(), []actions.Report{{Decision: id, Outcome: "shown"}}, OutcomeFromAPI); !errors.Is(err, actions.ErrUnknownDecision) {
+			t.Errorf("decision %q: %v", id, err)
+		}
+	}
 	var contradiction *actions.ContradictionError
 	if _, err = o.Record(t.Context(), []actions.Report{told("converted", 4), told("accepted", -1)}, OutcomeFromAPI); !errors.As(err, &contradiction) || contradiction.Index != 1 {
 		t.Errorf("before the decision: %v", err)

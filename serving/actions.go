@@ -39,8 +39,8 @@ func (s *Server) registerActions(api huma.API) {
 		Summary:     "What to do next for a customer, with every term of its priority",
 		Description: "The decision of the run in force: the chosen action first, then by falling priority, and the actions that were not possible with the reason.",
 		Errors:      []int{http.StatusNotFound},
-	}), func(_ context.Context, in *actionsInput) (*actionsOutput, error) {
-		return s.nextBest(in.ID, actionsAsk{MaxResults: in.MaxResults, Explain: in.Explain})
+	}), func(ctx context.Context, in *actionsInput) (*actionsOutput, error) {
+		return s.nextBest(ctx, in.ID, actionsAsk{MaxResults: in.MaxResults, Explain: in.Explain})
 	})
 	huma.Register(api, operation(huma.Operation{
 		OperationID: "post-next-best-actions", Method: http.MethodPost, Path: "/v1/customers/{id}/next-best-actions", Tags: []string{"actions"},
@@ -49,8 +49,8 @@ func (s *Server) registerActions(api huma.API) {
 			"The logged choice stands where it is still possible, else the greatest priority stands in; the propensities are those of this rule. Nothing is drawn anew and nothing is logged: " +
 			"tell the outcome of another action than the logged one with its name (action), and learning leaves it out.",
 		Errors: []int{http.StatusNotFound, http.StatusRequestEntityTooLarge},
-	}), func(_ context.Context, in *contextInput) (*actionsOutput, error) {
-		return s.nextBest(in.ID, in.Body)
+	}), func(ctx context.Context, in *contextInput) (*actionsOutput, error) {
+		return s.nextBest(ctx, in.ID, in.Body)
 	})
 }
 
@@ -71,21 +71,21 @@ type contextError struct{ words string }
 
 func (e *contextError) Error() string { return e.words }
 
-func (s *Server) nextBest(id string, ask actionsAsk) (*actionsOutput, error) {
+func (s *Server) nextBest(ctx context.Context, id string, ask actionsAsk) (*actionsOutput, error) {
 	run, err := s.shelf.current()
 	if err != nil {
-		return nil, refusal(err)
+		return nil, refusal(ctx, err)
 	}
 	i, ok := run.find(id)
 	if !ok {
-		return nil, refusal(errNoCustomer)
+		return nil, refusal(ctx, errNoCustomer)
 	}
 	if run.decided == nil {
-		return nil, refusal(errNoDecision)
+		return nil, refusal(ctx, errNoDecision)
 	}
 	shared := run.decided.shared
 	if unknown := ask.Context.Unknown(shared.Catalogue); unknown != "" {
-		return nil, refusal(&contextError{unknown})
+		return nil, refusal(ctx, &contextError{unknown})
 	}
 	now := s.now()
 	score := run.score(i, now)

@@ -85,14 +85,14 @@ func (s *Server) postPlan(ctx context.Context, in *planInput) (*planOutput, erro
 	b := &in.Body
 	for _, n := range b.Capacities {
 		if n < -1 {
-			return nil, refusal(errPlanCapacity)
+			return nil, refusal(ctx, errPlanCapacity)
 		}
 	}
 	limit, from, cursor := b.Limit, 0, b.Cursor
 	b.Limit, b.Cursor = 0, ""
 	asked, err := json.Marshal(b) // keys of maps are sorted
 	if err != nil {
-		return nil, refusal(err)
+		return nil, refusal(ctx, err)
 	}
 	sum := sha256.Sum256(asked)
 	key := hex.EncodeToString(sum[:8])
@@ -104,14 +104,14 @@ func (s *Server) postPlan(ctx context.Context, in *planInput) (*planOutput, erro
 		}
 	}
 	if err != nil {
-		return nil, refusal(err)
+		return nil, refusal(ctx, err)
 	}
 	if run.decided == nil {
-		return nil, refusal(errNoDecision)
+		return nil, refusal(ctx, errNoDecision)
 	}
 	plan, err := s.plan(ctx, run, in, key)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, refusal(ctx, err)
 	}
 	out := &planOutput{}
 	out.Body.BudgetPlan, out.Body.RunID, out.Body.Cutoff = plan, run.run.ID, run.run.Cutoff

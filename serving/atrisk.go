@@ -56,14 +56,14 @@ func (s *Server) registerAtRisk(api huma.API) {
 		OperationID: "list-at-risk", Method: http.MethodGet, Path: "/v1/at-risk", Tags: []string{"customers"},
 		Summary: "Customers at risk, most to lose first",
 		Errors:  []int{http.StatusGone},
-	}), func(_ context.Context, in *atRiskInput) (*atRiskOutput, error) {
+	}), func(ctx context.Context, in *atRiskInput) (*atRiskOutput, error) {
 		ask := listing{Sort: in.Sort, Band: in.Band, Stage: in.Stage, Action: in.Action}
 		if in.MinValue.Given {
 			ask.MinValue = &in.MinValue.Value
 		}
 		page, err := s.atRisk(ask, in.Cursor, in.Limit)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		body := AtRisk{
 			Items:  make([]models.Score, len(page.rows)),

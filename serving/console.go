@@ -159,6 +159,9 @@ type emptyView struct {
 // pageFailure answers an error of a page; no run yet, and an answer in the making, are no errors but a beginning.
 func (s *Server) pageFailure(c *gin.Context, err error) {
 	p := problemOf(err)
+	if p.Status == http.StatusInternalServerError {
+		because(c.Request.Context(), err)
+	}
 	if p.Status == http.StatusServiceUnavailable && s.wantsPage(c) {
 		v := emptyView{Title: "No scores yet", Words: sentence(strings.ReplaceAll(p.Detail, "`", "")), Begin: true}
 		if errors.Is(err, errCounting) {

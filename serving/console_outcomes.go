@@ -123,7 +123,7 @@ func (s *Server) tellOutcome(c *gin.Context) {
 		}
 	}
 	if _, err := s.record(c.Request.Context(), []actions.Report{told}, toldByConsole); err != nil {
-		s.fail(c, problemOf(err))
+		s.pageFailure(c, err)
 		return
 	}
 	c.Redirect(http.StatusSeeOther, customerPath(told.Customer)+"#next")

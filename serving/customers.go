@@ -28,10 +28,10 @@ func (s *Server) registerCustomers(api huma.API) {
 		OperationID: "get-customer", Method: http.MethodGet, Path: "/v1/customers/{id}", Tags: []string{"customers"},
 		Summary: "All that is known of a customer",
 		Errors:  []int{http.StatusNotFound},
-	}), func(_ context.Context, in *customerInput) (*customerOutput, error) {
+	}), func(ctx context.Context, in *customerInput) (*customerOutput, error) {
 		run, score, err := s.scoreOf(in.ID)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		return &customerOutput{Customer{Score: score, RunID: run.run.ID}}, nil
 	})
@@ -39,10 +39,10 @@ func (s *Server) registerCustomers(api huma.API) {
 		OperationID: "get-score", Method: http.MethodGet, Path: "/v1/customers/{id}/score", Tags: []string{"customers"},
 		Summary: "A customer's score with its reasons",
 		Errors:  []int{http.StatusNotFound},
-	}), func(_ context.Context, in *customerInput) (*scoreOutput, error) {
+	}), func(ctx context.Context, in *customerInput) (*scoreOutput, error) {
 		_, score, err := s.scoreOf(in.ID)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		return &scoreOutput{score}, nil
 	})

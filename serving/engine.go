@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -98,8 +99,11 @@ func operation(op huma.Operation) huma.Operation {
 }
 
 // refusal is problemOf for huma's handlers, with the header that a 503 has.
-func refusal(err error) error {
+func refusal(ctx context.Context, err error) error {
 	p := problemOf(err)
+	if p.Status == http.StatusInternalServerError {
+		because(ctx, err)
+	}
 	if p.Status == http.StatusServiceUnavailable {
 		return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.Itoa(2)}})
 	}

@@ -22,17 +22,17 @@ func (s *Server) registerHealth(api huma.API) {
 	huma.Register(api, operation(huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"operations"},
 		Summary: "Whether the process answers",
-	}), func(context.Context, *struct{}) (*healthOutput, error) {
+	}), func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		return &healthOutput{Health{Status: "ok", Version: s.options.Version}}, nil
 	})
 	huma.Register(api, operation(huma.Operation{
 		OperationID: "readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"operations"},
 		Summary: "Whether scores are served, and why not",
 		Errors:  []int{http.StatusServiceUnavailable},
-	}), func(context.Context, *struct{}) (*healthOutput, error) {
+	}), func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		run, err := s.ready()
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		cutoff := run.run.Cutoff.UTC()
 		return &healthOutput{Health{Status: "ready", Version: s.options.Version, RunID: run.run.ID, Cutoff: &cutoff}}, nil

@@ -151,7 +151,7 @@ func (s *Server) registerLifecycle(api huma.API) {
 	}), func(ctx context.Context, in *lifecycleInput) (*stagesOutput, error) {
 		b, err := s.boardOf(ctx, in)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		return &stagesOutput{LifecycleStages{lifecycleRun(b), b.Stages, b.Months}}, nil
 	})
@@ -161,7 +161,7 @@ func (s *Server) registerLifecycle(api huma.API) {
 	}), func(ctx context.Context, in *lifecycleInput) (*transitionsOutput, error) {
 		b, err := s.boardOf(ctx, in)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		return &transitionsOutput{LifecycleTransitions{lifecycleRun(b), b.Transitions}}, nil
 	})
@@ -173,11 +173,11 @@ func (s *Server) registerLifecycle(api huma.API) {
 		defer cancel()
 		run, span, err := s.span(in)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		j, err := s.stages.journey(ctx, run, span)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		return &journeyOutput{*j}, nil
 	})

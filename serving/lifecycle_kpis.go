@@ -80,18 +80,18 @@ func (s *Server) registerLifecycleKPIs(api huma.API) {
 		defer cancel()
 		q, err := in.question()
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		run, err := s.shelf.current()
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		if q.to.IsZero() && !q.from.IsZero() && run.run.Cutoff.After(q.from.AddDate(0, mostKPIMonth+1, 0)) {
-			return nil, refusal(errKPIMonths)
+			return nil, refusal(ctx, errKPIMonths)
 		}
 		r, err := s.kpis.report(ctx, run, q)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		out := LifecycleKPIs{RunID: run.run.ID, Cutoff: r.Cutoff, Currency: r.Currency, By: r.By, Months: r.Months, Items: []kpi.Value{}, LeftOut: []kpi.LeftOut{}, Warnings: r.Warnings}
 		asked := func(name string) bool { return len(in.KPI) == 0 || slices.Contains(in.KPI, name) }

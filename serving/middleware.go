@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -61,11 +62,23 @@ const (
 	inContextSession = "session" // the token, when a session opened the door
 )
 
+// causeKey finds in a request's context where the cause of its failure is told.
+type causeKey struct{}
+
+// because tells why a request fails: a caller sees only that it does, the log has the rest.
+func because(ctx context.Context, err error) {
+	if cause, ok := ctx.Value(causeKey{}).(*error); ok {
+		*cause = err
+	}
+}
+
 // observe gives each request an id, counts it and logs it: the route's template and the key's id, nothing of the customer.
 func (s *Server) observe(c *gin.Context) {
 	begun := time.Now()
 	requestID := hex.EncodeToString(randomBytes(8))
 	c.Header("X-Request-Id", requestID)
+	var cause error
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), causeKey{}, &cause))
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 	defer func() {
@@ -74,6 +87,9 @@ func (s *Server) observe(c *gin.Context) {
 				panic(p)
 			}
 			s.panicked(c, p, requestID)
+		}
+		if cause != nil {
+			s.log.ErrorContext(c.Request.Context(), "request failed", "error", cause, "route", templateOf(c), "request_id", requestID)
 		}
 		s.observed(c, requestID, time.Since(begun))
 	}()

@@ -85,11 +85,11 @@ func (s *Server) registerOutcomes(api huma.API) {
 func (s *Server) postOutcomes(ctx context.Context, in *outcomesInput) (*outcomesOutput, error) {
 	reports, err := in.reports()
 	if err != nil {
-		return nil, refusal(err)
+		return nil, refusal(ctx, err)
 	}
 	recorded, err := s.record(ctx, reports, toldByAPI)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, refusal(ctx, err)
 	}
 	out := &outcomesOutput{Status: http.StatusOK}
 	out.Body.DecisionID, out.Body.CustomerID = recorded[0].DecisionID, recorded[0].CustomerID
@@ -121,7 +121,9 @@ func (in *outcomesInput) reports() ([]actions.Report, error) {
 	for i, o := range told {
 		reports[i] = actions.Report{Decision: in.ID, Customer: o.CustomerID, Action: o.Action, Outcome: o.Outcome}
 		if o.At != nil {
-			reports[i].At = o.At.UTC()
+			if reports[i].At = o.At.UTC(); reports[i].At.IsZero() {
+				reports[i].At = reports[i].At.Add(1) // the year 1 is told, and not a time left out
+			}
 		}
 	}
 	return reports, nil

@@ -157,6 +157,7 @@ func TestOutcomesOverHTTP(t *testing.T) {
 		`{"outcome":"accepted","customer_id":"b"}`:                http.StatusConflict,
 		`{"outcome":"accepted","at":"2026-02-01T00:00:00Z"}`:      http.StatusConflict,
 		`{"outcome":"accepted","at":"2027-02-01T00:00:00Z"}`:      http.StatusConflict,
+		`{"outcome":"accepted","at":"0001-01-01T00:00:00Z"}`:      http.StatusConflict, // told, and not left out
 		`{"outcome":"accepted","at":"yesterday"}`:                 http.StatusUnprocessableEntity,
 		`{"outcome":"sold"}`:                                      http.StatusUnprocessableEntity,
 		`{"outcome":"shown","outcomes":[{"outcome":"accepted"}]}`: http.StatusUnprocessableEntity,
@@ -178,8 +179,16 @@ func TestOutcomesOverHTTP(t *testing.T) {
 	wantProblem(t, s.tell(s.reader, id, `{"outcome":"shown"}`), http.StatusForbidden)
 	wantProblem(t, s.tell("", id, `{"outcome":"shown"}`), http.StatusUnauthorized)
 	log.err = fmt.Errorf("the disk of customer a is gone")
-	if p := wantProblem(t, s.tell(teller, id, `{"outcome":"shown"}`), http.StatusInternalServerError); strings.Contains(p.Detail, "disk") {
+	w := s.tell(teller, id, `{"outcome":"shown"}`)
+	if p := wantProblem(t, w, http.StatusInternalServerError); strings.Contains(p.Detail, "disk") {
 		t.Errorf("the caller learns %q", p.Detail)
+	}
+	told := false
+	for line := range strings.Lines(s.log.String()) {
+		told = told || strings.Contains(line, `"msg":"request failed"`) && strings.Contains(line, "the disk of") && strings.Contains(line, w.Header().Get("X-Request-Id"))
+	}
+	if !told {
+		t.Error("the log does not have the cause under the request id")
 	}
 	if strings.Contains(s.log.String(), `customer_id`) {
 		t.Error("the log has customers")

@@ -63,12 +63,12 @@ func (s *Server) registerTimeline(api huma.API) {
 		defer cancel()
 		ask, err := s.askTimeline(in.ID, in.Source, in.Cursor)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		ask.query.Limit = in.Limit
 		events, next, err := s.events(ctx, ask)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, refusal(ctx, err)
 		}
 		body := Timeline{Items: append([]timeline.Event{}, events...), RunID: ask.run.run.ID, Cutoff: ask.query.Cutoff}
 		if next != "" {

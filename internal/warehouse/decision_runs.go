@@ -77,7 +77,7 @@ ORDER BY customer_id`, parameters) {
 func (w *Warehouse) CarriedOut(ctx context.Context, runs, actions []string) (bool, error) {
 	var n uint64
 	err := w.Conn().QueryRow(ctx, `SELECT count() FROM (SELECT 1 FROM outcomes WHERE run_id IN {runs:Array(String)} AND action IN {ids:Array(String)} LIMIT 1)`,
-		clickhouse.Named("runs", Texts(runs)), clickhouse.Named("ids", Texts(actions))).Scan(&n)
+		clickhouse.Named("runs", runs), clickhouse.Named("ids", actions)).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("look for outcomes: %w", err)
 	}

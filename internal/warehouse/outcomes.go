@@ -67,7 +67,7 @@ const selectOutcomes = `SELECT run_id, cutoff, decision_id, customer_id, action,
 
 // OutcomesOf are the outcomes of decisions that count, by decision, then by time. Version is the number of those before and it.
 func (w *Warehouse) OutcomesOf(ctx context.Context, decisions []string) ([]OutcomeRow, error) {
-	return w.outcomes(ctx, "decision_id IN {ids:Array(String)}", clickhouse.Named("ids", Texts(decisions)))
+	return w.outcomes(ctx, "decision_id IN {ids:Array(String)}", clickhouse.Named("ids", decisions))
 }
 
 // OutcomesOfRun are the outcomes of a run's decisions that count, of decisions of which anything was told at since or later.
@@ -112,7 +112,7 @@ type DecisionHead struct {
 // DecisionHeads finds decisions by their ids. Those of runs that count only; ids that are not known are absent.
 func (w *Warehouse) DecisionHeads(ctx context.Context, ids []string) (heads map[string]DecisionHead, err error) {
 	rows, err := w.Conn().Query(ctx, `SELECT run_id, cutoff, decision_id, customer_id, holdout, chosen, actions, expiries FROM decisions
-		WHERE decision_id IN {ids:Array(String)} AND run_id IN (SELECT run_id FROM decision_runs)`, clickhouse.Named("ids", Texts(ids)))
+		WHERE decision_id IN {ids:Array(String)} AND run_id IN (SELECT run_id FROM decision_runs)`, clickhouse.Named("ids", ids))
 	if err != nil {
 		return nil, fmt.Errorf("find decisions: %w", err)
 	}

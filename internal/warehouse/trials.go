@@ -41,7 +41,7 @@ func (w *Warehouse) firstDecisions(ctx context.Context, in Window, runs, withhel
 			OR arrayExists((a, p) -> p > 0 AND has({withheld:Array(String)}, a), actions, propensities))
 		ORDER BY customer_id, cutoff
 		LIMIT 1 BY customer_id, toStartOfQuarter(cutoff)`,
-		append(args, clickhouse.Named("runs", Texts(runs)), clickhouse.Named("withheld", Texts(withheld)))...)
+		append(args, clickhouse.Named("runs", runs), clickhouse.Named("withheld", withheld))...)
 	if err != nil {
 		return err
 	}
