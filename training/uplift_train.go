@@ -64,8 +64,8 @@ type UpliftAction struct {
 	KeptFrom      *int             `json:"kept_from"` // version of the model that it was learned in, where it was not learned anew; else null
 }
 
-// TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: the doubly robust learner on linear models or on
-// boosted trees, whichever orders better out of fold. What is learned of all actions is registered as one model, which is promoted. Where only some are
+// TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: beside the risk by which
+// they were made or, where older programs did not log it, by the doubly robust learner on linear models or on boosted trees, whichever orders better out of fold. What is learned of all actions is registered as one model, which is promoted. Where only some are
 // learned, the others are kept as the champion knows them, on its features.
 // Errors: *UsageError (wrong churn definition, or another one than that of what is kept), *DataError where no action can be learned, with the reason of each, or of the warehouse.
 func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *UpliftTrainReport, err error) {
@@ -401,7 +401,7 @@ func registerUplift(ctx context.Context, o Options, fresh freshUplift, report *U
 		j.Promote = false
 		j.say("the same model is the champion already")
 	} else {
-		j.say("effects are shrunk by their standard errors when they are used, so that the newest are taken: %s of %s can be called learned", spoken.Count(countLearned(report.Actions)), spoken.Counted(len(report.Actions), "action"))
+		j.say("effects are weighed against the catalogue's by their standard errors when they are used, so that the newest are taken: %s of %s can be called learned", spoken.Count(countLearned(report.Actions)), spoken.Counted(len(report.Actions), "action"))
 	}
 	report.Gate, report.Verdict = j.gate(), j.Verdict
 	page, err := json.Marshal(report)
