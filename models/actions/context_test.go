@@ -203,6 +203,9 @@ func TestPlanForABudget(t *testing.T) {
 		if plan.Expected > best+1e-9 || plan.Bound < best-1e-3 || plan.Cost > budget+1e-9 || plan.Expected < best*(1-plan.Gap)-1e-3 {
 			t.Errorf("budget %v: %v for %v, bound %v, gap %v; the best is %v", budget, plan.Expected, plan.Cost, plan.Bound, plan.Gap, best)
 		}
+		if plan.Bound < plan.Expected || budget == 0 && (plan.Bound != 0 || plan.Gap != 0) || plan.Gap < 0 || plan.Gap > 1 {
+			t.Errorf("budget %v: %v is worth more than the bound %v, or nothing is within reach; gap %v", budget, plan.Expected, plan.Bound, plan.Gap)
+		}
 		if plan.Duties != 1 || plan.DutyCost != 8 || plan.HeldOut != 1 || plan.WithoutValue != 0 || !plan.Items[0].Duty || plan.Items[0].Expected != 0 {
 			t.Errorf("budget %v: %+v", budget, plan)
 		}

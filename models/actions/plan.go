@@ -135,7 +135,8 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 	}
 	byAction := make([]PlannedAction, len(p.catalogue.Actions))
 	offers := Offers{At: make([]uint32, 1, len(p.rows)+1)}
-	var from []int // of each offer: its place here
+	var from []int    // of each offer: its place here
+	var reach float64 // what everyone's best action within reach is worth: no plan is worth more
 	items := []Planned{}
 	take := func(i int, o *planOffer, duty bool) {
 		a := &p.catalogue.Actions[o.action]
@@ -157,14 +158,19 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 		} else if p.money > 0 && !p.rows[i].money {
 			plan.WithoutValue += b2i(p.at[i] < p.at[i+1])
 		} else {
+			best := 0.0
 			for k := p.at[i]; k < p.at[i+1]; k++ {
 				o := &p.offer[k]
 				if o.worth <= 0 || o.spare && p.learned&(1<<o.action) != 0 {
 					continue
 				}
+				if p.catalogue.Actions[o.action].Spend() <= budget && limits.Capacity[o.action] != 0 {
+					best = max(best, o.worth)
+				}
 				offers.Action, offers.Worth = append(offers.Action, o.action), append(offers.Worth, float32(o.worth))
 				from = append(from, int(k))
 			}
+			reach += best
 		}
 		offers.At = append(offers.At, uint32(len(offers.Action)))
 	}
@@ -180,7 +186,11 @@ func (p *Planning) Allot(ctx context.Context, budget float64, capacity map[strin
 			plan.Expected += o.worth
 		}
 	}
-	plan.Cost, plan.Bound, plan.Gap, plan.BudgetPrice = a.Spent, a.Bound, a.Gap(), a.Budget
+	plan.Cost, plan.BudgetPrice = a.Spent, a.Budget
+	plan.Bound = max(plan.Expected, min(a.Bound, reach)) // the worths of Allocate are rounded
+	if plan.Bound > 0 {
+		plan.Gap = (plan.Bound - plan.Expected) / plan.Bound
+	}
 	for k := range byAction {
 		by := &byAction[k]
 		by.Action, by.Duty, by.Price = p.catalogue.Actions[k].ID, p.catalogue.Actions[k].duty(), a.Capacity[k]
