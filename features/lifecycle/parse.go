@@ -119,7 +119,7 @@ func (p *parser) shape(top *yaml.Node) {
 	}
 	s.Stages = p.stages(nodes["stages"], "stages")
 	s.Exits = p.stages(nodes["exits"], "exits")
-	if len(s.Stages) < 2 {
+	if n := nodes["stages"]; n == nil || n.Kind == yaml.SequenceNode && len(n.Content) < 2 { // as written: those that are wrong are told
 		p.wrong(top.Line, "", "stages: list two or more, in the order of the journey")
 	}
 	if n := len(s.Stages) + len(s.Exits); n > maxStages {
@@ -236,6 +236,12 @@ func (p *parser) compile(entries []features.Entry) error {
 		compiled, fault := r.language.Compile(text)
 		if fault != "" {
 			p.wrong(p.lines[name], name, "rule: %s", fault)
+			return nil
+		}
+		for _, stage := range compiled.Compared("former") {
+			if !slices.Contains(r.Set.Names(), stage) {
+				p.wrong(p.lines[name], name, "rule: former is compared with %q, which is no stage of these rules: %s", stage, strings.Join(r.Set.Names(), ", "))
+			}
 		}
 		return compiled
 	}

@@ -43,7 +43,9 @@ stages:
 exits: [{name: out, rule: 'former == "x" &&'}]
 `, []string{"3, a: rule: it names b; a term may name those above", "4, b: rule: column 2: no feature no_such_feature", "7, second: rule: the rule is a int", "8, third: rule: column 1: undeclared reference to 'age'; there are status, status_code, former, former_days, a, b, f", "9, out: rule: column"}},
 		{"one stage", "name: x\nstages: [{name: a}]\n", []string{"1: stages: list two or more"}},
-		{"no list", "name: x\nstages: {a: b}\nterms: []\n", []string{"1: stages: list two", "2: stages: want a list", "3: terms: want names"}},
+		{"no list", "name: x\nstages: {a: b}\nterms: []\n", []string{"2: stages: want a list", "3: terms: want names"}},
+		{"twice the same", "name: x\nstages:\n  - {name: a}\n  - {name: a, rule: 'true'}\n", []string{"4, a: the name is taken in line 3"}},
+		{"no such former stage", "name: x\nstages:\n  - {name: a}\n  - {name: b, rule: 'former == \"c\" || former in [\"a\", \"b\"] || former == null'}\n", []string{`4, b: rule: former is compared with "c", which is no stage of these rules: a, b`}},
 		{"empty", "", []string{"lifecycle: want name:"}},
 		{"two documents", "name: x\n---\nname: y\n", []string{"2: a second document"}},
 		{"no YAML", "name: [", []string{"lifecycle: line 1"}},
