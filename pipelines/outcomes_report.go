@@ -273,7 +273,7 @@ func (r *reporter) effect(k int, id string, counts *OutcomeCounts) ActionEffect 
 	e := ActionEffect{Action: id, Believed: nan, Cost: nan, ValueSaved: nan, ValueLow: nan, ValueHigh: nan}
 	var trials []itt.Trial
 	var cost, value float64
-	valued := false
+	valued, alone := false, 0 // alone: got it in runs that held nobody out
 	for i := range r.rows {
 		row := &r.rows[i]
 		t := itt.Trial{Held: row.held, Share: row.share, Y: row.y, Chosen: !row.held && (k < 0 || row.chosen == k)}
@@ -284,6 +284,9 @@ func (r *reporter) effect(k int, id string, counts *OutcomeCounts) ActionEffect 
 		}
 		if t.Chosen {
 			e.Assigned++
+			if !(t.Share > 0) {
+				alone++
+			}
 			if !r.mature[row.cutoff] {
 				e.Pending++
 				at := r.o.Spec.Matures(r.cutoffs[row.cutoff])
@@ -322,7 +325,9 @@ func (r *reporter) effect(k int, id string, counts *OutcomeCounts) ActionEffect 
 		v := metrics.Figure(value)
 		e.ValueSaved, e.ValueLow, e.ValueHigh = e.Effect*v, e.Low*v, e.High*v
 	}
-	e.Verdict = verdictOf(e, x)
+	if e.Verdict = verdictOf(e, x); alone > 0 && alone == e.Assigned {
+		e.Verdict = "not measured: nobody was held out (actions.holdout: 0), so that there is no one to compare with"
+	}
 	return e
 }
 

@@ -354,14 +354,14 @@ c3,s3,2025-10-01,
 new,s4,2027-01-01,
 `, ImportOptions{Source: "subscriptions"})
 	run := warehouse.DecisionRun{RunID: "run", Cutoff: cutoff, Policy: "p", Document: string(engine.Catalogue.Document()), Explore: true, Holdout: .5, DecidedAt: cutoff}
-	err = im.w.PutDecisions(t.Context(), run, 4, func(i int) warehouse.DecisionRow {
+	decide := func(i int) warehouse.DecisionRow {
 		row := warehouse.DecisionRow{CustomerID: fmt.Sprint("c", i), DecisionID: fmt.Sprint("d", i), Chosen: "call", Value: 100, Actions: []string{"do_nothing", "call"}, Propensities: []float64{.5, .5}}
 		if i > 1 {
 			row.Chosen, row.Holdout, row.Withheld, row.WithheldPropensities = "do_nothing", true, []string{"call"}, []float64{.5}
 		}
 		return row
-	})
-	if err != nil {
+	}
+	if err := im.w.PutDecisions(t.Context(), run, 4, decide); err != nil {
 		t.Fatal(err)
 	}
 	spec := features.ChurnSpec{Setting: features.Contractual, GraceDays: 30, GapDays: 10, HorizonDays: 60}
@@ -371,6 +371,14 @@ new,s4,2027-01-01,
 	}
 	if call := r.Actions[0]; call.Matured != 2 || float64(call.Stay) != .5 || float64(call.ControlStay) != .5 || r.Unlabelled != 0 || r.HorizonDays != 70 || r.MatureDays != 100 {
 		t.Errorf("%+v of %+v", call, r)
+	}
+	run.RunID, run.Cutoff, run.Holdout = "all", cutoff.AddDate(0, 3, 0), 0
+	if err := im.w.PutDecisions(t.Context(), run, 2, decide); err != nil {
+		t.Fatal(err)
+	}
+	r, err = ReportActions(t.Context(), ActionReportOptions{Store: &features.Store{DB: im.w}, Spec: spec, In: warehouse.Window{From: run.Cutoff}})
+	if err != nil || !strings.Contains(r.Actions[0].Verdict, "nobody was held out") || !strings.Contains(r.Programme.Verdict, "nobody was held out") {
+		t.Errorf("without a control group: %+v, %v", r, err)
 	}
 }
 
