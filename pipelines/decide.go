@@ -48,21 +48,22 @@ type deciding struct {
 	word     *lexicon // reasons, each held once
 	place    *lexicon // channels and time zones
 
-	eligible []uint64  // by rules and policy; bit = action
-	value    []float64 // NaN = unknown
-	pressure []float64
-	zone     []uint32 // place
-	ticket   []uint32 // place: the channel of the oldest open ticket
-	reasons  []uint32 // customer-major, one word per action
-	channel  []uint8  // customer-major, of the actions of several: the place in actions.Channels
-	several  []int    // actions of several channels
-	row      []int32  // of learned and risk; -1 unless scored
-	risk     []float64
-	learned  *actions.Learned
-	churn    float64        // mean probability of the scored customers; NaN = there is none
-	turns    *actions.Turns // set by draw
-	habit    []actions.Habit
-	moments  map[presence]time.Time
+	eligible  []uint64  // by rules and policy; bit = action
+	value     []float64 // NaN = unknown
+	pressure  []float64
+	zone      []uint32 // place
+	ticket    []uint32 // place: the channel of the oldest open ticket
+	reasons   []uint32 // customer-major, one word per action
+	channel   []uint8  // customer-major, of the actions of several: the place in actions.Channels
+	several   []int    // actions of several channels
+	hindsight bool     // the model has learned from labels after the cutoff: its risks are no baseline to learn from
+	row       []int32  // of learned and risk; -1 unless scored
+	risk      []float64
+	learned   *actions.Learned
+	churn     float64        // mean probability of the scored customers; NaN = there is none
+	turns     *actions.Turns // set by draw
+	habit     []actions.Habit
+	moments   map[presence]time.Time
 }
 
 // presence is what the moment to act depends on.
@@ -87,7 +88,7 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 	n := len(s.p.Customer)
 	d := &deciding{
 		shared: actions.Deciding{Cutoff: s.o.Cutoff, Explore: !o.Plan, Share: share, Catalogue: engine.Catalogue, Budget: o.Budget},
-		engine: engine, customer: s.p.Customer, word: newLexicon(), row: make([]int32, n), churn: math.NaN(),
+		engine: engine, customer: s.p.Customer, word: newLexicon(), hindsight: s.o.Cutoff.Before(s.o.Model.Artifact.TrainedUntil), row: make([]int32, n), churn: math.NaN(),
 		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint32, n), ticket: make([]uint32, n),
 		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[presence]time.Time{},
 	}
@@ -320,7 +321,7 @@ func (d *deciding) put(ctx context.Context, db *warehouse.Warehouse, now time.Ti
 	return db.PutDecisions(ctx, run, len(d.customer), func(i int) warehouse.DecisionRow {
 		made := d.decision(i)
 		row := decisionRow(run.RunID, &made)
-		if row.Risk = math.NaN(); d.row[i] >= 0 {
+		if row.Risk = math.NaN(); d.row[i] >= 0 && !d.hindsight {
 			row.Risk = d.risk[d.row[i]]
 		}
 		return row

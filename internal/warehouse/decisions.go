@@ -18,7 +18,7 @@ type DecisionRow struct {
 	Holdout              bool
 	Chosen               string
 	Value, Pressure      float64 // NaN = unknown
-	Risk                 float64 // of churn, as the run scored it; NaN = not scored, or an older program decided
+	Risk                 float64 // of churn, as the run scored it; NaN = not scored, scored in hindsight, or an older program decided
 	Actions              []string
 	Channels             []string
 	Priorities           []float64
