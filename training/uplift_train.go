@@ -64,10 +64,11 @@ type UpliftAction struct {
 	KeptFrom      *int             `json:"kept_from"` // version of the model that it was learned in, where it was not learned anew; else null
 }
 
-// TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: beside the risk by which
-// they were made or, where older programs did not log it, by the doubly robust learner on linear models or on boosted trees, whichever orders better out of fold. What is learned of all actions is registered as one model, which is promoted. Where only some are
-// learned, the others are kept as the champion knows them, on its features.
-// Errors: *UsageError (wrong churn definition, or another one than that of what is kept), *DataError where no action can be learned, with the reason of each, or of the warehouse.
+// TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: beside the risk by which they were made or, where older
+// programs did not log it, by the doubly robust learner on linear models or on boosted trees, whichever orders better out of fold. What is learned of all
+// actions is registered as one model, which is promoted. Where only some are learned, the others are kept as the champion knows them, on its features.
+// Errors: *UsageError (wrong churn definition, or another one than that of what is kept), *DataError where no action can be learned, with the reason of each,
+// or of the warehouse.
 func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *UpliftTrainReport, err error) {
 	o = o.filled()
 	o.Grid = features.DefaultGrid() // decisions are of all who are eligible, whatever the churn model learns from
