@@ -69,7 +69,7 @@ func fitBeside(r *Rows) (*beside, error) {
 	}
 	p := b.columns()
 	gram, moment := b.gram(r)
-	var all []*besides
+	var all []*besidePosterior
 	best := math.Inf(1)
 	for _, wrong := range deviations {
 		for _, effect := range deviations {
@@ -129,14 +129,14 @@ func (b *beside) gram(r *Rows) (blas64.Symmetric, []float64) {
 	return gram, moment
 }
 
-// besides is the posterior at given deviations.
-type besides struct {
+// besidePosterior is the posterior at given deviations.
+type besidePosterior struct {
 	chol mat.Cholesky
 	coef []float64
 	loss float64 // -2 log marginal likelihood, but for a constant
 }
 
-func besideOf(gram blas64.Symmetric, moment, sd []float64) (*besides, error) {
+func besideOf(gram blas64.Symmetric, moment, sd []float64) (*besidePosterior, error) {
 	n := len(moment)
 	a := mat.NewSymDense(n, append([]float64(nil), gram.Data...))
 	prior := 0.
@@ -144,7 +144,7 @@ func besideOf(gram blas64.Symmetric, moment, sd []float64) (*besides, error) {
 		a.SetSym(j, j, a.At(j, j)+1/(s*s))
 		prior -= 2 * math.Log(s)
 	}
-	q := &besides{coef: make([]float64, n)}
+	q := &besidePosterior{coef: make([]float64, n)}
 	if !q.chol.Factorize(a) {
 		return nil, errors.New("uplift: the columns beside the baseline cannot be told apart")
 	}
@@ -157,7 +157,7 @@ func besideOf(gram blas64.Symmetric, moment, sd []float64) (*besides, error) {
 }
 
 // mix takes the mean of g and τ and the covariance of τ over the mixture of posteriors.
-func (b *beside) mix(all []*besides, best float64) {
+func (b *beside) mix(all []*besidePosterior, best float64) {
 	p := b.columns()
 	share, sum := make([]float64, len(all)), 0.
 	for k, q := range all {
