@@ -64,6 +64,7 @@ type deciding struct {
 	turns     *actions.Turns // set by draw
 	habit     []actions.Habit
 	moments   map[presence]time.Time
+	awake     map[uint32]time.Time // by zone: when to send what is due
 }
 
 // presence is what the moment to act depends on.
@@ -90,7 +91,7 @@ func (s *scoring) prepare(ctx context.Context, store *features.Store, x *feature
 		shared: actions.Deciding{Cutoff: s.o.Cutoff, Explore: !o.Plan, Share: share, Catalogue: engine.Catalogue, Budget: o.Budget},
 		engine: engine, customer: s.p.Customer, word: newLexicon(), hindsight: s.o.Cutoff.Before(s.o.Model.Artifact.TrainedUntil), row: make([]int32, n), churn: math.NaN(),
 		eligible: make([]uint64, n), value: make([]float64, n), pressure: make([]float64, n), zone: make([]uint32, n), ticket: make([]uint32, n),
-		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[presence]time.Time{},
+		reasons: make([]uint32, n*len(engine.Catalogue.Actions)), moments: map[presence]time.Time{}, awake: map[uint32]time.Time{},
 	}
 	for i := range engine.Catalogue.Actions {
 		if len(engine.Catalogue.Actions[i].Also) > 0 {
@@ -254,6 +255,9 @@ func (d *deciding) draw(ctx context.Context, runID string) (err error) {
 		if _, ok := d.moments[at]; !ok {
 			d.moments[at] = d.shared.Catalogue.Policy.MomentOf(d.place.text(code), at.habit, d.shared.Cutoff)
 		}
+		if _, ok := d.awake[code]; !ok {
+			d.awake[code] = d.shared.Catalogue.Policy.Awake(d.place.text(code), d.shared.Cutoff)
+		}
 	}
 	return nil
 }
@@ -302,9 +306,13 @@ func (d *deciding) option(i, a int, propensity float64) actions.Option {
 	if k := slices.Index(d.several, a); k >= 0 {
 		o.Channel = actions.Channels[d.channel[i*len(d.several)+k]]
 	}
-	o.Moment = d.shared.Cutoff
-	if c.Withheld(a) {
+	switch {
+	case c.Withheld(a):
 		o.Moment = d.moments[presence{d.zone[i], d.habit[i]}]
+	case action.Channel == actions.ChannelTicket: // the customer waits
+		o.Moment = d.shared.Cutoff
+	default:
+		o.Moment = d.awake[d.zone[i]]
 	}
 	o.Expires = o.Moment.Add(time.Duration(action.ExpiresAfter))
 	return o

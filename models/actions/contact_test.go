@@ -125,6 +125,36 @@ func TestPressure(t *testing.T) {
 	}
 }
 
+// What is due is sent at once, but not in the quiet hours from 21 until 8 of the customer's clock.
+func TestAwake(t *testing.T) {
+	p := defaultPolicy()
+	for _, c := range []struct{ name, zone, now, want string }{
+		{"after midnight", "", "2026-03-07T00:00:00Z", "2026-03-07T08:00:00Z"}, // a Saturday, too
+		{"before midnight", "", "2026-03-02T21:00:00Z", "2026-03-03T08:00:00Z"},
+		{"the last quiet instant", "", "2026-03-02T07:59:59.999Z", "2026-03-02T08:00:00Z"},
+		{"the end itself", "", "2026-03-02T08:00:00Z", "2026-03-02T08:00:00Z"},
+		{"the last instant of the day", "", "2026-03-02T20:59:59.999Z", "2026-03-02T20:59:59.999Z"},
+		{"Tokyo is up", "Asia/Tokyo", "2026-03-02T00:00:00Z", "2026-03-02T00:00:00Z"},
+		{"New York is not, and its clock goes forward", "America/New_York", "2026-03-08T05:00:00Z", "2026-03-08T12:00:00Z"},
+		{"an unknown zone is UTC", "Mars/Olympus", "2026-03-02T00:00:00Z", "2026-03-02T08:00:00Z"},
+	} {
+		now, err := time.Parse(time.RFC3339, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Awake(c.zone, now).Format(time.RFC3339Nano); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	p.Quiet = QuietHours{From: 0, Until: 6}
+	if got := p.Awake("", time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)); got.Hour() != 6 || got.Day() != 2 {
+		t.Errorf("quiet from midnight on: %v", got)
+	}
+	if p.Quiet.From = 6; !p.Awake("", now).Equal(now) {
+		t.Error("without quiet hours nothing waits")
+	}
+}
+
 func TestMomentWithoutAHabit(t *testing.T) {
 	p := defaultPolicy() // 10:00
 	at := func(text string) time.Time {

@@ -76,6 +76,21 @@ func zoneOf(timezone string) *time.Location {
 	return zone
 }
 
+// Awake is now or, in the quiet hours of the customer's clock, their end: when to send what is due and waits for no better hour. An unknown time zone is UTC,
+// as is the answer.
+func (p *ContactPolicy) Awake(timezone string, now time.Time) time.Time {
+	zone := zoneOf(timezone)
+	local := now.In(zone)
+	if !p.Quiet.Quiet(local.Hour()) {
+		return now.UTC()
+	}
+	end := time.Date(local.Year(), local.Month(), local.Day(), p.Quiet.Until, 0, 0, 0, zone)
+	if end.Before(now) {
+		end = time.Date(local.Year(), local.Month(), local.Day()+1, p.Quiet.Until, 0, 0, 0, zone)
+	}
+	return end.UTC()
+}
+
 // MomentOf is when to do what the customer did not ask for, decided at now: at the hour and on the weekday at which he is usually
 // there, else at the policy's hour on the first weekday from Monday to Friday; not before now, and never in the quiet hours. Where
 // the clock skips the hour (summer time), it is the instant that the hour would have been. An unknown time zone is UTC, as is the
