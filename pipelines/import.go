@@ -98,34 +98,23 @@ func Import(ctx context.Context, o ImportOptions) (*ImportReport, error) {
 		}
 		return nil, fmt.Errorf("%w: no source %q: the sources are %s", ErrImportOptions, o.Source, strings.Join(names, ", "))
 	}
-	convert, err := newImportValues(o)
+	im, err := openImport(o, source)
 	if err != nil {
 		return nil, err
 	}
-	file, err := tabular.Open(o.Path, o.Stdin)
-	if err != nil {
+	defer im.file.Close()
+	if im.money, err = newImportMoney(ctx, o, source); err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	columns, err := newImportColumns(o, source, convert, file)
-	if err != nil {
+	if im.stage, err = o.Warehouse.StageImport(ctx, source, o.Now); err != nil {
 		return nil, err
 	}
-	money, err := newImportMoney(ctx, o, source)
-	if err != nil {
-		return nil, err
-	}
-	stage, err := o.Warehouse.StageImport(ctx, source, o.Now)
-	if err != nil {
-		return nil, err
-	}
-	im := &importRun{options: o, source: source, file: file, columns: columns, money: money, stage: stage, own: source.Column(source.Time)}
 	if err := im.read(ctx); err != nil {
-		return nil, errors.Join(err, im.rejects.drop(), stage.Abort(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, im.rejects.drop(), im.stage.Abort(context.WithoutCancel(ctx)))
 	}
 	report, err := im.finish(ctx)
 	if err != nil {
-		return nil, errors.Join(err, im.rejects.drop(), stage.Abort(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, im.rejects.drop(), im.stage.Abort(context.WithoutCancel(ctx)))
 	}
 	report.Seconds = o.Now().Sub(started).Seconds()
 	return report, nil
@@ -145,6 +134,24 @@ type importRun struct {
 	rows, imported, bad int64
 	first, last         int64 // own times in milliseconds; meaningful once timed
 	timed               bool
+}
+
+// openImport opens the file of an import and finds its columns; the caller closes the file.
+func openImport(o ImportOptions, source warehouse.ImportSource) (*importRun, error) {
+	convert, err := newImportValues(o)
+	if err != nil {
+		return nil, err
+	}
+	file, err := tabular.Open(o.Path, o.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := newImportColumns(o, source, convert, file)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &importRun{options: o, source: source, file: file, columns: columns, own: source.Column(source.Time)}, nil
 }
 
 // read converts and stages every row.

@@ -54,21 +54,12 @@ func ImportOutcomes(ctx context.Context, o ImportOptions) (*OutcomeImport, error
 		o.Now = time.Now
 	}
 	started := o.Now()
-	convert, err := newImportValues(o)
+	run, err := openImport(o, outcomeColumns)
 	if err != nil {
 		return nil, err
 	}
-	file, err := tabular.Open(o.Path, o.Stdin)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	columns, err := newImportColumns(o, outcomeColumns, convert, file)
-	if err != nil {
-		return nil, err
-	}
-	im := &outcomeImport{importRun: importRun{options: o, source: outcomeColumns, file: file, columns: columns},
-		log: Outcomes{DB: o.Warehouse, Now: o.Now}.open(OutcomeFromImport)}
+	defer run.file.Close()
+	im := &outcomeImport{importRun: *run, log: Outcomes{DB: o.Warehouse, Now: o.Now}.open(OutcomeFromImport)}
 	report, err := im.all(ctx)
 	if err != nil {
 		return nil, errors.Join(err, im.rejects.drop())

@@ -15,24 +15,8 @@ import (
 	"retain/internal/rule"
 )
 
-// RuleError is one thing wrong with a rule set.
-type RuleError struct {
-	Line  int    // in the file; 0 = unknown
-	Name  string // of the stage or term; "" = the file as a whole
-	Fault string // what is wrong and the mend
-}
-
-func (e *RuleError) Error() string {
-	var s strings.Builder
-	s.WriteString("lifecycle")
-	if e.Line > 0 {
-		fmt.Fprintf(&s, " line %d", e.Line)
-	}
-	if e.Name != "" {
-		fmt.Fprintf(&s, ", %s", e.Name)
-	}
-	return s.String() + ": " + e.Fault
-}
+// fileWord is what mistakes call the file.
+const fileWord = "lifecycle"
 
 // Load is a preset over the features of known and of the program (nil: only the latter).
 func Load(preset string, known *features.Catalogue) (*Rules, error) {
@@ -44,7 +28,7 @@ func Load(preset string, known *features.Catalogue) (*Rules, error) {
 }
 
 // Parse reads a rule set in YAML strictly and compiles its rules over the features of known and of the program (nil: only the latter).
-// Errors: every problem at once, each a *RuleError with its line.
+// Errors: every problem at once, each a *rule.FileError with its line.
 func Parse(text []byte, known *features.Catalogue) (*Rules, error) {
 	entries, err := Nameable(known)
 	if err != nil {
@@ -62,7 +46,7 @@ func Parse(text []byte, known *features.Catalogue) (*Rules, error) {
 		}
 	}
 	if len(p.faults) > 0 {
-		slices.SortStableFunc(p.faults, func(a, b *RuleError) int { return a.Line - b.Line })
+		slices.SortStableFunc(p.faults, func(a, b *rule.FileError) int { return a.Line - b.Line })
 		all := make([]error, len(p.faults))
 		for i, f := range p.faults {
 			all[i] = f
@@ -81,13 +65,13 @@ func document(text []byte) (*yaml.Node, error) {
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		return nil, &RuleError{Fault: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return nil, &rule.FileError{File: fileWord, Fault: strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &RuleError{Line: second.Line, Fault: "a second document; a rule set is one"}
+		return nil, &rule.FileError{File: fileWord, Line: second.Line, Fault: "a second document; a rule set is one"}
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, &RuleError{Fault: "want name:, stages: and exits: at the top"}
+		return nil, &rule.FileError{File: fileWord, Fault: "want name:, stages: and exits: at the top"}
 	}
 	return doc.Content[0], nil
 }
@@ -95,12 +79,12 @@ func document(text []byte) (*yaml.Node, error) {
 // parser gathers what is wrong.
 type parser struct {
 	rules  *Rules
-	faults []*RuleError
+	faults []*rule.FileError
 	lines  map[string]int // of the rules, by name
 }
 
 func (p *parser) wrong(line int, name, format string, args ...any) {
-	p.faults = append(p.faults, &RuleError{Line: line, Name: name, Fault: fmt.Sprintf(format, args...)})
+	p.faults = append(p.faults, &rule.FileError{File: fileWord, Line: line, Entry: name, Fault: fmt.Sprintf(format, args...)})
 }
 
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)

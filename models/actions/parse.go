@@ -26,30 +26,14 @@ type Engine struct {
 	rules     []*rule.Rule[Facts] // per action; nil = always
 }
 
-// CatalogueError is one thing wrong with a catalogue of actions.
-type CatalogueError struct {
-	Line   int    // in the file; 0 = unknown
-	Action string // its id; "" = the file as a whole
-	Fault  string // what is wrong and the mend
-}
-
-func (e *CatalogueError) Error() string {
-	var s strings.Builder
-	s.WriteString("actions")
-	if e.Line > 0 {
-		fmt.Fprintf(&s, " line %d", e.Line)
-	}
-	if e.Action != "" {
-		fmt.Fprintf(&s, ", action %s", e.Action)
-	}
-	return s.String() + ": " + e.Fault
-}
+// fileWord is what mistakes call the file.
+const fileWord = "actions"
 
 // Default is the catalogue that comes with the program, over the given catalogue of features (nil: the shipped one).
 func Default(known *features.Catalogue) (*Engine, error) { return Parse(shippedCatalogue, known) }
 
 // Parse reads a catalogue in YAML strictly and compiles its rules over the features of known and of the shipped catalogue
-// (nil: only the latter). Its stages are those of the default lifecycle. Errors: every problem at once, each a *CatalogueError with its line.
+// (nil: only the latter). Its stages are those of the default lifecycle. Errors: every problem at once, each a *rule.FileError with its line.
 func Parse(text []byte, known *features.Catalogue) (*Engine, error) {
 	stages, err := lifecycle.PresetStages(lifecycle.Presets[0])
 	if err != nil {
@@ -65,18 +49,18 @@ func ParseFor(text []byte, known *features.Catalogue, stages []string) (*Engine,
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		return nil, &CatalogueError{Fault: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return nil, &rule.FileError{File: fileWord, Fault: strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, &CatalogueError{Line: second.Line, Fault: "a second document; the catalogue is one"}
+		return nil, &rule.FileError{File: fileWord, Line: second.Line, Fault: "a second document; the catalogue is one"}
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, &CatalogueError{Fault: "want version:, policy: and actions: at the top"}
+		return nil, &rule.FileError{File: fileWord, Fault: "want version:, policy: and actions: at the top"}
 	}
 	if err := p.read(doc.Content[0]); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(p.faults, func(a, b *CatalogueError) int { return a.Line - b.Line })
+	slices.SortStableFunc(p.faults, func(a, b *rule.FileError) int { return a.Line - b.Line })
 	all := make([]error, len(p.faults))
 	for i, f := range p.faults {
 		all[i] = f
@@ -101,11 +85,14 @@ func defaultPolicy() ContactPolicy {
 type parser struct {
 	engine *Engine
 	stages []string // of the lifecycle
-	faults []*CatalogueError
+	faults []*rule.FileError
 }
 
 func (p *parser) wrong(line int, action, format string, args ...any) {
-	p.faults = append(p.faults, &CatalogueError{Line: line, Action: action, Fault: fmt.Sprintf(format, args...)})
+	if action != "" {
+		action = "action " + action
+	}
+	p.faults = append(p.faults, &rule.FileError{File: fileWord, Line: line, Entry: action, Fault: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) read(top *yaml.Node) error {
