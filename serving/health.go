@@ -22,7 +22,7 @@ func (s *Server) registerHealth(api huma.API) {
 	huma.Register(api, operation(huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"operations"},
 		Summary: "Whether the process answers",
-	}), func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+	}), func(context.Context, *struct{}) (*healthOutput, error) {
 		return &healthOutput{Health{Status: "ok", Version: s.options.Version}}, nil
 	})
 	huma.Register(api, operation(huma.Operation{
