@@ -141,7 +141,7 @@ func settleLoyalty(ctx context.Context, o Options, model *models.Loyalty, report
 		over = champion.row.Artifact
 	}
 	j.Over = &over
-	report.Gate, report.Verdict = j.gate(), j.Verdict
+	report.Gate, report.Verdict = j.gate(), slices.Concat(report.Product.verdict(), j.Verdict)
 	told, err := json.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)

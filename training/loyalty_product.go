@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+
 	"retain/features"
 	"retain/training/metrics"
 )
@@ -26,7 +28,25 @@ type LoyaltyProduct struct {
 	Brier            metrics.Figure   `json:"brier"`
 	ObservedExpected metrics.Figure   `json:"observed_expected"`          // Σ w·y / Σ w·p
 	OEInterval       metrics.Interval `json:"observed_expected_interval"` // 95 %, bootstrap by customer
+	Correlation      metrics.Figure   `json:"correlation"`                // of both parts' probabilities over the rows, -1..1
 }
+
+// verdict says what the figures mean for the ranking: where those who repeat most promote least, nobody stands out, and no product could rank them.
+func (p *LoyaltyProduct) verdict() []string {
+	if p == nil || !(p.AUC < hardlyRanks) {
+		return nil
+	}
+	line := fmt.Sprintf("the loyalty score hardly ranks: the AUC of the product is %.3f", float64(p.AUC))
+	if p.Correlation < -opposed {
+		line += fmt.Sprintf(", for those who are more likely to repeat are less likely to promote (correlation %.2f); read the two parts beside it", float64(p.Correlation))
+	}
+	return []string{line}
+}
+
+const (
+	hardlyRanks = .55 // AUC of the product
+	opposed     = .2  // correlation of the parts below the negative of which they are told to oppose each other
+)
 
 // productMeasure gathers what the second part says of everyone at its test cutoffs, those who do not repeat among them.
 type productMeasure struct {
@@ -114,7 +134,7 @@ func (m *productMeasure) figures(repeat, promotes *lesson, seed uint64) *Loyalty
 	out := &LoyaltyProduct{}
 	contender := repeat.measured.find(repeat.artifact.Family)
 	var customer []string
-	var p, y, w, aucs, positives []float64
+	var p, repeats, promote, y, w, aucs, positives []float64
 	all := 0
 	for _, s := range m.seen {
 		k := slices.IndexFunc(contender.Held, func(h metrics.Held) bool { return h.Cutoff.Equal(s.cutoff) })
@@ -128,6 +148,7 @@ func (m *productMeasure) figures(repeat, promotes *lesson, seed uint64) *Loyalty
 		from := len(p)
 		for i, second := range s.p[promotes.artifact.Family] {
 			p = append(p, first[s.customer[i]]*second) // the first part's labels are known of all these rows
+			repeats, promote = append(repeats, first[s.customer[i]]), append(promote, second)
 		}
 		customer, y, w = append(customer, s.customer...), append(y, s.y...), append(w, s.w...)
 		aucs = append(aucs, metrics.AUC(p[from:], y[from:], w[from:]))
@@ -148,6 +169,7 @@ func (m *productMeasure) figures(repeat, promotes *lesson, seed uint64) *Loyalty
 		observed[i], expected[i] = w[i]*y[i], w[i]*p[i]
 	}
 	out.ObservedExpected = metrics.Figure(metrics.Sum(observed) / metrics.Sum(expected))
+	out.Correlation = metrics.Figure(stat.Correlation(repeats, promote, w))
 	b := metrics.NewBootstrap(seed, customer)
 	out.OEInterval = b.Ratio(observed, expected)
 	return out
