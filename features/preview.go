@@ -131,6 +131,9 @@ func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, err
 			out.Comparisons = append(out.Comparisons, *d)
 		}
 	}
+	if err := s.warnOfSilentEvent(ctx, out, c); err != nil {
+		return nil, fmt.Errorf("look for the leaving event: %w", err)
+	}
 	out.warn(c, r.first)
 	return out, nil
 }

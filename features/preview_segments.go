@@ -62,13 +62,14 @@ func (s *Store) countSegments(ctx context.Context, p *Population, y []float64, n
 	told := make([]string, len(segmentColumns))
 	for i, c := range segmentColumns {
 		told[i] = "toString(c." + c + ") AS " + c
-		if c == "plan" { // that of the latest period, where the customer has none
+		if c == "plan" { // that of the latest periods, all of them where several began at once, where the customer has none
 			told[i] = "if(c.plan != '', toString(c.plan), s.plan) AS plan"
 		}
 	}
 	query := "SELECT p.customer_id AS id, " + strings.Join(told, ", ") + "\nFROM " + quoteName(p.Table) + " AS p\nLEFT ANY JOIN " + customers +
-		" AS c ON c.customer_id = p.customer_id\nLEFT ANY JOIN (SELECT customer_id, argMax(toString(plan), (started_ms, end_ms, toString(plan))) AS plan FROM " + periods +
-		" GROUP BY customer_id) AS s ON s.customer_id = p.customer_id\nORDER BY p.customer_id\nSETTINGS join_use_nulls = 0"
+		" AS c ON c.customer_id = p.customer_id\nLEFT ANY JOIN (SELECT customer_id, arrayStringConcat(arraySort(arrayDistinct(arrayMap(p -> p.2, arrayFilter((p, started) -> started = latest, plans, starts)))), ' + ') AS plan\n" +
+		"FROM (SELECT customer_id, groupArray((started_ms, toString(plan))) AS plans, arrayMap(p -> p.1, plans) AS starts, max(started_ms) AS latest FROM " + periods +
+		" WHERE plan != '' GROUP BY customer_id)) AS s ON s.customer_id = p.customer_id\nORDER BY p.customer_id\nSETTINGS join_use_nulls = 0"
 	row := 0
 	for b, err := range s.DB.Blocks(ctx, query, nil) {
 		if err != nil {

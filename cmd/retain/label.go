@@ -50,7 +50,7 @@ func definition(p *features.Preview, c features.ChurnSpec) string {
 		for _, column := range slices.Sorted(maps.Keys(c.Event.Match)) {
 			match = append(match, column+" = "+c.Event.Match[column])
 		}
-		return fmt.Sprintf("a customer has churned for whom %s tells of %s in %s", c.Event.Source, strings.Join(match, ", "), when)
+		return fmt.Sprintf("a customer has churned who has a row of %s with %s in %s", c.Event.Source, strings.Join(match, " and "), when)
 	}
 }
 
@@ -115,7 +115,7 @@ func printPreviewTotal(w io.Writer, p *features.Preview) {
 	if t.BaseRate == nil {
 		return
 	}
-	fmt.Fprintf(w, "\n%s labels of %s customers at %d cutoffs: %s churned (95 %%: %s – %s)", spoken.Count(t.Labels), spoken.Count(t.Customers), t.Cutoffs,
+	fmt.Fprintf(w, "\n%s of %s at %s: %s churned (95 %%: %s – %s)", spoken.Counted(t.Labels, "label"), spoken.Counted(t.Customers, "customer"), spoken.Counted(t.Cutoffs, "cutoff"),
 		percent(t.BaseRate), percent(t.BaseRateLow), percent(t.BaseRateHigh))
 	if p.Setting == features.Contractual {
 		fmt.Fprintf(w, " of their own choice,\n%s left for a failed payment or the like, %s in all", percent(t.InvoluntaryRate), percent(t.AllCauseRate))
