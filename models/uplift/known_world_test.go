@@ -129,7 +129,11 @@ func BenchmarkKnownWorld(b *testing.B) {
 		})
 	}
 	for _, key := range slices.Sorted(maps.Keys(share)) {
-		fmt.Printf("mean of %d worlds: %-27s %.3f of the oracle's gain; 95 %% intervals hold %.2f of the true effects\n", worlds, key, share[key], covered[key])
+		line := fmt.Sprintf("mean of %d worlds: %-27s %.3f of the oracle's gain", worlds, key, share[key])
+		if covered[key] > 0 {
+			line += fmt.Sprintf("; 95 %% intervals hold %.2f of the true effects", covered[key])
+		}
+		fmt.Println(line)
 	}
 }
 
