@@ -65,8 +65,8 @@ type ActionEffect struct {
 // programme is the name of all actions together.
 const programme = "all actions"
 
-// mostLabelled bounds the cutoffs at which labels are made for a report.
-const mostLabelled = 200
+// mostLabelled bounds the cutoffs at which labels are made for a report: those of every night of a year and the quarter in which it begins are fewer.
+const mostLabelled = 500
 
 // fewestAnswers is how many answers are needed before the measured share of acceptance prices an incentive.
 const fewestAnswers = 20
