@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"retain/features"
 	"retain/training/metrics"
@@ -24,6 +25,7 @@ type Leak struct {
 	Missing bool           `json:"missing"` // the AUC is that of the column's missing indicator
 	Certain bool           `json:"certain"` // above .97, and not on so few rows that chance does it; else above the recency rule's AUC + .08
 	Reason  string         `json:"reason,omitempty"`
+	Mend    string         `json:"mend,omitempty"` // what to do about one that is certain, where that is known more closely
 }
 
 // String tells the leak and what to do about it.
@@ -35,6 +37,8 @@ func (l Leak) String() string {
 	switch {
 	case l.Reason != "":
 		return fmt.Sprintf("%s alone has an AUC of %.3f; allowed: %s", what, float64(l.AUC), l.Reason)
+	case l.Certain && l.Mend != "":
+		return fmt.Sprintf("%s alone tells the label with an AUC of %.3f: it knows the outcome. %s, or allow it with a written reason in train.allow_leaks", what, float64(l.AUC), l.Mend)
 	case l.Certain:
 		return fmt.Sprintf("%s alone tells the label with an AUC of %.3f: it knows the outcome. Take the column out of `static:` or of the catalogue, "+
 			"map its ingested_at so that it is read as known at the cutoff, or allow it with a written reason in train.allow_leaks", what, float64(l.AUC))
@@ -61,6 +65,8 @@ func (e *LeakError) Error() string {
 // shrunk rates of its levels, taken from the other folds. recency names the recency rule's column ("" = none), fold the inner folds.
 // Leaks come in the order of the columns, at most one a column, the worse of the two. With fewer than leastMeasured rows of the rarer class none
 // is certain: one churner stands at the end of some column in any data, and only the recency rule may be champion there, which reads one column.
+// The newest cutoff is measured by itself, too, where it has leastMeasured of the rarer class: what is written down when somebody leaves, such as the
+// reason, is there at an early cutoff for those who leave years later as well, but at the newest for hardly anyone but the churners.
 func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) ([]Leak, error) {
 	if metrics.Rarer(d.Y) == 0 {
 		return nil, nil
@@ -73,6 +79,9 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 	if k := slices.IndexFunc(all, func(s Separation) bool { return s.Feature == recency }); k >= 0 {
 		bar = all[k].AUC
 	}
+	if all, err = worseAtTheNewest(ctx, d, fold, all); err != nil {
+		return nil, err
+	}
 	var leaks []Leak
 	for _, s := range all {
 		if s.Leaks() || s.Suspicious(bar) {
@@ -80,6 +89,32 @@ func lint(ctx context.Context, d *features.Dataset, fold []int, recency string) 
 		}
 	}
 	return leaks, nil
+}
+
+// worseAtTheNewest puts the figures of the newest cutoff in the place of those that do not leak over all cutoffs and do there.
+func worseAtTheNewest(ctx context.Context, d *features.Dataset, fold []int, all []Separation) ([]Separation, error) {
+	if len(d.Cutoff) == 0 || len(distinctCutoffs(d.Cutoff)) == 1 {
+		return all, nil
+	}
+	rows := rowsAt(d.Cutoff, slices.MaxFunc(d.Cutoff, time.Time.Compare))
+	newest := d.Take(rows)
+	if metrics.Rarer(newest.Y) < leastMeasured {
+		return all, nil
+	}
+	folds := make([]int, len(rows))
+	for k, i := range rows {
+		folds[k] = fold[i]
+	}
+	last, err := separations(ctx, newest, folds)
+	if err != nil {
+		return nil, err
+	}
+	for j, s := range last {
+		if s.Leaks() && !all[j].Leaks() {
+			all[j] = s
+		}
+	}
+	return all, nil
 }
 
 // observed says whether any row has a value in column j.
@@ -91,6 +126,11 @@ func observed(x *features.Matrix, j int) bool {
 // counted and timed. Both clocks bound these rows, and who uses a service every day is told from who does not with an AUC above .97
 // (relax, 60 days: .974).
 func acquit(leaks []Leak, c *features.Catalogue, churn features.ChurnSpec) {
+	for k := range leaks {
+		if e, ok := c.Entry(leaks[k].Feature); ok && readsEnd(&e.Measure) {
+			leaks[k].Mend = "Its column ends_at seems to be filled in only when a subscription has ended: import that column as ended_at (--map ended_at=COLUMN), and as ends_at the time until which was paid, if you have it"
+		}
+	}
 	if churn.Setting != features.NonContractual {
 		return
 	}
@@ -100,6 +140,11 @@ func acquit(leaks []Leak, c *features.Catalogue, churn features.ChurnSpec) {
 			l.Certain, l.Reason = false, "it counts and times past rows of a source whose silence is the label"
 		}
 	}
+}
+
+// readsEnd says whether a measure reads the end until which a subscription is paid.
+func readsEnd(m *features.Measure) bool {
+	return m.Column == "ms_to_end" || m.Form == features.PaidFor || m.Of != nil && readsEnd(m.Of) || m.Over != nil && readsEnd(m.Over)
 }
 
 // pastActivity says whether a measure reads nothing but how often, when and how long the activity was, beside tenure.
