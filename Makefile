@@ -54,7 +54,7 @@ bench-features: engine ## CPU of feature SQL against the barest scan; RETAIN_BEN
 bench-tournament: ## CPU and memory of a training against one boosted model, up to a million rows of 60 columns; half an hour
 	go test -run '^$$' -bench Tournament -benchtime 1x -timeout 2h -v ./training
 
-bench-uplift: ## what uplift learners reach of the known world's oracle at 40,000 customers (5 worlds), and in 20 worlds without effects; half an hour
+bench-uplift: ## what uplift learners reach of the known world's oracle at 40,000 customers (5 worlds), and in 20 worlds without effects; some 12 CPU minutes, with RETAIN_BENCH_TREES=1 the learners with trees, too
 	go test -run '^$$' -bench 'KnownWorld|NullWorld' -benchtime 1x -timeout 2h -v ./models/uplift
 
 bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the truth, over 500 logs of 2,000 customers and of 400 with ten choices each; a minute
@@ -63,5 +63,5 @@ bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the 
 bench-boost: ## boosted trees against XGBoost, scikit-learn and LightGBM on the same tables; an hour; ARGS="-n 200000 -t 50" is short
 	@scripts/bench-boost $(ARGS)
 
-loop: ## score, decide and learn in the known world, against a fixed prior and an oracle: 20 seeds, 12 CPU minutes; ARGS="-seeds 4" is shorter
+loop: ## score, decide and learn in the known world, against a fixed prior and an oracle: 20 seeds, 6 CPU minutes; ARGS="-seeds 4" is shorter
 	go run ./scripts/loop -picture docs/images/next-best-action.png $(ARGS)
