@@ -43,6 +43,7 @@ func TestParseCatalogueIsStrict(t *testing.T) {
 		{"other version", "version: 2\nentries: []\n", "version is 2"},
 		{"same name twice", oneEntry("source: usage, form: count") + strings.TrimPrefix(oneEntry("source: usage, form: count"), entryHead), "line 9, entry usage_x: the name is taken"},
 		{"unknown mark", strings.Replace(oneEntry("source: usage, form: count"), "words: w", "words: '{valeu}'", 1), "unknown mark {valeu}"},
+		{"choice of words where there is no flag", strings.Replace(oneEntry("source: usage, form: count"), "words: w", "words: '{on|off}'", 1), "unknown mark {on|off}"},
 	} {
 		_, err := ParseCatalogue([]byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -110,7 +110,7 @@ func (e Entry) check() string {
 	if e.Doc == "" || e.Words == "" || e.Missing == "" {
 		return "doc, words and missing must be given"
 	}
-	if fault := checkWords(e.Words); fault != "" {
+	if fault := checkWords(e.Words, e.Unit); fault != "" {
 		return fault
 	}
 	if e.Monotone < -1 || e.Monotone > 1 {

@@ -13,16 +13,19 @@ import (
 //	{value}    the customer's value with its unit: "143 days", "62 %", "down 62 %", or the level of a category
 //	{typical}  the reference's number alone
 //	{s}        "s" unless the value is one
+//	{a|b}      of a flag: a where it is on, b where it is off
 //	[…]        left out when there is no reference
 var mark = regexp.MustCompile(`\{[^{}]*\}`)
 
 // checkWords finds a mark that Say does not know.
-func checkWords(words string) string {
+func checkWords(words string, unit Unit) string {
 	for _, m := range mark.FindAllString(words, -1) {
 		switch m {
 		case "{value}", "{typical}", "{s}", eachMark:
-		default:
-			return "words: unknown mark " + m + "; there are {value}, {typical}, {s} and [left out without a reference]"
+			continue
+		}
+		if unit != UnitFlag || strings.Count(m, "|") != 1 {
+			return "words: unknown mark " + m + "; there are {value}, {typical}, {s}, [left out without a reference], and of flags {words when on|words when off}"
 		}
 	}
 	if strings.Count(words, "[") != strings.Count(words, "]") || strings.Count(words, "[") > 1 {
@@ -52,6 +55,18 @@ func (e Entry) Say(value, reference float64, level string) string {
 			inside = ""
 		}
 		words = before + inside + after
+	}
+	if e.Unit == UnitFlag {
+		words = mark.ReplaceAllStringFunc(words, func(m string) string {
+			on, off, found := strings.Cut(strings.Trim(m, "{}"), "|")
+			switch {
+			case !found:
+				return m
+			case value == 0:
+				return off
+			}
+			return on
+		})
 	}
 	plural := "s"
 	if e.Kind() == Numeric && decimals(value) == "1" {
