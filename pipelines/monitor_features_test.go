@@ -141,7 +141,7 @@ func TestDriftFalseAlarms(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close(t.Context())
-	catalogue := features.DefaultCatalogue()
+	catalogue := features.DefaultCatalogue().For(simulatedChurn())
 	catalogue.Entries = slices.DeleteFunc(slices.Clone(catalogue.Entries), func(e features.Entry) bool { return e.Each != "" })
 	snapshot, err := store.Snapshot(t.Context(), catalogue, p)
 	if err != nil {
