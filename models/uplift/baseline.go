@@ -19,15 +19,3 @@ func checkBaseline(baseline []float64, n int) error {
 	}
 	return nil
 }
-
-// fitBesideModel learns beside the baseline.
-func fitBesideModel(r *Rows) (*Model, error) {
-	if err := checkBaseline(r.Baseline, r.Len()); err != nil {
-		return nil, err
-	}
-	b, err := fitBeside(r)
-	if err != nil {
-		return nil, err
-	}
-	return &Model{method: Beside, schema: r.X.Schema, fingerprint: r.X.Schema.Fingerprint(), beside: b}, nil
-}

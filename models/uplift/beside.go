@@ -54,6 +54,9 @@ func (b *beside) fill(z []float64, x *features.Matrix, i int, baseline float64) 
 
 // fitBeside learns from rows with baselines. Memory is p², not n·p.
 func fitBeside(r *Rows) (*beside, error) {
+	if err := checkBaseline(r.Baseline, r.Len()); err != nil {
+		return nil, err
+	}
 	b := &beside{terms: termsOf(r.X), scale: 1}
 	n := float64(r.Len())
 	square := 0.

@@ -82,7 +82,11 @@ func (t Trainer) Fit(ctx context.Context, r *Rows, rng *rand.Rand) (*Model, erro
 	}
 	seed := rng.Uint64()
 	if t.Method == Beside {
-		return fitBesideModel(r)
+		b, err := fitBeside(r)
+		if err != nil {
+			return nil, err
+		}
+		return &Model{method: Beside, schema: r.X.Schema, fingerprint: r.X.Schema.Fingerprint(), beside: b}, nil
 	}
 	e := r.propensities()
 	m := &Model{method: t.Method, base: t.Base, schema: r.X.Schema, fingerprint: r.X.Schema.Fingerprint()}
