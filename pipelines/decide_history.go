@@ -18,9 +18,9 @@ const decideBatch = 8192
 // outcomelessDays is how long a contact may be without an outcome before it counts as ignored, where outcomes are told at all.
 const outcomelessDays = 7
 
-// histories hands out the contacts of all customers, batch by batch: histories[k] is that of customer lo+k, newest first. A contact
-// is ignored when its outcome says so, or when it has none after 7 days where outcomes are told at all, of contacts or, where it is of a decision, of these. What was only told as an outcome of a
-// decision, by API, console or import, is a contact as well, unless a row of the source contacts carries the decision.
+// histories hands out the contacts of all customers, batch by batch: histories[k] is that of customer lo+k, newest first. A contact is ignored when its
+// outcome says so, or when it has none after 7 days where outcomes are told at all: of contacts or, where it is of a decision, of decisions. What was only
+// told as an outcome of a decision, by API, console or import, is a contact as well, unless a row of the source contacts carries the decision.
 func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, histories [][]actions.Contact)) error {
 	query, err := r.historySQL(ctx)
 	if err != nil {

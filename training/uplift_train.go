@@ -288,8 +288,8 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 	return out, model, nil
 }
 
-// learnersOf are the learners that know a standard error: where the risk at the decision is known, the one that learns beside it, which has half the
-// standard error; else the doubly robust ones.
+// learnersOf are the learners that know a standard error: where the risk at the decision is known, the one that learns beside it, whose standard errors are
+// smaller; else the doubly robust ones.
 func learnersOf(rows *uplift.Rows) []uplift.Trainer {
 	if rows.Baseline != nil {
 		return []uplift.Trainer{{Method: uplift.Beside}}

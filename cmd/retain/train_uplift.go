@@ -28,7 +28,7 @@ What teaches are logged decisions in which the action or nothing was chosen and 
 customer stayed. A customer counts once per horizon. Decisions of which an outcome names another action than the chosen one teach nothing, and neither do
 contacts without a decision: a contact, even one that chance picked, does not tell who else might have been picked and was left alone, which an effect is
 measured against (an experiment with its control group as a table: retain uplift evaluate). Without such decisions there is no uplift figure. The next
-scoring runs shrink the catalogue's prior effects by what was learned; from 100 outcome events per arm they call it learned.`,
+scoring runs weigh the catalogue's prior effects against what was learned; from 100 outcome events per arm they call it learned.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, o, err := a.beginTraining(cmd.Context(), "train uplift", untilText, seed)
