@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"retain/internal/warehouse"
 )
 
 // ErrLabelsUnknown is returned when labels are asked for before they are complete: knownBefore < T + M.
@@ -76,8 +78,7 @@ func (c ChurnSpec) mature(cutoff, knownBefore time.Time) (time.Time, error) {
 	return knownBefore.UTC(), nil
 }
 
-// endOfTime is the last instant of ClickHouse's DateTime64 in whole years.
-var endOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
+var endOfTime = warehouse.EndOfTime
 
 // labels asks outage for the share of the label window that is one.
 func (s *Store) labels(ctx context.Context, c ChurnSpec, p *Population, knownBefore time.Time, outage func(window) (float64, error)) (*Labels, error) {

@@ -141,7 +141,7 @@ func (w *Warehouse) DecisionHeads(ctx context.Context, ids []string) (heads map[
 // told at knownBefore or later are not looked at; zero: all are.
 func (w *Warehouse) TakenOtherwise(ctx context.Context, run DecisionRun, knownBefore time.Time) (customers []string, err error) {
 	if knownBefore.IsZero() {
-		knownBefore = endOfTime
+		knownBefore = EndOfTime
 	}
 	told := fmt.Sprintf(selectOutcomes, "run_id = {run:String} AND ingested_at < {known:DateTime64(3, 'UTC')}")
 	rows, err := w.Conn().Query(ctx, `SELECT DISTINCT customer_id FROM (`+told+`) AS o
@@ -169,8 +169,8 @@ type OutcomeCount struct {
 	Late            uint64 // of them
 }
 
-// endOfTime is about where DateTime64(3) ends.
-var endOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
+// EndOfTime is the last instant of ClickHouse's DateTime64 in whole years, UTC: reads up to it see rows of the future, too.
+var EndOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Window is [From, To) of cutoffs; a zero bound is none.
 type Window struct{ From, To time.Time }
@@ -184,7 +184,7 @@ func (r Window) Holds(cutoff time.Time) bool {
 func (r Window) sql() (string, []any) {
 	to := r.To
 	if to.IsZero() {
-		to = endOfTime
+		to = EndOfTime
 	}
 	from := r.From
 	if from.IsZero() {

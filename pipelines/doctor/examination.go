@@ -14,9 +14,6 @@ import (
 	"retain/internal/warehouse"
 )
 
-// endOfTime is later than any row that can be stored: reads up to it see rows of the future, too.
-var endOfTime = time.Date(2299, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // settings of every statement: grouping by customer spills to disk rather than fill the memory.
 const spill = " SETTINGS max_bytes_before_external_group_by = 2000000000, join_use_nulls = 0"
 
@@ -101,7 +98,7 @@ func (x *examination) dataEnd() time.Time {
 
 // from is the FROM-expression of all rows of a source as they stand.
 func (x *examination) from(ctx context.Context, source string, columns ...string) (string, error) {
-	return x.rows.Versions(ctx, source, columns, endOfTime)
+	return x.rows.Versions(ctx, source, columns, warehouse.EndOfTime)
 }
 
 // one reads the single row of a statement whose columns are Int64, by name.

@@ -6,6 +6,7 @@ import (
 
 	"retain/features"
 	"retain/internal/spoken"
+	"retain/internal/warehouse"
 	"retain/training/metrics"
 )
 
@@ -41,7 +42,7 @@ const ownPause = 45
 
 // checkOwnRows looks whether the table has rows, new ones, and one a customer and instant.
 func checkOwnRows(ctx context.Context, x *examination) (finding, error) {
-	rows, err := x.Store.OwnRows(ctx, endOfTime)
+	rows, err := x.Store.OwnRows(ctx, warehouse.EndOfTime)
 	if err != nil {
 		return finding{}, err
 	}
@@ -72,7 +73,7 @@ func checkOwnRows(ctx context.Context, x *examination) (finding, error) {
 
 // checkOwnStamps looks for rows stamped at the very cutoffs of training, which serve from the next one on only.
 func checkOwnStamps(ctx context.Context, x *examination) (finding, error) {
-	rows, err := x.Store.OwnRows(ctx, endOfTime)
+	rows, err := x.Store.OwnRows(ctx, warehouse.EndOfTime)
 	if err != nil {
 		return finding{}, err
 	}
