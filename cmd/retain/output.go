@@ -103,7 +103,7 @@ func mainReason(s models.Score) string {
 	return ""
 }
 
-// ago tells in words where t lies, seen from now.
+// ago tells in words where t lies, seen from now: in whole days that are over, as the console does.
 func ago(t, now time.Time) string {
 	days := now.Sub(t).Hours() / 24
 	switch {
@@ -112,7 +112,7 @@ func ago(t, now time.Time) string {
 	case days < 2:
 		return fmt.Sprintf("%.0f hours ago", now.Sub(t).Hours())
 	case days < 730:
-		return fmt.Sprintf("%.0f days ago", days)
+		return fmt.Sprintf("%d days ago", int(days))
 	default:
 		return fmt.Sprintf("%.0f years ago", days/365.25)
 	}

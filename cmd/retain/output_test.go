@@ -12,4 +12,7 @@ func TestAgo(t *testing.T) {
 			t.Errorf("%d days: %q, want %q", days, got, want)
 		}
 	}
+	if got := ago(now.AddDate(0, 0, -3), now.Add(23*time.Hour)); got != "3 days ago" {
+		t.Errorf("3 days and 23 hours: %q, want 3 days ago", got)
+	}
 }
