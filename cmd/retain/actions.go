@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -179,7 +178,7 @@ func (c *Config) actionEngine() (*actions.Engine, error) {
 	if c.Actions.Catalogue == nil {
 		return actions.Default(known)
 	}
-	text, err := os.ReadFile(*c.Actions.Catalogue)
+	text, err := readRules(*c.Actions.Catalogue)
 	if err != nil {
 		return nil, usagef("actions.catalogue: %v", err)
 	}

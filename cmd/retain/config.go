@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math"
 	"net"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -114,7 +113,7 @@ func loadConfig(named string, environ []string) (Config, error) {
 		path = "retain.yaml"
 	}
 	c := defaultConfig()
-	text, err := os.ReadFile(path)
+	text, err := readRules(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !mustExist:
 	case errors.Is(err, fs.ErrNotExist):
@@ -285,7 +284,7 @@ func (c *Config) catalogue() (*features.Catalogue, error) {
 	case *file == noCatalogue:
 		catalogue = features.EmptyCatalogue()
 	default:
-		text, err := os.ReadFile(*file)
+		text, err := readRules(*file)
 		if err != nil {
 			return nil, usagef("features.catalogue: %v", err)
 		}

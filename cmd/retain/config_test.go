@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -131,6 +132,20 @@ func TestConfigNamedButMissing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if _, err := loadConfig("", nil); err != nil {
 		t.Errorf("no retain.yaml: %v, want the defaults", err)
+	}
+}
+
+// A file that cannot be a configuration is not read into memory, whatever its size.
+func TestRuleFilesAreBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log.yaml")
+	for size, want := range map[int]string{ruleBytes: "", ruleBytes + 1: "is larger than 1024 kB"} {
+		if err := os.WriteFile(path, bytes.Repeat([]byte("#"), size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := loadConfig(path, nil)
+		if want == "" && err != nil || want != "" && (!isUsage(err) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d bytes: %v, want %q", size, err, want)
+		}
 	}
 }
 

@@ -182,7 +182,7 @@ func (d *demo) listen() (net.Listener, error) {
 // configuration is that of the set shown last, and edits to it are kept while the set stays.
 func (d *demo) configure() (Config, error) {
 	path := filepath.Join(d.dir, "retain.yaml")
-	text, err := os.ReadFile(path)
+	text, err := readRules(path)
 	switch {
 	case err == nil && !strings.HasPrefix(string(text), demoMark):
 		return Config{}, fmt.Errorf("%s is not the demo's: name another folder with --dir", path)

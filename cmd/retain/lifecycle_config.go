@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ func (c *Config) lifecycleFile(path string) (*lifecycle.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := readRules(path)
 	if err != nil {
 		return nil, usagef("lifecycle rules: %v", err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,7 +68,7 @@ func (c *Config) leadPoints() (*lead.Points, error) {
 		return lead.Default(), nil
 	}
 	path := *c.Lifecycle.LeadPoints
-	text, err := os.ReadFile(path)
+	text, err := readRules(path)
 	if err != nil {
 		return nil, usagef("lifecycle.lead_points: %v", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -105,7 +104,7 @@ func (a *app) declaredSegments(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(path)
+	text, err := readRules(path)
 	if err != nil {
 		return usagef("--rules: %v", err)
 	}
