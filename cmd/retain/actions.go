@@ -192,7 +192,7 @@ func (c *Config) actionEngine() (*actions.Engine, error) {
 	}
 	engine, err := actions.ParseFor(text, known, stages)
 	if err != nil {
-		return nil, &usageError{*c.Actions.Catalogue + ":\n  " + strings.ReplaceAll(err.Error(), "\n", "\n  "), strings.Split(err.Error(), "\n")}
+		return nil, unfit(*c.Actions.Catalogue, err)
 	}
 	return engine, nil
 }

@@ -48,8 +48,7 @@ func (c *Config) lifecycleFile(path string) (*lifecycle.Rules, error) {
 	}
 	rules, err := lifecycle.Parse(text, known)
 	if err != nil {
-		problems := strings.Split(err.Error(), "\n")
-		return nil, &usageError{path + ":\n  " + strings.Join(problems, "\n  "), problems}
+		return nil, unfit(path, err)
 	}
 	return rules, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,8 +73,7 @@ func (c *Config) leadPoints() (*lead.Points, error) {
 	}
 	points, err := lead.Parse(text)
 	if err != nil {
-		problems := strings.Split(err.Error(), "\n")
-		return nil, &usageError{path + ":\n  " + strings.Join(problems, "\n  "), problems}
+		return nil, unfit(path, err)
 	}
 	return points, nil
 }

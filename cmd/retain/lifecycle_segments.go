@@ -110,8 +110,7 @@ func (a *app) declaredSegments(ctx context.Context, path string) (err error) {
 	}
 	declared, err := segment.ParseDeclared(text, known)
 	if err != nil {
-		problems := strings.Split(err.Error(), "\n")
-		return &usageError{path + ":\n  " + strings.Join(problems, "\n  "), problems}
+		return unfit(path, err)
 	}
 	run, err := pipelines.Scores{DB: s.db}.InForce(ctx)
 	if err != nil {

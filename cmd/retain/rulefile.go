@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // ruleBytes is the size of the largest configuration, catalogue or set of rules that is read. The shipped ones are below 48 kB.
@@ -25,4 +26,10 @@ func readRules(path string) (text []byte, err error) {
 		return nil, fmt.Errorf("%s is larger than %d kB: is it the right file?", path, ruleBytes>>10)
 	}
 	return text, nil
+}
+
+// unfit tells what is wrong with the rules of a file: err holds a problem a line.
+func unfit(path string, err error) error {
+	problems := strings.Split(err.Error(), "\n")
+	return &usageError{path + ":\n  " + strings.Join(problems, "\n  "), problems}
 }
