@@ -101,19 +101,26 @@ func (a *Artifact) reason(x *features.Matrix, i, j int, contribution float64) Re
 	r.Text = plainText(column, value, reference, level)
 	if a.Catalogue != nil {
 		if entry, ok := a.Catalogue.Entry(column.Name); ok {
-			r.Text, r.Actionable = entry.Say(value, reference, level), entry.Actionable
+			r.Text = entry.Say(value, reference, level)
 		}
 	}
+	r.Actionable = a.Actionable(&r)
 	return r
 }
 
-// Actionable says whether a retention team can influence a feature; unknown features and "other" are not.
-func (a *Artifact) Actionable(feature string) bool {
+// Actionable says whether a retention team can do something about a reason: it can influence the feature, and there is something to mend. Where the
+// catalogue knows that more (or less) of a feature is never more risk, a value on the good side of the reference asks for nothing, even where the model
+// takes it for a bad sign. Unknown features and "other" are not actionable.
+func (a *Artifact) Actionable(r *Reason) bool {
 	if a.Catalogue == nil {
 		return false
 	}
-	entry, ok := a.Catalogue.Entry(feature)
-	return ok && entry.Actionable
+	entry, ok := a.Catalogue.Entry(r.Feature)
+	if !ok || !entry.Actionable {
+		return false
+	}
+	known := r.Value != nil && r.Reference != nil
+	return !known || r.Contribution <= 0 || float64(entry.Monotone)*(*r.Value-*r.Reference) >= 0
 }
 
 // plainText serves columns without a catalogue entry: those of a flat table.

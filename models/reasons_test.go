@@ -70,8 +70,44 @@ func TestReasonsSpeakTheCatalogue(t *testing.T) {
 		schema := features.Schema{{Name: name}}
 		a := &models.Artifact{Catalogue: c, Schema: schema, Medians: []float64{1}}
 		r := a.Reasons(1, &features.Matrix{Schema: schema, X: [][]float32{{3}}}, 0, []float64{1})
-		if r[0].Text == "" || r[0].Text != entry.Say(3, 1, "") || r[0].Actionable != entry.Actionable || a.Actionable(name) != entry.Actionable {
+		if r[0].Text == "" || r[0].Text != entry.Say(3, 1, "") || r[0].Actionable != (entry.Actionable && entry.Monotone >= 0) {
 			t.Errorf("%s: %+v", name, r[0])
+		}
+	}
+}
+
+// A last NPS of 10 may stand beside a risk that the model sees; nobody can act on it.
+func TestNothingToMendIsNotActionable(t *testing.T) {
+	a := &models.Artifact{Catalogue: features.DefaultCatalogue()}
+	const less, more, either = "survey_nps_last", "ticket_late_count_84d", "usage_sessions_count_28d"
+	for _, c := range []struct {
+		feature                        string
+		value, reference, contribution float64
+		want                           bool
+	}{
+		{less, 10, 8, .1, false},
+		{less, 8, 8, .1, true},
+		{less, 3, 8, .1, true},
+		{less, 10, 8, -.1, true},
+		{less, math.NaN(), 8, .1, true},
+		{less, 10, math.NaN(), .1, true},
+		{more, 0, 1, .1, false},
+		{more, 2, 1, .1, true},
+		{either, 60, 14, .1, true},
+		{either, 3, 14, .1, true},
+		{"profile_tenure_days", 60, 300, .1, false},
+		{"nothing_known", 1, 2, .1, false},
+		{models.OtherReason, 1, 2, .1, false},
+	} {
+		r := models.Reason{Feature: c.feature, Contribution: c.contribution}
+		if c.value == c.value {
+			r.Value = &c.value
+		}
+		if c.reference == c.reference {
+			r.Reference = &c.reference
+		}
+		if got := a.Actionable(&r); got != c.want {
+			t.Errorf("%+v: %t", c, got)
 		}
 	}
 }

@@ -43,7 +43,7 @@ type Reason struct {
 	Reference    *float64 `json:"reference"` // the training median
 	Contribution float64  `json:"contribution"`
 	Direction    string   `json:"direction"`  // raises or lowers the risk: "up" or "down"
-	Actionable   bool     `json:"actionable"` // something a retention team can influence
+	Actionable   bool     `json:"actionable"` // there is something a retention team can do about it
 }
 
 // Change is what moved since the run before.

@@ -18,7 +18,7 @@ var ErrNoRun = warehouse.ErrNoRun
 // Scores reads scoring runs: the terminal's and the service's way to them.
 type Scores struct {
 	DB         *warehouse.Warehouse
-	Actionable func(feature string) bool // nil: nothing is
+	Actionable func(*models.Reason) bool // nil: nothing is
 	Now        func() time.Time          // nil means time.Now
 }
 
@@ -152,7 +152,7 @@ func (s Scores) score(run models.Run, row warehouse.ScoreRow) models.Score {
 	for i, feature := range row.ReasonFeatures {
 		r := models.Reason{Feature: feature, Text: row.ReasonTexts[i], Value: orNull(row.ReasonValues[i]),
 			Reference: orNull(row.ReasonReferences[i]), Contribution: row.ReasonContributions[i], Direction: models.Direction(row.ReasonContributions[i])}
-		r.Actionable = s.Actionable != nil && s.Actionable(feature)
+		r.Actionable = s.Actionable != nil && s.Actionable(&r)
 		out.Reasons[i] = r
 	}
 	return out
