@@ -50,6 +50,8 @@ type Action struct {
 	ExpiresAfter Days     `json:"expires_after,omitempty" yaml:"expires_after"` // from its moment; 7 days when absent
 	Capacity     *int     `json:"capacity,omitempty" yaml:"capacity"`           // a day; null = no limit
 	Prior        Effect   `json:"prior" yaml:"prior"`
+
+	Subgroups []Subgroup `json:"subgroups,omitempty" yaml:"subgroups"` // for whom it is thought to work otherwise; at most MaxSubgroups
 }
 
 // Effect is what is believed of Δ = P(stay | action) - P(stay | nothing) before anything is learned.

@@ -86,6 +86,8 @@ type parser struct {
 	engine *Engine
 	stages []string // of the lifecycle
 	faults []*rule.FileError
+
+	members *rule.Language[memberFacts] // of subgroups; nil until one is met
 }
 
 func (p *parser) wrong(line int, action, format string, args ...any) {
@@ -140,6 +142,9 @@ func (p *parser) read(top *yaml.Node) error {
 		}
 		seen[a.ID] = node.Line
 		p.checkAction(node, a)
+		if err := p.checkSubgroups(node, a); err != nil {
+			return err
+		}
 		if a.Eligibility == "" {
 			continue
 		}

@@ -9,14 +9,20 @@ import (
 )
 
 const (
-	magic   = "RUPL"
-	version = 1
-	maxArms = 100
+	magic          = "RUPL"
+	version        = 1
+	groupedVersion = 2 // the same behind the groups, of models that have any
+	maxArms        = 100
 )
 
 // MarshalBinary returns the learned parameters in a frame with version and checksum; the same model gives the same bytes.
 func (m *Model) MarshalBinary() ([]byte, error) {
 	var w wire.Writer
+	v := uint16(version)
+	if len(m.groups) > 0 {
+		v = groupedVersion
+		writeGroups(&w, m.groups)
+	}
 	w.String(m.fingerprint)
 	w.String(string(m.method))
 	w.String(string(m.base))
@@ -47,16 +53,23 @@ func (m *Model) MarshalBinary() ([]byte, error) {
 		w.Floats(b.coef)
 		w.Floats(b.cov)
 	}
-	return wire.Seal(magic, version, w.Bytes()), nil
+	return wire.Seal(magic, v, w.Bytes()), nil
 }
 
-// Decode reads MarshalBinary's bytes for the features of s. It never panics. Errors: damaged bytes, models.ErrFeatureMismatch.
+// Decode reads MarshalBinary's bytes for the features of s, which do not hold the columns of groups: the model knows those. It never panics. Errors: damaged bytes, models.ErrFeatureMismatch.
 func Decode(b []byte, s features.Schema) (*Model, error) {
+	var groups []Group
 	r, err := wire.Open(magic, version, b)
 	if err != nil {
-		return nil, err
+		if r, err = wire.Open(magic, groupedVersion, b); err != nil {
+			return nil, err
+		}
+		if groups, err = readGroups(r); err != nil {
+			return nil, err
+		}
+		s = groupedSchema(s, groups)
 	}
-	m := &Model{schema: s, fingerprint: r.String(), method: Method(r.String()), base: Base(r.String())}
+	m := &Model{schema: s, groups: groups, fingerprint: r.String(), method: Method(r.String()), base: Base(r.String())}
 	if m.fingerprint != s.Fingerprint() {
 		return nil, fmt.Errorf("uplift: %w", models.ErrFeatureMismatch)
 	}

@@ -20,13 +20,14 @@ var ErrOneArm = errors.New("uplift: an arm is empty or has one outcome only")
 // Rows are what an uplift is learned from: n rows, at most one per customer and horizon, of whom chance decided whether they were treated. Only rows
 // whose treatment was randomised, or drawn with a logged propensity, belong here. All slices have n values.
 type Rows struct {
-	X          *features.Matrix // n×p, encoded, as known before the decision
+	X          *features.Matrix // n×p, encoded, as known before the decision; the columns of Groups last, as WithGroups puts them
 	Y          []float64        // 1 = the outcome that is wanted, 0 = not
 	Treated    []bool
 	Propensity []float64   // e = P(treated) / (P(treated) + P(left alone)), in (0, 1); nil: the share of treated rows, for a plain experiment
 	Baseline   []float64   // P(Y = 1) if left alone, as a model had it at the decision that had not seen Y: the churn model's 1 - p. nil: none is known
 	Customer   []string    // the grouping of folds
 	Cutoff     []time.Time // of the features, UTC; nil for flat tables
+	Groups     []Group     // named beforehand; at most 64
 }
 
 // leastPropensity clips propensities to [.02, .98], so that no row weighs more than 50.
@@ -40,7 +41,7 @@ func (r *Rows) Len() int { return len(r.Y) }
 
 // Take returns the rows of the given indices, in their order.
 func (r *Rows) Take(rows []int) *Rows {
-	return &Rows{X: r.X.Take(rows), Y: pick(r.Y, rows), Treated: pick(r.Treated, rows), Propensity: pick(r.Propensity, rows), Baseline: pick(r.Baseline, rows), Customer: pick(r.Customer, rows), Cutoff: pick(r.Cutoff, rows)}
+	return &Rows{X: r.X.Take(rows), Y: pick(r.Y, rows), Treated: pick(r.Treated, rows), Propensity: pick(r.Propensity, rows), Baseline: pick(r.Baseline, rows), Customer: pick(r.Customer, rows), Cutoff: pick(r.Cutoff, rows), Groups: r.Groups}
 }
 
 func pick[T any](s []T, rows []int) []T {
@@ -82,6 +83,9 @@ func (r *Rows) check() error {
 		if !seen[0] || !seen[1] {
 			return ErrOneArm
 		}
+	}
+	if err := r.checkGroups(); err != nil {
+		return err
 	}
 	return models.CheckMatrix(r.X.Schema.Fingerprint(), r.X)
 }

@@ -86,10 +86,10 @@ func (t Trainer) Fit(ctx context.Context, r *Rows, rng *rand.Rand) (*Model, erro
 		if err != nil {
 			return nil, err
 		}
-		return &Model{method: Beside, schema: r.X.Schema, fingerprint: r.X.Schema.Fingerprint(), beside: b}, nil
+		return &Model{method: Beside, schema: r.X.Schema, groups: r.Groups, fingerprint: r.X.Schema.Fingerprint(), beside: b}, nil
 	}
 	e := r.propensities()
-	m := &Model{method: t.Method, base: t.Base, schema: r.X.Schema, fingerprint: r.X.Schema.Fingerprint()}
+	m := &Model{method: t.Method, base: t.Base, schema: r.X.Schema, groups: r.Groups, fingerprint: r.X.Schema.Fingerprint()}
 	if t.Method == TLearner {
 		a, err := fitArms(ctx, t.Base, r, e, rand.New(rand.NewPCG(seed, 0)))
 		if err != nil {
@@ -170,6 +170,7 @@ type Model struct {
 	method      Method
 	base        Base
 	schema      features.Schema
+	groups      []Group
 	fingerprint string
 	arms        []arms  // of the T-learner one, of the doubly robust learner one per fold, whose means count
 	final       *final  // of the doubly robust learner
@@ -179,7 +180,7 @@ type Model struct {
 // Name is the learner's, as Trainer.Name.
 func (m *Model) Name() string { return Trainer{Method: m.method, Base: m.base}.Name() }
 
-// Schema is the features that the model was fitted on.
+// Schema is the features that the model was fitted on, and the columns of its groups.
 func (m *Model) Schema() features.Schema { return m.schema }
 
 // Estimates are what a model says of n rows.
