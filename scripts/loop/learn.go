@@ -40,9 +40,32 @@ func rowOf(m *features.Matrix, r int) []float32 {
 }
 
 // learner learns the effects of actions from a play's own log.
-type learner struct{ m *menu }
+type learner struct {
+	m         *menu
+	subgroups []*actions.Subgroups // per action
+	groups    [][]uplift.Group     // the same, as the learner wants them
+}
 
-func newLearner(m *menu) *learner { return &learner{m} }
+func newLearner(m *menu) (*learner, error) {
+	l := &learner{m: m}
+	for _, a := range m.engine.Catalogue.Actions {
+		s, err := actions.CompileSubgroups(a.Subgroups, m.engine.Features)
+		if err != nil {
+			return nil, fmt.Errorf("subgroups of %s: %w", a.ID, err)
+		}
+		var groups []uplift.Group
+		for _, g := range a.Subgroups {
+			groups = append(groups, uplift.Group{Name: g.Name, Rule: g.Rule, Rough: g.Rough})
+		}
+		l.subgroups, l.groups = append(l.subgroups, s), append(l.groups, groups)
+	}
+	return l, nil
+}
+
+// grouped is x with the columns of an action's subgroups.
+func (l *learner) grouped(action int, x *features.Matrix, risk []float64) *features.Matrix {
+	return uplift.WithGroups(x, l.groups[action], l.subgroups[action].Shares(x, risk))
+}
 
 // lesson is one decision that teaches the effect of an action.
 type lesson struct {
@@ -82,7 +105,7 @@ func (y *play) lessons(action, k int) []lesson {
 	return out
 }
 
-// stays are the probabilities of staying if nothing is done.
+// stays are the probabilities of staying if nothing is done, from those of leaving, or the reverse.
 func stays(risk []float64) []float64 {
 	out := make([]float64, len(risk))
 	for i, p := range risk {
@@ -100,6 +123,7 @@ func (l *learner) estimates(ctx context.Context, y *play, k int, x *features.Mat
 			continue
 		}
 		rows := rowsOf(y.lessons(a, k))
+		rows.X, rows.Groups = l.grouped(a, rows.X, stays(rows.Baseline)), l.groups[a]
 		model, err := uplift.Trainer{Method: uplift.Beside}.Fit(ctx, rows, rng)
 		var few *uplift.TooFewError
 		if errors.As(err, &few) || errors.Is(err, uplift.ErrNotRandomised) || errors.Is(err, uplift.ErrOneArm) {
@@ -108,7 +132,7 @@ func (l *learner) estimates(ctx context.Context, y *play, k int, x *features.Mat
 		if err != nil {
 			return nil, fmt.Errorf("learn the effect of %s: %w", l.m.engine.Catalogue.Actions[a].ID, err)
 		}
-		effects, err := model.Estimate(x, stays(risk))
+		effects, err := model.Estimate(l.grouped(a, x, risk), stays(risk))
 		if err != nil {
 			return nil, err
 		}

@@ -73,7 +73,9 @@ func newPlay(s *setting, b *book, m *menu, score *scorer, w *simulation.World, p
 		copy(y.fate, like.fate)
 	}
 	if p == learned {
-		y.learn = newLearner(m)
+		if y.learn, err = newLearner(m); err != nil {
+			return nil, err
+		}
 	}
 	return y, nil
 }
