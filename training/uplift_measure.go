@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
 	"retain/features"
 	"retain/internal/spoken"
@@ -77,29 +75,24 @@ type UpliftLearner struct {
 // outcomeOrder is the row of comparison: those first who are least likely to have the wanted outcome by themselves, as a score of churn would have it.
 const outcomeOrder = "outcome_score"
 
-// upliftWords say what the intervals are. With other rows the learners would have put the held-out ones in another order: where an action does nothing, that
-// widens the Qini by up to √2, and the intervals of 20 worlds without effects held 0 in 15 to 19.
-var upliftWords = drawWords + leftOutWords + "; the orders are taken as they are, so that intervals of the Qini are somewhat narrow where an action does nothing"
+// upliftWords say what the intervals are.
+var upliftWords = drawWords + leftOutWords + "; those of the Qini and of the uplift of the first customers are widened by what each fold of customers taught the models that order the others"
 
 // upliftShares are where the curve is told.
 var upliftShares = []float64{.1, .2, .3, .4, .5, .6, .7, .8, .9, 1}
 
 // measureUplift fills in what the learners reach.
 func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, report *UpliftReport) error {
-	learners := make([]*heldOutUplift, len(uplift.Trainers))
-	for k, t := range uplift.Trainers {
-		learners[k] = &heldOutUplift{trainer: t}
-	}
-	var outcome [][]float64 // per fold seed: the order by the first learner's outcome score
+	learners := learnersHeldOut(uplift.Trainers)
 	for repeat := range o.Repeats {
 		seed := o.Flat.Seed + uint64(repeat)
 		folds := upliftFolds(rows, o.Flat.Folds, seed)
 		for _, l := range learners {
-			l.estimates = append(l.estimates, newEstimates(rows.Len()))
+			l.begin(folds)
 		}
-		for k := range o.Flat.Folds {
-			o.Flat.Progress(fmt.Sprintf("seed %d, fold %d of %d", seed, k+1, o.Flat.Folds))
-			train, held := splitRows(folds, k)
+		for k, s := range upliftSplits(o.Flat.Folds, repeat == 0) {
+			o.Flat.Progress(fmt.Sprintf("seed %d, %s", seed, splitWords(s, o.Flat.Folds)))
+			train, held := s.Rows(folds)
 			part := rows.Take(train)
 			encoding, dropped := features.FitEncoding(part.X)
 			if repeat == 0 && k == 0 {
@@ -115,21 +108,13 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 				return fmt.Errorf("encode: %w", err)
 			}
 			for _, l := range learners {
-				if err := l.fold(ctx, part, rest, held, seed); err != nil {
+				if err := l.fit(ctx, s, part, rest, held, seed); err != nil {
 					return upliftError(err)
 				}
 			}
 		}
-		for _, l := range learners {
-			l.orders = append(l.orders, metrics.WithinFolds(l.estimates[repeat].Effect, folds))
-		}
-		least := make([]float64, rows.Len())
-		for i, p := range learners[0].estimates[repeat].Control {
-			least[i] = -p
-		}
-		outcome = append(outcome, metrics.WithinFolds(least, folds))
 	}
-	report.Learners, report.Effect = tellUplift(rows, learners, outcome, o.Flat.Seed)
+	report.Learners, report.Effect = tellUplift(rows, learners, o.Flat.Seed)
 	best := 0
 	for k, l := range report.Learners {
 		if l.Name != outcomeOrder && l.Qini > report.Learners[best].Qini {
@@ -137,9 +122,9 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 		}
 	}
 	report.Best = report.Learners[best].Name
-	e := learners[best].estimates[0]
+	e, order := learners[best].seeds[0].Estimates, learners[best].order(0)
 	for i, v := range e.Effect {
-		own := UpliftEstimate{Effect: v, SE: e.SE[i], Control: e.Control[i], Rank: learners[best].orders[0][i]}
+		own := UpliftEstimate{Effect: v, SE: e.SE[i], Control: e.Control[i], Rank: order[i]}
 		if o.Flat.ID != "" {
 			own.Customer = strings.TrimPrefix(rows.Customer[i], idPrefix)
 		}
@@ -150,66 +135,29 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 	return nil
 }
 
-// upliftStream names the randomness of uplift learners: "uplift".
-const upliftStream = 0x75706c696674
-
-// heldOutUplift are a learner's estimates, each by a model that has not seen the customer.
-type heldOutUplift struct {
-	trainer   uplift.Trainer
-	estimates []*uplift.Estimates // per fold seed
-	orders    [][]float64         // per fold seed: WithinFolds of the effects
-	seconds   float64
-}
-
-func newEstimates(n int) *uplift.Estimates {
-	return &uplift.Estimates{Effect: make([]float64, n), SE: make([]float64, n), Control: make([]float64, n)}
-}
-
-// fold fits the learner on the training rows and estimates the rest, whose places are held.
-func (l *heldOutUplift) fold(ctx context.Context, train, rest *uplift.Rows, held []int, seed uint64) error {
-	begin := time.Now()
-	m, err := l.trainer.Fit(ctx, train, rand.New(rand.NewPCG(seed, upliftStream)))
-	if err != nil {
-		return err
-	}
-	e, err := m.Estimate(rest.X, rest.Baseline)
-	if err != nil {
-		return err
-	}
-	out := l.estimates[len(l.estimates)-1]
-	for k, i := range held {
-		out.Effect[i], out.SE[i], out.Control[i] = e.Effect[k], e.SE[k], e.Control[k]
-	}
-	l.seconds += time.Since(begin).Seconds()
-	return nil
-}
-
 // tellUplift measures the learners' estimates, and beside them the order of the first learner's outcome score.
-func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, outcome [][]float64, seed uint64) ([]UpliftLearner, UpliftEffect) {
+func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, seed uint64) ([]UpliftLearner, UpliftEffect) {
 	trial := metrics.Trial{Y: rows.Y, Treated: rows.Treated, Propensity: rows.Propensity, Customer: rows.Customer}
 	b := metrics.NewBootstrap(seed, rows.Customer)
 	var out []UpliftLearner
-	measure := func(name string, scores [][]float64, seconds float64) UpliftLearner {
-		var orders []*metrics.TrialRanking
-		for _, s := range scores {
-			orders = append(orders, trial.Rank(s))
-		}
-		f := b.Qini(orders, upliftShares)
-		l := UpliftLearner{Name: name, Qini: f.Qini, Interval: f.Interval, FitSeconds: seconds, Verdict: orderVerdict(f), Groups: []UpliftGroup{}}
+	measure := func(l *heldOutUplift, name string, score func(*uplift.Estimates) []float64) UpliftLearner {
+		f := l.measure(b, trial, score, upliftShares)
+		row := UpliftLearner{Name: name, Qini: f.Qini, Interval: f.Interval, Verdict: orderVerdict(f), Groups: []UpliftGroup{}}
 		for _, p := range f.Curve {
-			l.Curve = append(l.Curve, UpliftPoint{UpliftPoint: p, Estimated: undefined})
+			row.Curve = append(row.Curve, UpliftPoint{UpliftPoint: p, Estimated: undefined})
 		}
-		return l
+		return row
 	}
 	for _, l := range learners {
-		row := measure(l.trainer.Name(), l.orders, l.seconds/float64(len(l.estimates)))
+		row := measure(l, l.trainer.Name(), byEffect)
+		row.FitSeconds = l.seconds / float64(len(l.seeds))
 		for k := range row.Curve {
 			row.Curve[k].Estimated = meanOfTop(l, float64(row.Curve[k].Share))
 		}
-		row.Groups = groupsOf(trial, l.estimates[0])
+		row.Groups = groupsOf(trial, l.seeds[0].Estimates)
 		out = append(out, row)
 	}
-	row := measure(outcomeOrder, outcome, 0)
+	row := measure(learners[0], outcomeOrder, byOutcome)
 	row.Verdict = "for comparison: " + row.Verdict
 	all := make([]int, rows.Len())
 	for i := range all {
@@ -221,7 +169,8 @@ func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, outcome [][]float6
 // meanOfTop is the mean estimate of the first customers of a learner's orders.
 func meanOfTop(l *heldOutUplift, share float64) metrics.Figure {
 	total, n := 0., 0
-	for s, order := range l.orders {
+	for s, h := range l.seeds {
+		order := l.order(s)
 		place := make([]int, len(order))
 		for i := range place {
 			place[i] = i
@@ -229,7 +178,7 @@ func meanOfTop(l *heldOutUplift, share float64) metrics.Figure {
 		slices.SortStableFunc(place, func(a, b int) int { return cmp.Compare(order[b], order[a]) })
 		k := max(int(math.Round(share*float64(len(place)))), 1)
 		for _, i := range place[:k] {
-			total += l.estimates[s].Effect[i]
+			total += h.Estimates.Effect[i]
 		}
 		n += k
 	}

@@ -256,7 +256,8 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 		out.Why = why
 		return out, nil, nil
 	}
-	learners, err := holdOutUplift(ctx, rows, o.Seed)
+	trainer := learnersOf(rows)[0]
+	best, err := holdOutUplift(ctx, rows, trial, o.Seed)
 	if err != nil {
 		err = upliftError(err)
 		if !errors.As(err, new(*DataError)) {
@@ -267,16 +268,11 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 			return out, nil, nil
 		}
 		out.Why = "learned from all rows, and decisions weigh it by its standard error; " + out.Why
+	} else {
+		f := best.measure(metrics.NewBootstrap(o.Seed, rows.Customer), trial, byEffect, nil)
+		trainer, out.Qini, out.Interval, out.Why = best.trainer, f.Qini, f.Interval, orderVerdict(f)
 	}
-	b := metrics.NewBootstrap(o.Seed, rows.Customer)
-	trainer := learnersOf(rows)[0]
 	out.Learner = trainer.Name()
-	for k, l := range learners {
-		f := b.Qini([]*metrics.TrialRanking{trial.Rank(l.orders[0])}, nil)
-		if k == 0 || f.Qini > out.Qini {
-			trainer, out.Qini, out.Interval, out.Learner, out.Why = l.trainer, f.Qini, f.Interval, l.trainer.Name(), orderVerdict(f)
-		}
-	}
 	out.Learned = min(out.EventsTreated, out.EventsControl) >= upliftLearned
 	if !out.Learned {
 		out.Why += fmt.Sprintf("; below %d events in an arm, so decisions call it prior", upliftLearned)
@@ -297,26 +293,35 @@ func learnersOf(rows *uplift.Rows) []uplift.Trainer {
 	return slices.DeleteFunc(slices.Clone(uplift.Trainers), func(t uplift.Trainer) bool { return t.Method != uplift.DoublyRobust })
 }
 
-// holdOutUplift gives the learners' estimates out of fold.
-func holdOutUplift(ctx context.Context, rows *uplift.Rows, seed uint64) ([]*heldOutUplift, error) {
-	var out []*heldOutUplift
-	for _, t := range learnersOf(rows) {
-		out = append(out, &heldOutUplift{trainer: t, estimates: []*uplift.Estimates{newEstimates(rows.Len())}})
-	}
+// holdOutUplift gives the estimates out of fold of the learner that orders best, and those without pairs of folds, which its interval needs.
+func holdOutUplift(ctx context.Context, rows *uplift.Rows, trial metrics.Trial, seed uint64) (*heldOutUplift, error) {
 	folds := upliftFolds(rows, innerFolds, seed)
-	for k := range innerFolds {
-		train, held := splitRows(folds, k)
-		part, rest := rows.Take(train), rows.Take(held)
-		for _, l := range out {
-			if err := l.fold(ctx, part, rest, held, seed); err != nil {
-				return nil, err
+	fit := func(learners []*heldOutUplift, splits []uplift.Split) error {
+		for _, s := range splits {
+			train, held := s.Rows(folds)
+			part, rest := rows.Take(train), rows.Take(held)
+			for _, l := range learners {
+				if err := l.fit(ctx, s, part, rest, held, seed); err != nil {
+					return err
+				}
 			}
 		}
+		return nil
 	}
-	for _, l := range out {
-		l.orders = [][]float64{metrics.WithinFolds(l.estimates[0].Effect, folds)}
+	learners := learnersHeldOut(learnersOf(rows))
+	for _, l := range learners {
+		l.begin(folds)
 	}
-	return out, nil
+	if err := fit(learners, uplift.Singles(innerFolds)); err != nil {
+		return nil, err
+	}
+	best := learners[0]
+	for _, l := range learners[1:] {
+		if l.qini(trial) > best.qini(trial) {
+			best = l
+		}
+	}
+	return best, fit([]*heldOutUplift{best}, uplift.Pairs(innerFolds))
 }
 
 // propensityFault tells whether the logged propensities cannot be true: the mean of t/e, and of (1-t)/(1-e), is 1 in expectation.

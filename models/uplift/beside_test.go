@@ -290,7 +290,7 @@ func TestNothingToFindBesideABaseline(t *testing.T) {
 	held := 0
 	for seed := range uint64(worlds) {
 		m := withBaseline(makeRows(800, 100+seed, 0, 0, 0, nil), right)
-		if holdsNothing(m.Rows, outOfFold(t, Trainer{Method: Beside}, m.Rows, seed).Effect, seed) {
+		if holdsNothing(t, Trainer{Method: Beside}, m.Rows, seed) {
 			held++
 		}
 	}

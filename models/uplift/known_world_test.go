@@ -75,13 +75,6 @@ func outOfFold(t testing.TB, trainer Trainer, r *Rows, seed uint64) *Estimates {
 	return out
 }
 
-// holdsNothing tells whether the 95 % interval of the Qini of an order holds 0.
-func holdsNothing(r *Rows, score []float64, seed uint64) bool {
-	trial := metrics.Trial{Y: r.Y, Treated: r.Treated, Propensity: r.Propensity, Customer: r.Customer}
-	f := metrics.NewBootstrap(seed, r.Customer).Qini([]*metrics.TrialRanking{trial.Rank(inOrder(score))}, nil)
-	return f.Interval[0] <= 0 && f.Interval[1] >= 0
-}
-
 func even(int) float64 { return .5 }
 
 // champion is the churn score of a company that has watched n other customers and left them alone: boosted trees. It gives P(stay) of each customer of x.
@@ -168,26 +161,5 @@ func recoverEffects(b *testing.B, seed uint64, tell func(key string, gain, held 
 			tell(name+" "+trainer.Name(), own, held)
 		}
 		b.Log(line)
-	}
-}
-
-// BenchmarkNullWorld prints in how many of 20 worlds without any effect the interval of the Qini holds 0.
-func BenchmarkNullWorld(b *testing.B) {
-	const worlds = 20
-	for b.Loop() {
-		held := map[string]int{}
-		for seed := uint64(1); seed <= worlds; seed++ {
-			x := newExperiment(b, 5000, seed, simulation.NoEffects)
-			r := x.draw(0, even, seed)
-			r.Baseline = champion(b, x, 5000, seed)
-			for _, trainer := range judged() {
-				if holdsNothing(r, outOfFold(b, trainer, r, seed).Effect, seed) {
-					held[trainer.Name()]++
-				}
-			}
-		}
-		for _, trainer := range judged() {
-			b.Logf("%s: the interval holds 0 in %d of %d worlds without effects", trainer.Name(), held[trainer.Name()], worlds)
-		}
 	}
 }

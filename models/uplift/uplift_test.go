@@ -305,7 +305,7 @@ func TestNothingToFind(t *testing.T) {
 	held := 0
 	for seed := range uint64(worlds) {
 		m := makeRows(800, 100+seed, 0, 0, 0, nil)
-		if holdsNothing(m.Rows, outOfFold(t, Trainer{Method: DoublyRobust, Base: Linear}, m.Rows, seed).Effect, seed) {
+		if holdsNothing(t, Trainer{Method: DoublyRobust, Base: Linear}, m.Rows, seed) {
 			held++
 		}
 	}

@@ -81,8 +81,9 @@ type TrialRanking struct {
 }
 
 // Rank orders the trial by a score per row, the greatest first: those for whom the action is thought to do most.
-func (t Trial) Rank(score []float64) *TrialRanking {
-	own := t.rows()
+func (t Trial) Rank(score []float64) *TrialRanking { return rankRows(t.rows(), score) }
+
+func rankRows(own []trialRow, score []float64) *TrialRanking {
 	r := &TrialRanking{rows: make([]trialRow, len(own)), place: make([]int32, len(own))}
 	for i := range r.place {
 		r.place[i] = int32(i)
@@ -102,9 +103,12 @@ func (t Trial) Rank(score []float64) *TrialRanking {
 // on average. Q(j) = Y_t - Y_c N_t/N_c over the first j rows (Radcliffe 2007, Using control groups to target on predicted lift), sums weighted by the
 // inverse of the propensity where that varies. The rows of equal scores come in as equal parts of their sums. NaN without rows or with one arm only.
 func (r *TrialRanking) Qini() float64 {
-	qini, _ := r.measure(slices.Repeat([]uint8{1}, len(r.rows)), nil, nil)
+	qini, _ := r.measure(once(len(r.rows)), nil, nil)
 	return qini
 }
+
+// once is every one of n rows there one time.
+func once(n int) []uint8 { return slices.Repeat([]uint8{1}, n) }
 
 // measure is Qini with the row at each place of the order there so many times, and in uplifts the uplift of the first rows, those of a group of equal scores
 // in equal parts, up to each share of all; NaN where one of the arms is empty.
@@ -178,8 +182,14 @@ type QiniFigures struct {
 }
 
 // Qini measures several orders of the same trial together: the figures are means over them, and the intervals those of the means, by a bootstrap that
-// redraws customers alike for all. One order, or that of each of several fold seeds. shares ascend in (0, 1].
+// redraws customers alike for all. shares ascend in (0, 1]. The orders are taken as they are: for those that were learned from the same trial, CrossFitted.
 func (b *Bootstrap) Qini(orders []*TrialRanking, shares []float64) QiniFigures {
+	out, _ := b.measured(orders, shares)
+	return out
+}
+
+// measured is Qini, with the draws of the Qini and of the uplift at each share in which they are defined, in rising order.
+func (b *Bootstrap) measured(orders []*TrialRanking, shares []float64) (QiniFigures, [][]Figure) {
 	m := float64(len(orders))
 	// w is by bag; nil = every row once.
 	measure := func(w []uint8, times []uint8, uplifts, out []float64) {
@@ -213,21 +223,21 @@ func (b *Bootstrap) Qini(orders []*TrialRanking, shares []float64) QiniFigures {
 		})
 	}
 	_ = group.Wait() // the workers return no error
+	sorted := make([][]Figure, len(point))
 	interval := func(f int) Interval {
-		var v []Figure
 		for _, d := range draws {
 			if !math.IsNaN(d[f]) {
-				v = append(v, Figure(d[f]))
+				sorted[f] = append(sorted[f], Figure(d[f]))
 			}
 		}
-		slices.Sort(v)
-		return Interval{Figure(quantile(v, .025)), Figure(quantile(v, .975))}
+		slices.Sort(sorted[f])
+		return Interval{Figure(quantile(sorted[f], .025)), Figure(quantile(sorted[f], .975))}
 	}
 	out := QiniFigures{Qini: Figure(point[0]), Interval: interval(0)}
 	for k, s := range shares {
 		out.Curve = append(out.Curve, UpliftPoint{Share: Figure(s), Uplift: Figure(point[1+k]), Interval: interval(1 + k)})
 	}
-	return out
+	return out, sorted
 }
 
 // WithinFolds are mid-ranks of the scores within each fold, in (0, 1): the order in which each fold's model puts the customers that it has not seen. Scores of
