@@ -11,19 +11,31 @@ import (
 
 // UpliftModel is the registered model of what actions do, decoded. It is an EffectModel.
 type UpliftModel struct {
-	artifact *models.Artifact
-	bundle   *uplift.Bundle
-	address  string
-	version  int
+	artifact  *models.Artifact
+	bundle    *uplift.Bundle
+	subgroups map[string]*actions.Subgroups // by action: those that its part was learned with, whatever the catalogue names by now
+	address   string
+	version   int
 }
 
-// NewUpliftModel decodes the artifact of a model of kind uplift. Errors: damaged bytes.
+// NewUpliftModel decodes the artifact of a model of kind uplift. Errors: damaged bytes, and rules of subgroups that this program cannot read.
 func NewUpliftModel(a *models.Artifact, address string, version int) (*UpliftModel, error) {
 	bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("load uplift v%d: %w", version, err)
 	}
-	return &UpliftModel{artifact: a, bundle: bundle, address: address, version: version}, nil
+	m := &UpliftModel{artifact: a, bundle: bundle, subgroups: map[string]*actions.Subgroups{}, address: address, version: version}
+	known := features.Nameable(a.Catalogue, features.DefaultCatalogue())
+	for _, part := range bundle.Parts {
+		all := make([]actions.Subgroup, len(part.Model.Groups()))
+		for k, g := range part.Model.Groups() {
+			all[k] = actions.Subgroup(g)
+		}
+		if m.subgroups[part.Action], err = actions.CompileSubgroups(all, known); err != nil {
+			return nil, fmt.Errorf("load uplift v%d, action %s: %w; train uplift again", version, part.Action, err)
+		}
+	}
+	return m, nil
 }
 
 // Entries are the features that the model reads.
@@ -51,7 +63,7 @@ func (m *UpliftModel) Effects(c *actions.Catalogue, x *features.Matrix, risk []f
 		if !ok {
 			continue
 		}
-		e, err := part.Model.Estimate(encoded, stays)
+		e, err := part.Model.Estimate(uplift.WithGroups(encoded, part.Model.Groups(), m.subgroups[action.ID].Shares(x, risk)), stays)
 		if err != nil {
 			return nil, fmt.Errorf("effect of %s: %w", action.ID, err)
 		}

@@ -82,6 +82,7 @@ func (k *knownUplift) keep(bundle *uplift.Bundle, report *UpliftTrainReport) {
 		told := nothingTold(p.Action)
 		if at := slices.IndexFunc(k.told, func(a UpliftAction) bool { return a.Action == p.Action }); at >= 0 {
 			told = k.told[at]
+			told.Subgroups = append([]UpliftSubgroup{}, told.Subgroups...)
 		}
 		if told.KeptFrom == nil {
 			version := int(k.champion.row.Version)

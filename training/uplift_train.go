@@ -16,6 +16,7 @@ import (
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models"
+	"retain/models/actions"
 	"retain/models/uplift"
 	"retain/training/metrics"
 )
@@ -30,6 +31,8 @@ const upliftLearned = 100
 type UpliftTraining struct {
 	Log     DecisionLog // required
 	Actions []string    // ids, of which is learned anew, while the rest of the champion stays; empty: all that were ever possible
+
+	Engine *actions.Engine // whose catalogue names subgroups beforehand; nil: there are none
 }
 
 // UpliftTrainReport is the JSON of `retain train uplift`.
@@ -61,6 +64,7 @@ type UpliftAction struct {
 	Interval      metrics.Interval `json:"interval"`
 	Learned       bool             `json:"learned"`   // from 100 outcome events per arm: decisions call it learned, else prior
 	Why           string           `json:"why"`       // what to think of it, or why nothing was learned
+	Subgroups     []UpliftSubgroup `json:"subgroups"` // that the catalogue names beforehand, as measured
 	KeptFrom      *int             `json:"kept_from"` // version of the model that it was learned in, where it was not learned anew; else null
 }
 
@@ -79,7 +83,11 @@ func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *Upli
 	if err != nil {
 		return nil, err
 	}
-	o.Catalogue = known.catalogue(o.Catalogue)
+	subgroups, err := compileSubgroups(u.Engine)
+	if err != nil {
+		return nil, err
+	}
+	o.Catalogue = subgroups.widen(known.catalogue(o.Catalogue))
 	p := newStorePanel(o)
 	defer func() { err = errors.Join(err, p.Close(ctx)) }()
 	return trainUplift(ctx, everyLabel{p}, o, u, known)
@@ -103,6 +111,10 @@ func (p everyLabel) Labels(ctx context.Context, cutoff, knownBefore time.Time) (
 
 func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, known *knownUplift) (*UpliftTrainReport, error) {
 	begin := time.Now()
+	subgroups, err := compileSubgroups(u.Engine)
+	if err != nil {
+		return nil, err
+	}
 	watermark, err := p.Watermark(ctx)
 	if err != nil {
 		return nil, err
@@ -147,7 +159,8 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, know
 	}
 	for _, action := range names {
 		o.Progress("learning the effect of " + action)
-		told, model, err := learnAction(ctx, action, book, e.d, o)
+		named := subgroups[action]
+		told, model, err := learnAction(ctx, action, book, named.join(e.d, d.X, book.stays), named, o)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +177,11 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, know
 		return nil, lacking("of no action anything can be learned, and so there is no uplift figure.\n%s", strings.Join(why, "\n"))
 	}
 	known.keep(bundle, report)
-	fresh := freshUplift{artifact: upliftArtifact(p.Catalogue(), o, e, known.cutoffs(report.Cutoffs)), bundle: bundle}
+	read, err := readBySubgroups(bundle, features.Nameable(p.Catalogue(), features.DefaultCatalogue()))
+	if err != nil {
+		return nil, err
+	}
+	fresh := freshUplift{artifact: upliftArtifact(p.Catalogue(), read, o, e, known.cutoffs(report.Cutoffs)), bundle: bundle}
 	if fresh.over, err = known.over(ctx, o.Registry); err != nil {
 		return nil, err
 	}
@@ -220,12 +237,13 @@ func (b *lessonBook) rows(action string, d *features.Dataset, seed uint64) *upli
 
 // nothingTold is an action of which no figure is known.
 func nothingTold(action string) UpliftAction {
-	return UpliftAction{Action: action, Effect: effectOf(metrics.Trial{}, nil), Qini: undefined, Interval: metrics.Interval{undefined, undefined}}
+	return UpliftAction{Action: action, Effect: effectOf(metrics.Trial{}, nil), Qini: undefined, Interval: metrics.Interval{undefined, undefined}, Subgroups: []UpliftSubgroup{}}
 }
 
-// learnAction learns the effect of one action; the model is nil, and the report tells why, where that cannot be.
-func learnAction(ctx context.Context, action string, book *lessonBook, d *features.Dataset, o Options) (UpliftAction, *uplift.Model, error) {
+// learnAction learns the effect of one action, from d with the columns of its subgroups; the model is nil, and the report tells why, where that cannot be.
+func learnAction(ctx context.Context, action string, book *lessonBook, d *features.Dataset, named *namedOfAction, o Options) (UpliftAction, *uplift.Model, error) {
 	rows := book.rows(action, d, o.Seed)
+	members := named.part(rows)
 	out := nothingTold(action)
 	out.Rows = rows.Len()
 	for _, t := range rows.Treated {
@@ -247,6 +265,7 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 		all[i] = i
 	}
 	out.Effect = effectOf(trial, all)
+	out.Subgroups = named.tell(trial, members)
 	if min(out.EventsTreated, out.EventsControl) < uplift.LeastEvents {
 		out.Why = fmt.Sprintf("too few of the rarer outcome: %d of %d treated and %d of %d left alone; at least %d in each arm are needed",
 			out.EventsTreated, out.Treated, out.EventsControl, out.Rows-out.Treated, uplift.LeastEvents)
@@ -347,12 +366,18 @@ func propensityFault(r *uplift.Rows) string {
 	return ""
 }
 
-// upliftArtifact is what scoring needs to read the rows as they were learned from, yet without the model.
-func upliftArtifact(catalogue *features.Catalogue, o Options, e *encoded, cutoffs []time.Time) *models.Artifact {
+// upliftArtifact is what scoring needs to read the rows as they were learned from, yet without the model. read are the features that rules of subgroups read,
+// beside those of the rows.
+func upliftArtifact(catalogue *features.Catalogue, read []string, o Options, e *encoded, cutoffs []time.Time) *models.Artifact {
 	schema := e.d.X.Schema
 	names := make([]string, len(schema))
 	for j, c := range schema {
 		names[j] = c.Name
+	}
+	for _, name := range read {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	positives := metrics.Positives(e.d.Y)
 	a := &models.Artifact{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,8 @@ What teaches are logged decisions in which the action or nothing was chosen and 
 customer stayed. A customer counts once per horizon. Decisions of which an outcome names another action than the chosen one teach nothing, and neither do
 contacts without a decision: a contact, even one that chance picked, does not tell who else might have been picked and was left alone, which an effect is
 measured against (an experiment with its control group as a table: retain uplift evaluate). Without such decisions there is no uplift figure. The next
-scoring runs weigh the catalogue's prior effects against what was learned; from 100 outcome events per arm they call it learned.`,
+scoring runs weigh the catalogue's prior effects against what was learned; from 100 outcome events per arm they call it learned. Subgroups that the catalogue
+names beforehand have a say of their own in what is learned, and what was measured of each is told.`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			s, o, err := a.beginTraining(cmd.Context(), "train uplift", untilText, seed)
@@ -36,6 +38,9 @@ scoring runs weigh the catalogue's prior effects against what was learned; from 
 				return err
 			}
 			defer s.close(&err)
+			if u.Engine, err = s.config.actionEngine(); err != nil {
+				return err
+			}
 			u.Log = s.db
 			report, err := training.TrainUplift(cmd.Context(), o, u)
 			if err != nil {
@@ -70,10 +75,29 @@ func printUpliftTraining(w io.Writer, r *training.UpliftTrainReport) {
 		}
 	})
 	fmt.Fprintln(w, r.Intervals)
+	printSubgroups(w, r.Actions)
 	for _, line := range r.Verdict {
 		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintf(w, "%s, in %.1f s\n", trainedWords(r.Model, r.Promoted), r.Seconds)
+}
+
+// printSubgroups is the table of what was measured of the subgroups that the catalogue names.
+func printSubgroups(w io.Writer, of []training.UpliftAction) {
+	if !slices.ContainsFunc(of, func(a training.UpliftAction) bool { return len(a.Subgroups) > 0 }) {
+		return
+	}
+	fmt.Fprintln(w, "\nsubgroups named beforehand, by their rules as written; each interval is for itself, so that of twenty one misses by chance")
+	table(w, func(line func(string, ...any)) {
+		line("action\tsubgroup\trows\ttreated\teffect on staying\t95 %%\ton the others\tdifference\t95 %%\trule")
+		for _, a := range of {
+			for _, g := range a.Subgroups {
+				line("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", a.Action, g.Name, spoken.Count(g.Rows), spoken.Count(g.Treated),
+					metric(g.Effect.Uplift, 4), toward(g.Effect.Interval, 4), metric(g.Others.Uplift, 4), metric(g.Difference, 4), toward(g.Interval, 4), g.Rule)
+			}
+		}
+	})
+	fmt.Fprintln(w)
 }
 
 // upliftChampion is the model of what actions do; nil if none serves yet.
