@@ -283,18 +283,3 @@ func TestBesideWantsBaselines(t *testing.T) {
 		t.Errorf("certain baselines: ± %v and %v", e.SE[3], e.SE[4])
 	}
 }
-
-// Where nothing does anything, the interval of the Qini must hold 0 in 17 of 20 worlds or more.
-func TestNothingToFindBesideABaseline(t *testing.T) {
-	const worlds = 20
-	held := 0
-	for seed := range uint64(worlds) {
-		m := withBaseline(makeRows(800, 100+seed, 0, 0, 0, nil), right)
-		if holdsNothing(t, Trainer{Method: Beside}, m.Rows, seed) {
-			held++
-		}
-	}
-	if held < 17 {
-		t.Errorf("%d of %d intervals hold 0", held, worlds)
-	}
-}

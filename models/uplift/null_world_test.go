@@ -25,7 +25,11 @@ func qiniOutOfFold(t testing.TB, trainer Trainer, r *Rows, seed uint64) metrics.
 	}
 	var pairs []metrics.FoldPair
 	for _, p := range h.Pairs {
-		pairs = append(pairs, metrics.FoldPair{Folds: p.Folds, Rows: p.Rows, Score: p.Estimates.Effect})
+		own := metrics.FoldPair{Folds: p.Folds, Rows: p.Rows}
+		if p.Estimates != nil {
+			own.Score = p.Estimates.Effect
+		}
+		pairs = append(pairs, own)
 	}
 	trial := metrics.Trial{Y: r.Y, Treated: r.Treated, Propensity: r.Propensity, Customer: r.Customer}
 	return metrics.NewBootstrap(seed, r.Customer).CrossFitted(trial, []metrics.FoldOrder{{Fold: fold, Score: h.Estimates.Effect}}, pairs, nil)

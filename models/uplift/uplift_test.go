@@ -299,21 +299,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Where nothing does anything, the interval of the Qini must hold 0 in 17 of 20 worlds or more.
-func TestNothingToFind(t *testing.T) {
-	const worlds = 20
-	held := 0
-	for seed := range uint64(worlds) {
-		m := makeRows(800, 100+seed, 0, 0, 0, nil)
-		if holdsNothing(t, Trainer{Method: DoublyRobust, Base: Linear}, m.Rows, seed) {
-			held++
-		}
-	}
-	if held < 17 {
-		t.Errorf("%d of %d intervals hold 0", held, worlds)
-	}
-}
-
 // In the known world the learned order must beat chance and the order by risk; the figures at 40,000 customers are those of BenchmarkKnownWorld.
 func TestKnownWorld(t *testing.T) {
 	const action = 1 // save_call
