@@ -105,6 +105,11 @@ func (a *app) listActions() error {
 			}
 		})
 		fmt.Fprintln(w)
+		for _, x := range engine.Catalogue.Actions {
+			for _, g := range x.Subgroups {
+				fmt.Fprintf(w, "%s is thought to work otherwise for %s: %s\n", x.ID, g.Name, g.Rule)
+			}
+		}
 		for _, c := range engine.Catalogue.Policy.Caps {
 			fmt.Fprintln(w, c)
 		}
