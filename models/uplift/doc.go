@@ -13,4 +13,7 @@
 // The third one, beside, wants to be told what each customer's outcome would be if it were left alone, as it was known before the treatment: by a churn score that
 // was learned from other, and many more, rows. It is a Bayesian logistic regression of both arms with that as offset. Its standard errors are smaller, since it
 // does not learn anew what was known; it trusts what was known within what the rows left alone tell of its faults.
+//
+// Groups of customers may be named beforehand, for whom the action is thought to work otherwise, as subgroups are in the protocol of a trial. Each is a column more
+// for the learners, with a wide prior of its own beside a baseline: to look there costs little, where a search among all groups would find noise.
 package uplift
