@@ -75,8 +75,11 @@ type UpliftLearner struct {
 // outcomeOrder is the row of comparison: those first who are least likely to have the wanted outcome by themselves, as a score of churn would have it.
 const outcomeOrder = "outcome_score"
 
-// upliftWords say what the intervals are.
-var upliftWords = drawWords + leftOutWords + "; those of the Qini and of the uplift of the first customers are widened by what each fold of customers taught the models that order the others"
+// upliftWords say what the intervals of a Qini are.
+var upliftWords = drawWords + leftOutWords + "; those of the Qini are widened by what each fold of customers taught the models that order the others"
+
+// curveWords say what the other intervals of a table are.
+const curveWords = ", and so are those of the uplift of the first customers; those of the groups take the groups as they are"
 
 // upliftShares are where the curve is told.
 var upliftShares = []float64{.1, .2, .3, .4, .5, .6, .7, .8, .9, 1}
@@ -130,7 +133,7 @@ func measureUplift(ctx context.Context, rows *uplift.Rows, o UpliftOptions, repo
 		}
 		report.Estimates = append(report.Estimates, own)
 	}
-	report.Intervals = upliftWords
+	report.Intervals = upliftWords + curveWords
 	report.Verdict = upliftVerdict(report.Effect, report.Learners[best], fmt.Sprintf("%s = %s", o.Flat.Target, o.Flat.Positive))
 	return nil
 }

@@ -31,7 +31,9 @@ func (a *app) upliftEvaluateCommand() *cobra.Command {
 The rows of --treated got the action, those of --control got nothing, and chance decided which; rows of other values are left out. --positive
 is the outcome that is wanted. Qini is by how many wanted outcomes per 1,000 customers the order of a learner beats a random one on average:
 0 is no better than chance. Columns that were written after the treatment must be left out by --drop. A table in which the other columns tell
-who was treated is no experiment and gets no figure, unless --propensity names the column of the logged probabilities.`,
+who was treated is no experiment and gets no figure, unless --propensity names the column of the logged probabilities.
+The interval of the Qini holds where nothing is to be found, too: for it, models without two folds are fitted as well, ten for five folds,
+whatever --repeats.`,
 		Example: "  retain uplift evaluate hillstrom.csv.gz --treatment segment --treated 'Womens E-Mail' --control 'No E-Mail' \\\n    --target visit --positive 1 --id customer_id --drop conversion,spend",
 		Args:    exactly("a FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
