@@ -57,21 +57,21 @@ func (t Trial) between(order FoldOrder, pairs []FoldPair, shares []float64) []fl
 	for _, rows := range members {
 		squares += float64(len(rows)) * float64(len(rows)) // whole numbers: the order of the map changes nothing
 	}
-	figures := func(rows []int, score func(i int) float64) []float64 {
+	figures := func(rows []int, score []float64) []float64 {
 		own, s := make([]trialRow, len(rows)), make([]float64, len(rows))
 		for k, i := range rows {
-			own[k], s[k] = all[i], score(i)
+			own[k], s[k] = all[i], score[i]
 		}
 		qini, uplifts := rankRows(own, s).measure(once(len(own)), shares, make([]float64, len(shares)))
 		return append([]float64{qini}, uplifts...)
 	}
 	whole := map[int][]float64{} // the figures of a fold by the model that has seen all others
 	out, told := make([]float64, 1+len(shares)), make([]float64, 1+len(shares))
+	unseen := make([]float64, len(order.Fold)) // scores of the rows of a pair
 	for _, p := range pairs {
-		score := make(map[int]float64, len(p.Rows))
 		for k, i := range p.Rows {
-			if p.Score != nil {
-				score[i] = p.Score[k]
+			if unseen[i] = 0; p.Score != nil {
+				unseen[i] = p.Score[k]
 			}
 		}
 		weight := float64(len(members[p.Folds[0]])) * float64(len(members[p.Folds[1]])) / (n * n)
@@ -79,9 +79,9 @@ func (t Trial) between(order FoldOrder, pairs []FoldPair, shares []float64) []fl
 		for k, fold := range p.Folds {
 			rows := members[fold]
 			if whole[fold] == nil {
-				whole[fold] = figures(rows, func(i int) float64 { return order.Score[i] })
+				whole[fold] = figures(rows, order.Score)
 			}
-			lost[k] = figures(rows, func(i int) float64 { return score[i] })
+			lost[k] = figures(rows, unseen)
 			for f, v := range whole[fold] {
 				lost[k][f] -= v
 			}
