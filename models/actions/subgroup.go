@@ -17,17 +17,17 @@ import (
 type Subgroup struct {
 	Name  string   `json:"name" yaml:"name"`             // ^[a-z][a-z0-9_]*$
 	Rule  string   `json:"rule" yaml:"rule"`             // CEL over f.NAME and churn_probability: nothing else is known of past decisions
-	Rough []string `json:"rough,omitempty" yaml:"rough"` // features of the rule whose bounds in it are guesses: a third lower and higher are tried as well. At most MaxRough
+	Rough []string `json:"rough,omitempty" yaml:"rough"` // features of the rule whose bounds in it are guesses: others, up to a third lower and higher, are tried as well. At most MaxRough
 }
 
 // Bounds of subgroups.
 const (
 	MaxSubgroups = 8 // of an action
-	MaxRough     = 2 // of a subgroup: nine tries
+	MaxRough     = 2 // of a subgroup: 25 tries
 )
 
-// roughly are the factors by which the bounds of rough features are tried.
-var roughly = []float64{2. / 3, 1, 4. / 3}
+// roughly are the factors by which the bounds of rough features are tried: fine enough that of a count no whole number is left out up to six.
+var roughly = []float64{2. / 3, 5. / 6, 1, 7. / 6, 4. / 3}
 
 // memberFacts is what a rule of a subgroup sees of a customer.
 type memberFacts struct {
@@ -125,7 +125,7 @@ func (s *Subgroups) Holds(x *features.Matrix, risk []float64) [][]bool {
 }
 
 // Shares tells per subgroup and row how much the customer belongs to it, in [0, 1]: 1 or 0 as Holds has it or, where bounds are rough, the share of the tries in
-// which the rule holds. A bound that is a third higher is the same as a value that is a quarter lower.
+// which the rule holds. A bound that is a third higher does what a value that is a quarter lower does.
 func (s *Subgroups) Shares(x *features.Matrix, risk []float64) [][]float32 {
 	out := make([][]float32, len(s.all))
 	columns := s.columns(x)

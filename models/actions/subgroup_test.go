@@ -61,7 +61,7 @@ func TestSubgroupFaults(t *testing.T) {
 	}
 }
 
-// Who belongs, by hand: bounds of 365 days and 5 features are tried as 243, 365 and 487, and as 3.3, 5 and 6.7.
+// Who belongs, by hand: bounds of 365 days and 5 features are tried as 243, 304, 365, 426 and 487, and as 3.3, 4.2, 5, 5.8 and 6.7.
 func TestSubgroupMembers(t *testing.T) {
 	nan := float32(math.NaN())
 	x := &features.Matrix{Schema: features.Schema{{Name: "usage_features_distinct_84d"}, {Name: "profile_tenure_days"}},
@@ -77,7 +77,7 @@ func TestSubgroupMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [][]float64{{1, 4. / 9, 2. / 9, 0, 3. / 9, 0, 0}, {1, 1, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 1, 0, 0}, {0, 0, 0, 0, 0, 0, 0}}
+	want := [][]float64{{1, 12. / 25, 4. / 25, 0, 10. / 25, 0, 0}, {1, 1, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 1, 0, 0}, {0, 0, 0, 0, 0, 0, 0}}
 	shares, holds := s.Shares(x, risk), s.Holds(x, risk)
 	for k := range want {
 		for i, v := range want[k] {
