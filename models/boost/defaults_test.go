@@ -9,7 +9,7 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 	before := 0.0
 	for _, positives := range []int{0, 1, 30, 200, 1500, 10000, 80000, 1000000, 50000000} {
 		tr := Defaults(positives*12+1, positives, 40)
-		if err := tr.filled().validate(); err != nil {
+		if err := tr.filled(0).validate(); err != nil {
 			t.Fatalf("%d positives: %v", positives, err)
 		}
 		way := float64(tr.Trees) * tr.LearningRate
@@ -35,5 +35,30 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 	}
 	if Defaults(100, 60, 3) != Defaults(100, 40, 3) {
 		t.Error("the rarer class counts, whichever it is")
+	}
+}
+
+func TestLeavesGrowWithTheRows(t *testing.T) {
+	for rows, want := range map[int]float64{0: 0, 1000: 0, 100000: 0, 100001: 20.0002, 200000: 40, 1000000: 200} {
+		if got := Defaults(rows, rows/10, 40).MinMeanRows; got != want {
+			t.Errorf("%d rows: a side needs %v mean rows, want %v", rows, got, want)
+		}
+		if got := (Trainer{}).filled(rows).MinMeanRows; got != want {
+			t.Errorf("%d rows: a side needs %v mean rows where nobody chose, want %v", rows, got, want)
+		}
+		if got := (Trainer{MinMeanRows: 7}).filled(rows).MinMeanRows; got != 7 {
+			t.Errorf("%d rows: a side needs %v mean rows, 7 were chosen", rows, got)
+		}
+	}
+	// In the first tree all rows have the same hessian but for rounding: mean rows are rows.
+	m := mustFit(t, Trainer{Trees: 1, Leaves: 200, MinMeanRows: 60}, sample(20000, 90))
+	least := math.Inf(1)
+	for i := range m.nodes {
+		if n := &m.nodes[i]; n.leaf() {
+			least = min(least, float64(n.weight))
+		}
+	}
+	if least < 59 || least > 65 {
+		t.Errorf("the smallest leaf has %v rows, want 60 or a few more", least)
 	}
 }

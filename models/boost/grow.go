@@ -117,7 +117,7 @@ func bestLeaf(leaves []*leaf) int {
 }
 
 func (g *grower) splittable(l *leaf) bool {
-	return l.depth < g.Depth && l.rows() >= 2*g.MinRows && len(g.slots) > 0
+	return l.depth < g.Depth && l.rows() >= 2*g.MinRows && float64(l.rows()) >= 2*g.MinMeanRows && len(g.slots) > 0
 }
 
 // inner turns a split on bins into one on values.

@@ -158,7 +158,7 @@ func (g *grower) search(ready func(slot int), leaves ...judged) {
 	var in [2][]bool
 	for i, l := range leaves {
 		if g.splittable(l.leaf) {
-			q[i] = newSearch(&g.Trainer, &g.scale, l.sum, l.within)
+			q[i] = newSearch(&g.Trainer, &g.scale, l.sum, l.rows(), l.within)
 			in[i] = g.drawnAt(l.node)
 			clear(g.found[i])
 		}

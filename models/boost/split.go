@@ -39,7 +39,8 @@ type search struct {
 	mean       float64 // the leaf's gradient a hessian
 }
 
-func newSearch(t *Trainer, s *scale, sum sums, within bounds) search {
+// newSearch prepares the search in a leaf of so many rows.
+func newSearch(t *Trainer, s *scale, sum sums, rows int, within bounds) search {
 	q := search{
 		bounds:    bounds{within.lo * s.hessStep / s.gradStep, within.hi * s.hessStep / s.gradStep},
 		sum:       sum,
@@ -47,7 +48,7 @@ func newSearch(t *Trainer, s *scale, sum sums, within bounds) search {
 		hess:      float64(hessSteps(sum)),
 		l1:        t.L1 / s.gradStep,
 		l2:        t.L2 / s.hessStep,
-		least:     int64(math.Ceil(t.MinHessian / s.hessStep)),
+		least:     int64(math.Ceil(max(t.MinHessian/s.hessStep, float64(hessSteps(sum))*t.MinMeanRows/float64(rows)))),
 		leastRows: int64(t.MinRows),
 		smoothing: t.Smoothing / s.hessStep,
 		worth:     s.gradStep * s.gradStep / s.hessStep / 2,

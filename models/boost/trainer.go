@@ -19,6 +19,7 @@ type Trainer struct {
 	Leaves       int     // largest number of leaves of a tree, at least 2; 0 means 31
 	Depth        int     // largest number of splits on a path; 0 means no limit
 	MinRows      int     // least sampled rows in a leaf; 0 means 20
+	MinMeanRows  float64 // least Σ w p (1-p) on a side of a split, in means over the rows of the leaf; 0 means n/5000 of more than 100,000 training rows n, else none: see leastMeanRows
 	MinHessian   float64 // least Σ w p (1-p) in a leaf; 0 means 1e-3
 	MinGain      float64 // a split must lower the (sampled) training loss by more; 0 means 1e-7
 	L1           float64 // penalty on |leaf value|, in units of gradient; 0 means none
@@ -72,7 +73,7 @@ type Progress struct {
 // FitWith is Fit with options. If ctx ends, it returns the trees so far along with ctx.Err(): nothing is lost, see Options.From.
 // Errors as Fit; models.ErrFeatureMismatch if Options.Valid or Options.From has other columns.
 func (t Trainer) FitWith(ctx context.Context, d *features.Dataset, rng *rand.Rand, o Options) (*Model, error) {
-	t = t.filled()
+	t = t.filled(d.Rows())
 	if err := t.validate(); err != nil {
 		return nil, err
 	}
@@ -137,13 +138,14 @@ func (t Trainer) drawsNothing() bool {
 	return t.RowShare == 1 && t.ColumnShare == 1 && t.NodeShare == 1
 }
 
-// filled returns t with its zero values replaced by the documented defaults.
-func (t Trainer) filled() Trainer {
+// filled returns t with its zero values replaced by the documented defaults for a training set of so many rows.
+func (t Trainer) filled(rows int) Trainer {
 	t.Trees = or(t.Trees, 100)
 	t.LearningRate = or(t.LearningRate, 0.1)
 	t.Leaves = or(t.Leaves, 31)
 	t.Depth = or(t.Depth, math.MaxInt32)
-	t.MinRows = or(t.MinRows, 20)
+	t.MinRows = or(t.MinRows, leastLeaf)
+	t.MinMeanRows = or(t.MinMeanRows, leastMeanRows(rows))
 	t.MinHessian = or(t.MinHessian, 1e-3)
 	t.MinGain = or(t.MinGain, minGain)
 	t.L2 = or(t.L2, 1)
@@ -197,7 +199,7 @@ func (t Trainer) validate() error {
 		name string
 		v    float64
 	}{
-		{"MinHessian", t.MinHessian}, {"MinGain", t.MinGain}, {"L1", t.L1}, {"L2", t.L2}, {"Smoothing", t.Smoothing},
+		{"MinMeanRows", t.MinMeanRows}, {"MinHessian", t.MinHessian}, {"MinGain", t.MinGain}, {"L1", t.L1}, {"L2", t.L2}, {"Smoothing", t.Smoothing},
 	}
 	for _, f := range penalties {
 		if !(f.v >= 0 && f.v <= math.MaxFloat64) {
