@@ -183,7 +183,7 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 		r.From = c.cutoff.AddDate(0, 0, -s.span)
 	}
 	if s.source == OwnFeatures {
-		return c.groupSQL(s, c.own.newestSQL(s.columns, r)), nil
+		return s.groupSQL(c.own.newestSQL(s.columns, r)), nil
 	}
 	from, ok := c.located[s.source]
 	if !ok { // once for all ranges
@@ -197,16 +197,7 @@ func (c *compiler) scanSQL(ctx context.Context, s *scan, keys keyRange) (string,
 	if err != nil {
 		return "", err
 	}
-	return c.groupSQL(s, rows), nil
-}
-
-// groupSQL is the subquery of a scan over its rows.
-func (c *compiler) groupSQL(s *scan, rows string) string {
-	aggregates := make([]string, len(s.aggregates))
-	for i, a := range s.aggregates {
-		aggregates[i] = fmt.Sprintf(",\n        %s AS a%d", a, i)
-	}
-	return "(\n    SELECT\n        customer_id" + strings.Join(aggregates, "") + "\n    FROM " + rows + "\n    GROUP BY customer_id\n)"
+	return s.groupSQL(rows), nil
 }
 
 // daysAgo is x: whole days from a row to the cutoff. x < w iff the row lies in [T-w, T).
