@@ -39,26 +39,15 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 }
 
 func TestLeavesGrowWithTheRows(t *testing.T) {
-	for rows, want := range map[int]float64{0: 0, 1000: 0, 100000: 0, 100001: 20.0002, 200000: 40, 1000000: 200} {
-		if got := Defaults(rows, rows/10, 40).MinMeanRows; got != want {
-			t.Errorf("%d rows: a side needs %v mean rows, want %v", rows, got, want)
+	for rows, want := range map[int]int{0: 20, 1000: 20, 100000: 20, 200000: 40, 1000000: 200} {
+		if got := Defaults(rows, rows/10, 40).MinRows; got != want {
+			t.Errorf("%d rows: a leaf needs %d, want %d", rows, got, want)
 		}
-		if got := (Trainer{}).filled(rows).MinMeanRows; got != want {
-			t.Errorf("%d rows: a side needs %v mean rows where nobody chose, want %v", rows, got, want)
+		if got := (Trainer{}).filled(rows).MinRows; got != want {
+			t.Errorf("%d rows: a leaf needs %d where nobody chose, want %d", rows, got, want)
 		}
-		if got := (Trainer{MinMeanRows: 7}).filled(rows).MinMeanRows; got != 7 {
-			t.Errorf("%d rows: a side needs %v mean rows, 7 were chosen", rows, got)
+		if got := (Trainer{MinRows: 7}).filled(rows).MinRows; got != 7 {
+			t.Errorf("%d rows: a leaf needs %d, 7 were chosen", rows, got)
 		}
-	}
-	// In the first tree all rows have the same hessian but for rounding: mean rows are rows.
-	m := mustFit(t, Trainer{Trees: 1, Leaves: 200, MinMeanRows: 60}, sample(20000, 90))
-	least := math.Inf(1)
-	for i := range m.nodes {
-		if n := &m.nodes[i]; n.leaf() {
-			least = min(least, float64(n.weight))
-		}
-	}
-	if least < 59 || least > 65 {
-		t.Errorf("the smallest leaf has %v rows, want 60 or a few more", least)
 	}
 }

@@ -16,6 +16,7 @@ type leaf struct {
 	hist    histogram // nil if the leaf will not be split, or too many are kept already
 	best    split
 	counted bool // best was found with the rows counted
+	reach   reach
 }
 
 func (l *leaf) rows() int { return l.hi - l.lo }
@@ -72,7 +73,7 @@ func newGrower(b *booster, seed uint64) *grower {
 
 // grow splits the leaf of the greatest gain until there are enough leaves or no gain is left.
 func (g *grower) grow() []*leaf {
-	root := &leaf{hi: len(g.sampled), within: unbounded()}
+	root := &leaf{hi: len(g.sampled), within: unbounded(), reach: g.reach}
 	g.tree.nodes = append(g.tree.nodes, grownNode{rows: root.hi})
 	leaves := []*leaf{root}
 	g.judgeRoot(root)
@@ -117,7 +118,7 @@ func bestLeaf(leaves []*leaf) int {
 }
 
 func (g *grower) splittable(l *leaf) bool {
-	return l.depth < g.Depth && l.rows() >= 2*g.MinRows && float64(l.rows()) >= 2*g.MinMeanRows && len(g.slots) > 0
+	return l.depth < g.Depth && l.rows() >= 2*g.MinRows && len(g.slots) > 0
 }
 
 // inner turns a split on bins into one on values.

@@ -1,5 +1,7 @@
 package boost
 
+import "retain/features"
+
 // judgeRoot finds the best split of the whole tree. The gradients of the rows, their sum and the histogram come about in one pass over
 // the rows' words, block by block while a block lies in the cache: the words of all rows do not fit there.
 func (g *grower) judgeRoot(l *leaf) {
@@ -8,7 +10,7 @@ func (g *grower) judgeRoot(l *leaf) {
 	}
 	seed := mix(g.seed, drawRounding)
 	l.hist = g.pool.take()
-	extra := g.fillParts(l.hist, g.sampled[l.lo:l.hi], func(to histogram, rows []uint32) {
+	extra := g.fillParts(l.hist, g.words, g.sampled[l.lo:l.hi], func(to histogram, rows []uint32) {
 		g.gradients(seed, rows)
 		g.rows.add(to, g.words, rows, sumGradients)
 	})
@@ -29,7 +31,7 @@ func (g *grower) judgeAlone(l *leaf) {
 		return
 	}
 	l.hist = g.pool.take()
-	extra := g.fill(l.hist, g.sampled[l.lo:l.hi], sumGradients)
+	extra := g.fill(l.hist, g.words, g.sampled[l.lo:l.hi], sumGradients)
 	g.search(addTo(l.hist, extra), judged{leaf: l})
 	g.pool.release(extra...)
 	g.keep(l)
@@ -47,7 +49,7 @@ func (g *grower) judgeBoth(parent histogram, left, right *leaf) {
 		return
 	}
 	small.hist, large.hist = g.pool.take(), parent
-	extra := g.fill(small.hist, g.sampled[small.lo:small.hi], sumGradients)
+	extra := g.fill(small.hist, g.words, g.sampled[small.lo:small.hi], sumGradients)
 	add := addTo(small.hist, extra)
 	g.search(func(s int) {
 		add(s)
@@ -58,27 +60,34 @@ func (g *grower) judgeBoth(parent histogram, left, right *leaf) {
 	g.keep(large)
 }
 
-// recount finds the best split of a leaf anew, with its rows counted by bin: the one found without counting leaves too few on a side.
-// That is rare, so that other leaves are spared the counting.
+// recount finds the best split of a leaf anew: the one found without counting rows leaves too few on a side. The rows are counted by bin
+// in the word of the split's column, which says which of its cuts will do, or for a categorical column in all words, since the order of
+// levels is the search's. It is rare enough that other leaves are spared the counting.
 func (g *grower) recount(l *leaf) {
+	failed := l.best.column
 	l.best = split{}
 	if l.counted {
 		return
 	}
-	l.counted = true
+	words := g.words
+	l.counted = g.rows.columns[failed].kind == features.Categorical
+	if !l.counted {
+		words = []int{g.rows.place[failed].slot / wordSlots}
+	}
 	rows := g.sampled[l.lo:l.hi]
 	var extra []histogram
 	if l.hist == nil {
 		l.hist = g.pool.take()
-		extra = g.fill(l.hist, rows, sumGradients)
+		extra = g.fill(l.hist, g.words, rows, sumGradients)
 	}
 	count := g.pool.take()
-	extraCount := g.fill(count, rows, countRows)
-	add, addCount := addTo(l.hist, extra), addTo(count, extraCount)
-	g.search(func(s int) {
-		add(s)
-		addCount(s)
-	}, judged{leaf: l, count: count})
+	extraCount := g.fill(count, words, rows, countRows)
+	l.reach = g.narrowed(l.reach, words, count, extraCount)
+	counted := judged{leaf: l}
+	if l.counted {
+		counted.count = count
+	}
+	g.search(addTo(l.hist, extra), counted)
 	g.pool.release(extra...)
 	g.pool.release(extraCount...)
 	g.pool.release(count)
@@ -98,7 +107,7 @@ const rowsEach = 1024
 
 // fill sums the gradients of rows by code into h, or counts the rows. Many rows are shared out among goroutines: extra
 // holds the sums of all parts but the first, to be added.
-func (g *grower) fill(h histogram, rows []uint32, what filling) (extra []histogram) {
+func (g *grower) fill(h histogram, words []int, rows []uint32, what filling) (extra []histogram) {
 	const (
 		alone     = 256 // so few rows are not shared out
 		wordsEach = 4   // with so many words each, goroutines share the words, and nothing is to be added
@@ -106,21 +115,21 @@ func (g *grower) fill(h histogram, rows []uint32, what filling) (extra []histogr
 	w := g.crew.size()
 	switch {
 	case w == 1 || len(rows) < alone:
-		g.rows.fill(h, g.words, rows, what)
-	case len(rows) < 2*rowsEach || len(g.words) >= wordsEach*w:
-		parts := min(len(g.words), 4*w)
+		g.rows.fill(h, words, rows, what)
+	case len(rows) < 2*rowsEach || len(words) >= wordsEach*w:
+		parts := min(len(words), 4*w)
 		g.crew.parallel(parts, func(k int) {
-			g.rows.fill(h, g.words[k*len(g.words)/parts:(k+1)*len(g.words)/parts], rows, what)
+			g.rows.fill(h, words[k*len(words)/parts:(k+1)*len(words)/parts], rows, what)
 		})
 	default:
-		extra = g.fillParts(h, rows, func(to histogram, rows []uint32) { g.rows.add(to, g.words, rows, what) })
+		extra = g.fillParts(h, words, rows, func(to histogram, rows []uint32) { g.rows.add(to, words, rows, what) })
 	}
 	return extra
 }
 
 // fillParts lets add sum blocks of rows into h and, where other goroutines help, into extra: each into one of its own, and as many
 // blocks as it gets done.
-func (g *grower) fillParts(h histogram, rows []uint32, add func(to histogram, rows []uint32)) (extra []histogram) {
+func (g *grower) fillParts(h histogram, words []int, rows []uint32, add func(to histogram, rows []uint32)) (extra []histogram) {
 	parts := max(1, min(g.crew.size(), len(rows)/rowsEach))
 	to := []histogram{h}
 	for range parts - 1 {
@@ -128,7 +137,7 @@ func (g *grower) fillParts(h histogram, rows []uint32, add func(to histogram, ro
 	}
 	next := counter((len(rows) + rowsEach - 1) / rowsEach)
 	g.crew.parallel(parts, func(k int) {
-		to[k].clear(g.words)
+		to[k].clear(words)
 		for b := next(); b >= 0; b = next() {
 			add(to[k], rows[b*rowsEach:min(len(rows), (b+1)*rowsEach)])
 		}
@@ -158,7 +167,7 @@ func (g *grower) search(ready func(slot int), leaves ...judged) {
 	var in [2][]bool
 	for i, l := range leaves {
 		if g.splittable(l.leaf) {
-			q[i] = newSearch(&g.Trainer, &g.scale, l.sum, l.rows(), l.within)
+			q[i] = newSearch(&g.Trainer, &g.scale, l.sum, l.within)
 			in[i] = g.drawnAt(l.node)
 			clear(g.found[i])
 		}
@@ -177,10 +186,11 @@ func (g *grower) search(ready func(slot int), leaves ...judged) {
 				}
 				d := &g.rows.place[j]
 				var count *[groupedBins]sums
+				c := &g.rows.columns[j]
 				if l.count != nil {
 					count = d.marginal(l.count.slot(s), &roomCount)
 				}
-				g.found[i][j] = q[i].best(j, &g.rows.columns[j], d.marginal(l.hist.slot(s), &room), count, g.way(j))
+				g.found[i][j] = q[i].best(j, c, d.marginal(l.hist.slot(s), &room), count, l.reach[j], g.way(j))
 			}
 		}
 	})

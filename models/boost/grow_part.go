@@ -14,8 +14,8 @@ func (g *grower) part(l *leaf) (left, right *leaf) {
 	}
 	g.tree.nodes = append(g.tree.nodes, grownNode{rows: nl}, grownNode{rows: nr})
 	g.tree.nodes[l.node] = n
-	left = &leaf{node: n.left, lo: l.lo, hi: l.lo + nl, depth: l.depth + 1, sum: s.sum}
-	right = &leaf{node: n.right, lo: l.lo + nl, hi: l.hi, depth: l.depth + 1, sum: l.sum - s.sum}
+	left = &leaf{node: n.left, lo: l.lo, hi: l.lo + nl, depth: l.depth + 1, sum: s.sum, reach: l.reach}
+	right = &leaf{node: n.right, lo: l.lo + nl, hi: l.hi, depth: l.depth + 1, sum: l.sum - s.sum, reach: l.reach}
 	way := g.way(s.column)
 	if s.bin >= g.rows.columns[s.column].bins-1 {
 		way = 0 // all values against missing: no order

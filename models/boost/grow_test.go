@@ -87,7 +87,7 @@ func (v naive) best() (best float64) {
 func TestWholeTreesAgainstBruteForce(t *testing.T) {
 	for seed := range uint64(6) {
 		d := sample(150, 90+seed)
-		tr := Trainer{Leaves: 6, MinRows: 1 + int(seed)*3, MinMeanRows: 5.3 * float64(seed%3), MinHessian: 0.5, L1: float64(seed%2) * 0.2, Smoothing: 1e-12}.filled(0)
+		tr := Trainer{Leaves: 6, MinRows: 1 + int(seed)*3, MinHessian: 0.5, L1: float64(seed%2) * 0.2, Smoothing: 1e-12}.filled(0)
 		b := newBooster(tr, d, seed)
 		defer b.crew.dismiss()
 		grown := b.round(0)

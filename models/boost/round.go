@@ -23,6 +23,7 @@ type booster struct {
 	others  []uint32 // the rows that it does not see
 	spare   []uint32 // room for parting
 	pool    pool
+	reach   reach // of all rows
 	crew    *crew
 }
 
@@ -57,6 +58,7 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 			b.useful = append(b.useful, j)
 		}
 	}
+	b.reach = b.reachOfAll()
 	return b
 }
 

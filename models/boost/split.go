@@ -39,8 +39,7 @@ type search struct {
 	mean       float64 // the leaf's gradient a hessian
 }
 
-// newSearch prepares the search in a leaf of so many rows.
-func newSearch(t *Trainer, s *scale, sum sums, rows int, within bounds) search {
+func newSearch(t *Trainer, s *scale, sum sums, within bounds) search {
 	q := search{
 		bounds:    bounds{within.lo * s.hessStep / s.gradStep, within.hi * s.hessStep / s.gradStep},
 		sum:       sum,
@@ -48,7 +47,7 @@ func newSearch(t *Trainer, s *scale, sum sums, rows int, within bounds) search {
 		hess:      float64(hessSteps(sum)),
 		l1:        t.L1 / s.gradStep,
 		l2:        t.L2 / s.hessStep,
-		least:     int64(math.Ceil(max(t.MinHessian/s.hessStep, float64(hessSteps(sum))*t.MinMeanRows/float64(rows)))),
+		least:     int64(math.Ceil(t.MinHessian / s.hessStep)),
 		leastRows: int64(t.MinRows),
 		smoothing: t.Smoothing / s.hessStep,
 		worth:     s.gradStep * s.gradStep / s.hessStep / 2,
@@ -74,13 +73,13 @@ func (q *search) side(g, h, l2 float64) float64 {
 }
 
 // best returns the best split of column j, whose sums by bin are h; rows, which may be nil, are the rows by bin. Of equal gains the
-// first one found stays. Where rows is nil, the split may leave a side with too few of them.
-func (q *search) best(j int, c *binning, h, rows *[groupedBins]sums, way int8) split {
+// first one found stays. Where rows is nil, the split may leave a side with too few of them; the cuts between values are those of within.
+func (q *search) best(j int, c *binning, h, rows *[groupedBins]sums, within cutSpans, way int8) split {
 	var found split
 	if c.kind == features.Categorical {
 		found = q.levels(c, h, rows)
 	} else {
-		found = q.threshold(c, h, rows, way)
+		found = q.threshold(c, h, rows, within, way)
 	}
 	found.column = j
 	return found
@@ -95,15 +94,19 @@ type cut struct {
 
 // threshold tries every cut between value bins with missing values on the right and, where there are any, on the left; and
 // missing values alone against all others.
-func (q *search) threshold(c *binning, h, rows *[groupedBins]sums, way int8) split {
+func (q *search) threshold(c *binning, h, rows *[groupedBins]sums, within cutSpans, way int8) split {
 	parent := q.side(q.grad, q.hess, q.l2)
 	found := cut{score: parent + q.minGain}
 	missing := h[missingBin] != 0 || rows != nil && rows[missingBin] != 0
 	try := func(missingLeft bool, last int) {
-		if rows == nil && way == 0 && q.free() {
-			q.scan(h, missingLeft, last, &found)
-		} else {
-			q.scanCarefully(h, rows, missingLeft, last, c.bins, way, &found)
+		some := within[bit(missingLeft)]
+		last = min(last, int(some.last)+1)
+		switch first := int(some.first); {
+		case first >= last:
+		case rows == nil && way == 0 && q.free():
+			q.scan(h, missingLeft, first, last, &found)
+		default:
+			q.scanCarefully(h, rows, missingLeft, first, last, c.bins, way, &found)
 		}
 	}
 	missingLeft := false
@@ -131,15 +134,18 @@ func (q *search) threshold(c *binning, h, rows *[groupedBins]sums, way int8) spl
 	return s
 }
 
-// scan tries the cuts after each of the bins 1..last-1, without a division for those that are no better than the best so far.
-func (q *search) scan(h *[groupedBins]sums, missingLeft bool, last int, best *cut) {
+// scan tries the cuts after each of the bins first..last-1, without a division for those that are no better than the best so far.
+func (q *search) scan(h *[groupedBins]sums, missingLeft bool, first, last int, best *cut) {
 	var left sums
 	if missingLeft {
 		left = h[missingBin]
 	}
+	for _, v := range h[1:first] {
+		left += v
+	}
 	total, least, l1, l2, grad := hessSteps(q.sum), q.least, q.l1, q.l2, q.grad
 	score := best.score
-	for k, v := range h[1:last] {
+	for k, v := range h[first:last] {
 		if v == 0 {
 			continue
 		}
@@ -163,7 +169,7 @@ func (q *search) scan(h *[groupedBins]sums, missingLeft bool, last int, best *cu
 		if num > float64(score*den) {
 			if s := num / den; s > score {
 				score = s
-				*best = cut{score: s, at: k + 1, sum: left}
+				*best = cut{score: s, at: first + k, sum: left}
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func (b bounds) part(left, right float64, way int8) (l, r bounds) {
 func (q *search) weigh(g, h float64) float64 { return q.clamp(-shrink(g, q.l1) / (h + q.l2)) }
 
 // scanCarefully is scan where rows are counted (rows is not nil), the leaf has bounds, or the column has a direction (way is not 0).
-func (q *search) scanCarefully(h, rows *[groupedBins]sums, missingLeft bool, last, bins int, way int8, best *cut) {
+func (q *search) scanCarefully(h, rows *[groupedBins]sums, missingLeft bool, first, last, bins int, way int8, best *cut) {
 	var left, leftRows sums
 	allRows := rowsOf(rows)
 	if missingLeft {
@@ -51,7 +51,7 @@ func (q *search) scanCarefully(h, rows *[groupedBins]sums, missingLeft bool, las
 				return
 			}
 		}
-		if h[k] == 0 && (rows == nil || rows[k] == 0) {
+		if k < first || h[k] == 0 && (rows == nil || rows[k] == 0) {
 			continue
 		}
 		hl, hr := hessSteps(left), hessSteps(q.sum-left)

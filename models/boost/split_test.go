@@ -24,7 +24,7 @@ type stump struct {
 func randomStump(rng *rand.Rand, c features.Column, missing float64) *stump {
 	n := 20 + rng.IntN(60)
 	s := &stump{scale: newScale(n, 1), gh: make([]sums, n), values: make([]float32, n)}
-	s.trainer = Trainer{MinRows: 1 + rng.IntN(5), MinMeanRows: float64(n%3) * 3.7, MinHessian: rng.Float64(), L1: float64(rng.IntN(2)) * 0.3, L2: 0.5, Smoothing: 1e-12}.filled(0)
+	s.trainer = Trainer{MinRows: 1 + rng.IntN(5), MinHessian: rng.Float64(), L1: float64(rng.IntN(2)) * 0.3, L2: 0.5, Smoothing: 1e-12}.filled(0)
 	for i := range n {
 		if c.Kind == features.Categorical {
 			s.values[i] = float32(rng.IntN(len(c.Levels)))
@@ -47,8 +47,8 @@ func randomStump(rng *rand.Rand, c features.Column, missing float64) *stump {
 
 // best is the split that the search finds with the rows counted.
 func (s *stump) best(way int8) split {
-	q := newSearch(&s.trainer, &s.scale, s.sum, len(s.gh), unbounded())
-	return q.best(0, &s.column, &s.hist, &s.count, way)
+	q := newSearch(&s.trainer, &s.scale, s.sum, unbounded())
+	return q.best(0, &s.column, &s.hist, &s.count, anyCut, way)
 }
 
 // gain of sending the rows for which left is true to the left.
@@ -68,7 +68,7 @@ func plainGain(t *Trainer, s *scale, gh []sums, rows []int, left func(row int) b
 		}
 		g[k], h[k], n[k] = g[k]+s.grad(gh[r]), h[k]+s.hess(gh[r]), n[k]+1
 	}
-	if min(n[0], n[1]) < t.MinRows || min(h[0], h[1]) < max(t.MinHessian, t.MinMeanRows*(h[0]+h[1])/float64(len(rows))) {
+	if min(n[0], n[1]) < t.MinRows || min(h[0], h[1]) < t.MinHessian {
 		return 0
 	}
 	score := func(g, h float64) float64 {
@@ -129,7 +129,7 @@ func TestLevelsAgainstAllSubsets(t *testing.T) {
 	c := features.Column{Name: "plan", Kind: features.Categorical, Levels: []string{"a", "b", "c", "d", "e", "f"}}
 	for round := range 200 {
 		s := randomStump(rng, c, []float64{0, 0.2}[round%2])
-		s.trainer.L1, s.trainer.L2, s.trainer.MinRows, s.trainer.MinMeanRows, s.trainer.MinHessian = 0, 1e-12, 1, 0, 0
+		s.trainer.L1, s.trainer.L2, s.trainer.MinRows, s.trainer.MinHessian = 0, 1e-12, 1, 0
 		best := 0.0
 		for set := range 1 << 7 {
 			best = max(best, s.gain(func(v float32) bool {
@@ -160,8 +160,8 @@ func TestUnseenGoesWithTheHeavierSide(t *testing.T) {
 				s.hist[bin] += v
 				s.sum += v
 			}
-			q := newSearch(&s.trainer, &s.scale, s.sum, 100, unbounded())
-			got := q.best(0, &binning{kind: kind, bins: 4, cuts: []float32{1, 2}}, &s.hist, nil, 0)
+			q := newSearch(&s.trainer, &s.scale, s.sum, unbounded())
+			got := q.best(0, &binning{kind: kind, bins: 4, cuts: []float32{1, 2}}, &s.hist, nil, anyCut, 0)
 			if got.toLeft.has(missingBin) != c.left {
 				t.Errorf("kind %d, %d rows on the right: missing left is %v", kind, c.right, !c.left)
 			}
@@ -202,3 +202,6 @@ func TestBinSet(t *testing.T) {
 		t.Fatal("a bin set forgets")
 	}
 }
+
+// anyCut leaves no cut out.
+var anyCut = cutSpans{{1, groupedBins}, {1, groupedBins}}

@@ -18,8 +18,7 @@ type Trainer struct {
 	LearningRate float64 // shrinkage of each tree in (0, 1]; 0 means 0.1
 	Leaves       int     // largest number of leaves of a tree, at least 2; 0 means 31
 	Depth        int     // largest number of splits on a path; 0 means no limit
-	MinRows      int     // least sampled rows in a leaf; 0 means 20
-	MinMeanRows  float64 // least Σ w p (1-p) on a side of a split, in means over the rows of the leaf; 0 means n/5000 of more than 100,000 training rows n, else none: see leastMeanRows
+	MinRows      int     // least sampled rows in a leaf; 0 means n/5000 of n training rows, at least 20
 	MinHessian   float64 // least Σ w p (1-p) in a leaf; 0 means 1e-3
 	MinGain      float64 // a split must lower the (sampled) training loss by more; 0 means 1e-7
 	L1           float64 // penalty on |leaf value|, in units of gradient; 0 means none
@@ -144,8 +143,7 @@ func (t Trainer) filled(rows int) Trainer {
 	t.LearningRate = or(t.LearningRate, 0.1)
 	t.Leaves = or(t.Leaves, 31)
 	t.Depth = or(t.Depth, math.MaxInt32)
-	t.MinRows = or(t.MinRows, leastLeaf)
-	t.MinMeanRows = or(t.MinMeanRows, leastMeanRows(rows))
+	t.MinRows = or(t.MinRows, leastRows(rows))
 	t.MinHessian = or(t.MinHessian, 1e-3)
 	t.MinGain = or(t.MinGain, minGain)
 	t.L2 = or(t.L2, 1)
@@ -199,7 +197,7 @@ func (t Trainer) validate() error {
 		name string
 		v    float64
 	}{
-		{"MinMeanRows", t.MinMeanRows}, {"MinHessian", t.MinHessian}, {"MinGain", t.MinGain}, {"L1", t.L1}, {"L2", t.L2}, {"Smoothing", t.Smoothing},
+		{"MinHessian", t.MinHessian}, {"MinGain", t.MinGain}, {"L1", t.L1}, {"L2", t.L2}, {"Smoothing", t.Smoothing},
 	}
 	for _, f := range penalties {
 		if !(f.v >= 0 && f.v <= math.MaxFloat64) {
