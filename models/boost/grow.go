@@ -16,7 +16,9 @@ type leaf struct {
 	hist    histogram // nil if the leaf will not be split, or too many are kept already
 	best    split
 	counted bool // best was found with the rows counted
-	reach   reach
+	// countedWords are those whose rows were counted for this leaf, so that reach is its own in them.
+	countedWords []int
+	reach        reach
 }
 
 func (l *leaf) rows() int { return l.hi - l.lo }

@@ -1,6 +1,10 @@
 package boost
 
-import "retain/features"
+import (
+	"slices"
+
+	"retain/features"
+)
 
 // judgeRoot finds the best split of the whole tree. The gradients of the rows, their sum and the histogram come about in one pass over
 // the rows' words, block by block while a block lies in the cache: the words of all rows do not fit there.
@@ -61,18 +65,20 @@ func (g *grower) judgeBoth(parent histogram, left, right *leaf) {
 }
 
 // recount finds the best split of a leaf anew: the one found without counting rows leaves too few on a side. The rows are counted by bin
-// in the word of the split's column, which says which of its cuts will do, or for a categorical column in all words, since the order of
-// levels is the search's. It is rare enough that other leaves are spared the counting.
+// in the word of the split's column, which says which of its cuts will do; and in all words for a categorical column, since the order of
+// levels is the search's, or where that was not enough: missing rows whose hessian is rounded to 0 may go to either side. It is rare
+// enough that other leaves are spared the counting.
 func (g *grower) recount(l *leaf) {
 	failed := l.best.column
 	l.best = split{}
 	if l.counted {
 		return
 	}
-	words := g.words
-	l.counted = g.rows.columns[failed].kind == features.Categorical
+	words, word := g.words, g.rows.place[failed].slot/wordSlots
+	l.counted = g.rows.columns[failed].kind == features.Categorical || slices.Contains(l.countedWords, word)
 	if !l.counted {
-		words = []int{g.rows.place[failed].slot / wordSlots}
+		words = []int{word}
+		l.countedWords = append(l.countedWords, word)
 	}
 	rows := g.sampled[l.lo:l.hi]
 	var extra []histogram
