@@ -13,11 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// rangeCells is how many aggregates one statement computes over all of its customers, and maxRangeRows how many customers it serves at most.
-// Two statements run at once: together they take a third of a gigabyte for the default catalogue.
+// rangeRows is how many eligible customers one statement serves. Two statements run at once: together they take a third of a gigabyte
+// for the default catalogue. Larger ranges save planning and lose as much to memory beyond the caches.
 const (
-	rangeCells   = 5_000_000
-	maxRangeRows = 100_000
+	rangeRows    = 40_000
 	rangesAtOnce = 2
 	blockRows    = 8_192
 )
@@ -27,7 +26,7 @@ const (
 // cutoff in both clocks. A source without rows gives columns that are all missing. The catalogue must be resolved (ErrUnresolved).
 // Rows out that are not the eligible customers, each once, are an error.
 func (s *Store) Snapshot(ctx context.Context, c *Catalogue, p *Population) (*Snapshot, error) {
-	x, err := s.snapshot(ctx, c, p, maxRangeRows)
+	x, err := s.snapshot(ctx, c, p, rangeRows)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot at %s: %w", p.Cutoff.UTC().Format(time.RFC3339), err)
 	}
@@ -45,28 +44,29 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 	compiler.lives = p.lives
 	customers := p.Eligible()
 	r := newSnapshotReader(c.Entries, customers)
-	ranges := rangesOf(compiler.parts(c.Entries), len(customers), rows)
+	rows = evenRange(len(customers), rows)
 	// Statements side by side share the cores: one thread each costs less than two that must be merged.
 	// Small blocks keep the arrays that aggregates leave behind small: a tenth of the memory.
 	settings := clickhouse.Settings{"max_block_size": blockRows}
-	if len(ranges) > 1 {
+	if len(customers) > rows {
 		settings["max_threads"] = max(runtime.GOMAXPROCS(0)/rangesAtOnce, 1)
 	}
 	group, running := errgroup.WithContext(clickhouse.Context(ctx, clickhouse.WithSettings(settings)))
 	group.SetLimit(rangesAtOnce)
-	for _, g := range ranges {
+	for lo := 0; lo < len(customers); lo += rows {
+		hi := min(lo+rows, len(customers))
 		var keys keyRange
-		if g.lo > 0 {
-			keys.Low = customers[g.lo]
+		if lo > 0 {
+			keys.Low = customers[lo]
 		}
-		if g.hi < len(customers) {
-			keys.High = customers[g.hi]
+		if hi < len(customers) {
+			keys.High = customers[hi]
 		}
-		query, err := g.part.compiler.statement(ctx, g.part.entries, p.Table, keys)
+		query, err := compiler.statement(ctx, c.Entries, p.Table, keys)
 		if err != nil {
 			return nil, errors.Join(err, group.Wait())
 		}
-		group.Go(func() error { return r.read(running, s, query, g) })
+		group.Go(func() error { return r.read(running, s, query, lo, hi) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -74,28 +74,16 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 	return &Snapshot{Cutoff: p.Cutoff, Customer: customers, X: r.matrix()}, nil
 }
 
-// partRange is a part of the entries for the customers [lo, hi).
-type partRange struct {
-	part   part
-	lo, hi int
-}
+// minRangeRows is from how many customers on a second statement is worth its planning.
+const minRangeRows = 10_000
 
-// rangesOf are the statements for n customers, at most so many in one, those of the widest part first.
-func rangesOf(parts []part, n, most int) []partRange {
-	var ranges []partRange
-	for _, p := range parts {
-		rows := evenRange(n, min(most, rangeCells/max(p.columns, 1)))
-		for lo := 0; lo < n; lo += rows {
-			ranges = append(ranges, partRange{p, lo, min(lo+rows, n)})
-		}
-	}
-	return ranges
-}
-
-// evenRange is how many of n customers a statement serves, at most so many: equal shares.
+// evenRange is how many of n customers a statement serves, at most so many: equal shares that keep all statements that run at once busy.
 func evenRange(n, most int) int {
-	ranges := max((n+most-1)/most, 1)
-	return (n + ranges - 1) / ranges
+	ranges := (n + most - 1) / most
+	if n >= minRangeRows || ranges > 1 {
+		ranges = (ranges + rangesAtOnce - 1) / rangesAtOnce * rangesAtOnce
+	}
+	return (n + ranges - 1) / max(ranges, 1)
 }
 
 // snapshotReader gathers the blocks of the statements, each in the rows of its range.
@@ -118,10 +106,9 @@ func newSnapshotReader(entries []Entry, customers []string) *snapshotReader {
 	return r
 }
 
-// read runs the statement of a range. Rows come in any order, as sorting them by the engine costs a sixth of the whole
+// read runs the statement of the customers [lo, hi). Rows come in any order, as sorting them by the engine costs a sixth of the whole
 // statement: each goes to the row of its customer, most often the next one.
-func (r *snapshotReader) read(ctx context.Context, s *Store, query string, g partRange) error {
-	lo, hi := g.lo, g.hi
+func (r *snapshotReader) read(ctx context.Context, s *Store, query string, lo, hi int) error {
 	customers, seen, read := r.customers[lo:hi], make([]bool, hi-lo), 0
 	next := 0
 	var at []int // of each row of a block: its place in x
@@ -146,8 +133,7 @@ func (r *snapshotReader) read(ctx context.Context, s *Store, query string, g par
 			next++
 		}
 		read += len(at)
-		for k, e := range g.part.entries {
-			j := g.part.places[k]
+		for j, e := range r.entries {
 			if e.Kind() == Categorical {
 				scatter(r.text[j], at, block.Strings(e.Name))
 			} else {
