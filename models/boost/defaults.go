@@ -10,7 +10,7 @@ import "math"
 //	LearningRate clamp(0.03·∛(m/5000), 0.03·clamp(m/600, 1/3, 1), 0.1): the trees of few churners are noisy votes, and smaller steps
 //	             average more of them (fits by other seeds differed half as much)
 //	Trees        way / LearningRate, rounded, where way = clamp(8·(m/1500)^k, 1.5, 20), k = ½ below m = 1500, ¼ above
-//	MinRows      rows/5000, rounded, at least 20: see leastRows
+//	MinRows      20
 //	L2           min(2, 20·q·(1-q)), at least 0.1, where q = m/rows: never more than the hessian of a smallest leaf at the base rate,
 //	             so that it at most halves what such a leaf says, however rare churn is
 //	RowShare     clamp(200/m, 0.8, 1): up to 200 churners every tree sees all of them
@@ -41,7 +41,7 @@ func Defaults(rows, positives, columns int) Trainer {
 		LearningRate: rate,
 		Leaves:       int(leaves),
 		Depth:        int(math.Ceil(math.Log2(leaves))) + 1,
-		MinRows:      leastRows(rows),
+		MinRows:      leastLeaf,
 		L2:           clamp(leastLeaf*q*(1-q), 0.1, 2),
 		RowShare:     clamp(200/m, 0.8, 1),
 		NodeShare:    math.Pow(share, each),
@@ -49,20 +49,7 @@ func Defaults(rows, positives, columns int) Trainer {
 	}
 }
 
-// leastLeaf is the least rows of a leaf up to 100,000 training rows.
+// leastLeaf is MinRows of Defaults.
 const leastLeaf = 20
-
-// leastRows is Trainer.MinRows where a training set has so many rows and nobody chose: rows/5000, rounded, at least 20; so 20 up to 100,000
-// rows and 200 at a million.
-//
-// The greatest gain among cuts of noise lies near an end of a column (Ishwaran, "The effect of splitting on random forests", Machine Learning
-// 99, 2015), and growth by the greatest gain makes a leaf of what such a cut takes off. More rows bring more such ends into reach, while 20 rows
-// tell no more than before. So a leaf must grow with the rows, as it must for averages over leaves to find the truth (Devroye, Györfi & Lugosi,
-// A Probabilistic Theory of Pattern Recognition, 1996, theorem 6.1). The factor was found on synthetic tables of a million rows
-// (docs/boost.md); on real sets, none of more than 71,000 rows, larger leaves gained nothing.
-func leastRows(rows int) int {
-	const each = 5000
-	return max(leastLeaf, (rows+each/2)/each)
-}
 
 func clamp(v, lo, hi float64) float64 { return min(max(v, lo), hi) }

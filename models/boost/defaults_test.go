@@ -9,7 +9,7 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 	before := 0.0
 	for _, positives := range []int{0, 1, 30, 200, 1500, 10000, 80000, 1000000, 50000000} {
 		tr := Defaults(positives*12+1, positives, 40)
-		if err := tr.filled(0).validate(); err != nil {
+		if err := tr.filled().validate(); err != nil {
 			t.Fatalf("%d positives: %v", positives, err)
 		}
 		way := float64(tr.Trees) * tr.LearningRate
@@ -35,19 +35,5 @@ func TestDefaultsFollowTheSizeOfTheSet(t *testing.T) {
 	}
 	if Defaults(100, 60, 3) != Defaults(100, 40, 3) {
 		t.Error("the rarer class counts, whichever it is")
-	}
-}
-
-func TestLeavesGrowWithTheRows(t *testing.T) {
-	for rows, want := range map[int]int{0: 20, 1000: 20, 100000: 20, 200000: 40, 1000000: 200} {
-		if got := Defaults(rows, rows/10, 40).MinRows; got != want {
-			t.Errorf("%d rows: a leaf needs %d, want %d", rows, got, want)
-		}
-		if got := (Trainer{}).filled(rows).MinRows; got != want {
-			t.Errorf("%d rows: a leaf needs %d where nobody chose, want %d", rows, got, want)
-		}
-		if got := (Trainer{MinRows: 7}).filled(rows).MinRows; got != 7 {
-			t.Errorf("%d rows: a leaf needs %d, 7 were chosen", rows, got)
-		}
 	}
 }

@@ -37,7 +37,7 @@ func TestLargeFitsAreTheSameOnAnyNumberOfThreadsAndInAnyOrder(t *testing.T) {
 // Without room to keep histograms the trees are the same.
 func TestLeavesWithoutHistograms(t *testing.T) {
 	d := sample(2000, 81)
-	tr := Trainer{Leaves: 12, MinRows: 30}.filled(0)
+	tr := Trainer{Leaves: 12, MinRows: 30}.filled()
 	var want *grownTree
 	for _, held := range []int{0, maxHistograms} { // histograms in use elsewhere
 		b := newBooster(tr, d, 5)
@@ -87,7 +87,7 @@ func (v naive) best() (best float64) {
 func TestWholeTreesAgainstBruteForce(t *testing.T) {
 	for seed := range uint64(6) {
 		d := sample(150, 90+seed)
-		tr := Trainer{Leaves: 6, MinRows: 1 + int(seed)*3, MinHessian: 0.5, L1: float64(seed%2) * 0.2, Smoothing: 1e-12}.filled(0)
+		tr := Trainer{Leaves: 6, MinRows: 1 + int(seed)*3, MinHessian: 0.5, L1: float64(seed%2) * 0.2, Smoothing: 1e-12}.filled()
 		b := newBooster(tr, d, seed)
 		defer b.crew.dismiss()
 		grown := b.round(0)

@@ -58,7 +58,7 @@ func newBooster(t Trainer, d *features.Dataset, seed uint64) *booster {
 			b.useful = append(b.useful, j)
 		}
 	}
-	b.reach = b.reachOfAll()
+	b.countAll()
 	return b
 }
 

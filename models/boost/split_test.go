@@ -24,7 +24,7 @@ type stump struct {
 func randomStump(rng *rand.Rand, c features.Column, missing float64) *stump {
 	n := 20 + rng.IntN(60)
 	s := &stump{scale: newScale(n, 1), gh: make([]sums, n), values: make([]float32, n)}
-	s.trainer = Trainer{MinRows: 1 + rng.IntN(5), MinHessian: rng.Float64(), L1: float64(rng.IntN(2)) * 0.3, L2: 0.5, Smoothing: 1e-12}.filled(0)
+	s.trainer = Trainer{MinRows: 1 + rng.IntN(5), MinHessian: rng.Float64(), L1: float64(rng.IntN(2)) * 0.3, L2: 0.5, Smoothing: 1e-12}.filled()
 	for i := range n {
 		if c.Kind == features.Categorical {
 			s.values[i] = float32(rng.IntN(len(c.Levels)))
@@ -144,7 +144,7 @@ func TestLevelsAgainstAllSubsets(t *testing.T) {
 }
 
 func TestUnseenGoesWithTheHeavierSide(t *testing.T) {
-	s := &stump{scale: newScale(100, 1), trainer: Trainer{MinRows: 1, Smoothing: 1e-9}.filled(0)}
+	s := &stump{scale: newScale(100, 1), trainer: Trainer{MinRows: 1, Smoothing: 1e-9}.filled()}
 	for _, c := range []struct {
 		right int
 		left  bool
@@ -175,7 +175,7 @@ func TestUnseenGoesWithTheHeavierSide(t *testing.T) {
 // The first split of a whole fit is the best one over all columns, in plain floats.
 func TestRootAgainstBruteForce(t *testing.T) {
 	d := sample(300, 30)
-	tr := Trainer{Trees: 1, Leaves: 2, MinRows: 5, Smoothing: 1e-12}.filled(0)
+	tr := Trainer{Trees: 1, Leaves: 2, MinRows: 5, Smoothing: 1e-12}.filled()
 	m := mustFit(t, tr, d)
 	p := 1 / (1 + math.Exp(-m.base))
 	v := naive{&booster{Trainer: tr, scale: newScale(300, 1), x: d.X}, nil, firstRows(300)}

@@ -18,7 +18,7 @@ type Trainer struct {
 	LearningRate float64 // shrinkage of each tree in (0, 1]; 0 means 0.1
 	Leaves       int     // largest number of leaves of a tree, at least 2; 0 means 31
 	Depth        int     // largest number of splits on a path; 0 means no limit
-	MinRows      int     // least sampled rows in a leaf; 0 means n/5000 of n training rows, at least 20
+	MinRows      int     // least sampled rows in a leaf; 0 means 20, or n/5000 of more than 100,000 training rows n: see leastRows
 	MinHessian   float64 // least Σ w p (1-p) in a leaf; 0 means 1e-3
 	MinGain      float64 // a split must lower the (sampled) training loss by more; 0 means 1e-7
 	L1           float64 // penalty on |leaf value|, in units of gradient; 0 means none
@@ -72,7 +72,7 @@ type Progress struct {
 // FitWith is Fit with options. If ctx ends, it returns the trees so far along with ctx.Err(): nothing is lost, see Options.From.
 // Errors as Fit; models.ErrFeatureMismatch if Options.Valid or Options.From has other columns.
 func (t Trainer) FitWith(ctx context.Context, d *features.Dataset, rng *rand.Rand, o Options) (*Model, error) {
-	t = t.filled(d.Rows())
+	t = t.filled()
 	if err := t.validate(); err != nil {
 		return nil, err
 	}
@@ -137,13 +137,12 @@ func (t Trainer) drawsNothing() bool {
 	return t.RowShare == 1 && t.ColumnShare == 1 && t.NodeShare == 1
 }
 
-// filled returns t with its zero values replaced by the documented defaults for a training set of so many rows.
-func (t Trainer) filled(rows int) Trainer {
+// filled returns t with its zero values replaced by the documented defaults, but for MinRows, which depends on the rows.
+func (t Trainer) filled() Trainer {
 	t.Trees = or(t.Trees, 100)
 	t.LearningRate = or(t.LearningRate, 0.1)
 	t.Leaves = or(t.Leaves, 31)
 	t.Depth = or(t.Depth, math.MaxInt32)
-	t.MinRows = or(t.MinRows, leastRows(rows))
 	t.MinHessian = or(t.MinHessian, 1e-3)
 	t.MinGain = or(t.MinGain, minGain)
 	t.L2 = or(t.L2, 1)
@@ -173,7 +172,7 @@ func (t Trainer) validate() error {
 		{"Trees", t.Trees, 1, math.MaxInt32},
 		{"Leaves", t.Leaves, 2, 1 << 20},
 		{"Depth", t.Depth, 1, math.MaxInt32},
-		{"MinRows", t.MinRows, 1, math.MaxInt32},
+		{"MinRows", t.MinRows, 0, math.MaxInt32},
 		{"Bins", t.Bins, 2, maxBins},
 		{"Patience", t.Patience, 1, math.MaxInt32},
 	}
