@@ -21,6 +21,12 @@ const (
 	blockRows    = 8_192
 )
 
+// The statement of a thousand entries is a megabyte; without being asked the engine takes a quarter of one, and 50,000 elements.
+const (
+	maxStatementBytes    = 64 << 20
+	maxStatementElements = 50_000_000
+)
+
 // Snapshot computes the vectors of p's eligible customers at its cutoff, in the order of p.Eligible(): X has a column per entry
 // of c, float32, NaN = missing; a categorical column carries the levels that occur, sorted by bytes. Every read is bounded by the
 // cutoff in both clocks. A source without rows gives columns that are all missing. The catalogue must be resolved (ErrUnresolved).
@@ -47,7 +53,7 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 	rows = evenRange(len(customers), rows)
 	// Statements side by side share the cores: one thread each costs less than two that must be merged.
 	// Small blocks keep the arrays that aggregates leave behind small: a tenth of the memory.
-	settings := clickhouse.Settings{"max_block_size": blockRows}
+	settings := clickhouse.Settings{"max_block_size": blockRows, "max_query_size": maxStatementBytes, "max_ast_elements": maxStatementElements, "max_expanded_ast_elements": maxStatementElements}
 	if len(customers) > rows {
 		settings["max_threads"] = max(runtime.GOMAXPROCS(0)/rangesAtOnce, 1)
 	}

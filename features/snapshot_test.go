@@ -3,6 +3,7 @@ package features
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -155,5 +156,25 @@ func TestResolveFindsStaticAttributes(t *testing.T) {
 	}
 	if l := x.X.Schema[1].Levels; len(l) != 2 || l[0] != "7" || x.X.X[1][0] != 1 {
 		t.Errorf("levels %q, codes %v", l, x.X.X[1])
+	}
+}
+
+// A catalogue of one's own may have many times the entries of the shipped one: its statement is longer than an engine takes unasked.
+func TestSnapshotOfManyEntries(t *testing.T) {
+	s := (&refWorld{rows: []refRow{{source: Usage, customer: "a", at: refStart, ingested: refStart, hash: 1}}}).store(t)
+	cutoff := time.UnixMilli(refStart).Add(time.Hour)
+	c := EmptyCatalogue()
+	for window := 1; window <= 1000; window++ {
+		c.Entries = append(c.Entries, Entry{
+			Name: fmt.Sprintf("usage_sessions_count_%dd", window), Unit: UnitCount, Doc: "uses", Words: "{value}", Missing: "none",
+			Measure: Measure{Source: Usage, Form: Count, Window: window, Where: map[string][]string{"feature": {"a feature of some length", "another feature of some length", "a third one, which is longer still, and a fourth one"}}},
+		})
+	}
+	x, err := s.Snapshot(t.Context(), c, everyone(t, s, cutoff, []string{"a"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x.X.Cols() != 1000 {
+		t.Errorf("%d columns", x.X.Cols())
 	}
 }
