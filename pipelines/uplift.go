@@ -7,6 +7,7 @@ import (
 	"retain/models"
 	"retain/models/actions"
 	"retain/models/uplift"
+	"retain/training"
 )
 
 // UpliftModel is the registered model of what actions do, decoded. It is an EffectModel.
@@ -27,11 +28,7 @@ func NewUpliftModel(a *models.Artifact, address string, version int) (*UpliftMod
 	m := &UpliftModel{artifact: a, bundle: bundle, subgroups: map[string]*actions.Subgroups{}, address: address, version: version}
 	known := features.Nameable(a.Catalogue, features.DefaultCatalogue())
 	for _, part := range bundle.Parts {
-		all := make([]actions.Subgroup, len(part.Model.Groups()))
-		for k, g := range part.Model.Groups() {
-			all[k] = actions.Subgroup(g)
-		}
-		if m.subgroups[part.Action], err = actions.CompileSubgroups(all, known); err != nil {
+		if m.subgroups[part.Action], err = training.SubgroupsOf(part.Model, known); err != nil {
 			return nil, fmt.Errorf("load uplift v%d, action %s: %w; train uplift again", version, part.Action, err)
 		}
 	}

@@ -72,15 +72,20 @@ func (s namedSubgroups) widen(c *features.Catalogue) *features.Catalogue {
 	return &out
 }
 
+// SubgroupsOf compiles the rules that a model was learned with over the features of known. Errors: every fault at once.
+func SubgroupsOf(m *uplift.Model, known []features.Entry) (*actions.Subgroups, error) {
+	all := make([]actions.Subgroup, len(m.Groups()))
+	for k, g := range m.Groups() {
+		all[k] = actions.Subgroup(g)
+	}
+	return actions.CompileSubgroups(all, known)
+}
+
 // readBySubgroups are the names of the features that the rules of a bundle's parts read.
 func readBySubgroups(bundle *uplift.Bundle, known []features.Entry) ([]string, error) {
 	var names []string
 	for _, p := range bundle.Parts {
-		all := make([]actions.Subgroup, len(p.Model.Groups()))
-		for k, g := range p.Model.Groups() {
-			all[k] = actions.Subgroup(g)
-		}
-		rules, err := actions.CompileSubgroups(all, known)
+		rules, err := SubgroupsOf(p.Model, known)
 		if err != nil {
 			return nil, fmt.Errorf("subgroups of %s: %w", p.Action, err)
 		}
