@@ -154,9 +154,7 @@ func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, seed uint64) ([]Up
 	for _, l := range learners {
 		row := measure(l, l.trainer.Name(), byEffect)
 		row.FitSeconds = l.seconds / float64(len(l.seeds))
-		for k := range row.Curve {
-			row.Curve[k].Estimated = meanOfTop(l, float64(row.Curve[k].Share))
-		}
+		estimateTops(l, row.Curve)
 		row.Groups = groupsOf(trial, l.seeds[0].Estimates)
 		out = append(out, row)
 	}
@@ -169,9 +167,9 @@ func tellUplift(rows *uplift.Rows, learners []*heldOutUplift, seed uint64) ([]Up
 	return append(out, row), effectOf(trial, all)
 }
 
-// meanOfTop is the mean estimate of the first customers of a learner's orders.
-func meanOfTop(l *heldOutUplift, share float64) metrics.Figure {
-	total, n := 0., 0
+// estimateTops fills in, at each share of a learner's curve, the mean estimate of the first customers of its orders.
+func estimateTops(l *heldOutUplift, curve []UpliftPoint) {
+	total, n := make([]float64, len(curve)), make([]int, len(curve))
 	for s, h := range l.seeds {
 		order := l.order(s)
 		place := make([]int, len(order))
@@ -179,13 +177,17 @@ func meanOfTop(l *heldOutUplift, share float64) metrics.Figure {
 			place[i] = i
 		}
 		slices.SortStableFunc(place, func(a, b int) int { return cmp.Compare(order[b], order[a]) })
-		k := max(int(math.Round(share*float64(len(place)))), 1)
-		for _, i := range place[:k] {
-			total += h.Estimates.Effect[i]
+		for c := range curve {
+			k := max(int(math.Round(float64(curve[c].Share)*float64(len(place)))), 1)
+			for _, i := range place[:k] {
+				total[c] += h.Estimates.Effect[i]
+			}
+			n[c] += k
 		}
-		n += k
 	}
-	return metrics.Figure(total / float64(n))
+	for c := range curve {
+		curve[c].Estimated = metrics.Figure(total[c] / float64(n[c]))
+	}
 }
 
 // groupsOf measures the four groups.
