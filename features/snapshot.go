@@ -11,6 +11,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"golang.org/x/sync/errgroup"
+
+	"retain/internal/warehouse"
 )
 
 // rangeRows is how many eligible customers one statement serves. Two statements run at once: together they take a third of a gigabyte
@@ -19,12 +21,6 @@ const (
 	rangeRows    = 40_000
 	rangesAtOnce = 2
 	blockRows    = 8_192
-)
-
-// The statement of a thousand entries is a megabyte; without being asked the engine takes a quarter of one, and 50,000 elements.
-const (
-	maxStatementBytes    = 64 << 20
-	maxStatementElements = 50_000_000
 )
 
 // Snapshot computes the vectors of p's eligible customers at its cutoff, in the order of p.Eligible(): X has a column per entry
@@ -53,7 +49,7 @@ func (s *Store) snapshot(ctx context.Context, c *Catalogue, p *Population, rows 
 	rows = evenRange(len(customers), rows)
 	// Statements side by side share the cores: one thread each costs less than two that must be merged.
 	// Small blocks keep the arrays that aggregates leave behind small: a tenth of the memory.
-	settings := clickhouse.Settings{"max_block_size": blockRows, "max_query_size": maxStatementBytes, "max_ast_elements": maxStatementElements, "max_expanded_ast_elements": maxStatementElements}
+	settings := warehouse.LongStatement(clickhouse.Settings{"max_block_size": blockRows})
 	if len(customers) > rows {
 		settings["max_threads"] = max(runtime.GOMAXPROCS(0)/rangesAtOnce, 1)
 	}

@@ -93,8 +93,7 @@ func (w *Warehouse) CountColumns(ctx context.Context, runID string, cuts [][]flo
 	}
 	q.WriteString("]\nFROM scores\nWHERE run_id = {run:String} AND status = 'scored'")
 	// A hundred features of ten bins are a thousand counts: more words than a query usually has, and compiling them takes longer than running them.
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 16 << 20, "max_ast_elements": 10_000_000, "max_expanded_ast_elements": 10_000_000,
-		"compile_expressions": 0, "compile_aggregate_expressions": 0}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(LongStatement(clickhouse.Settings{"compile_expressions": 0, "compile_aggregate_expressions": 0})))
 	var others uint64
 	var counts []uint64
 	if err := w.Conn().QueryRow(ctx, q.String(), clickhouse.Named("run", runID)).Scan(&c.Rows, &others, &counts); err != nil {
