@@ -192,11 +192,10 @@ func (g *grower) search(ready func(slot int), leaves ...judged) {
 				}
 				d := &g.rows.place[j]
 				var count *[groupedBins]sums
-				c := &g.rows.columns[j]
 				if l.count != nil {
 					count = d.marginal(l.count.slot(s), &roomCount)
 				}
-				g.found[i][j] = q[i].best(j, c, d.marginal(l.hist.slot(s), &room), count, l.reach[j], g.way(j))
+				g.found[i][j] = q[i].best(j, &g.rows.columns[j], d.marginal(l.hist.slot(s), &room), count, l.reach[j], g.way(j))
 			}
 		}
 	})

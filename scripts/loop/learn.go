@@ -55,7 +55,7 @@ func newLearner(m *menu) (*learner, error) {
 		}
 		var groups []uplift.Group
 		for _, g := range a.Subgroups {
-			groups = append(groups, uplift.Group{Name: g.Name, Rule: g.Rule, Rough: g.Rough})
+			groups = append(groups, uplift.Group(g))
 		}
 		l.subgroups, l.groups = append(l.subgroups, s), append(l.groups, groups)
 	}
