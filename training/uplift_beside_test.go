@@ -51,7 +51,7 @@ func TestTrainUpliftBesideTheRisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := scoredDiary{plain, c.silent}
 			o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
-			report, err := trainUplift(t.Context(), log, o, UpliftTraining{Log: log, Actions: []string{"help"}}, nil)
+			report, err := trainUplift(t.Context(), log, o, UpliftTraining{Log: log, Actions: []string{"help"}}, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func TestTrainUpliftFromFewOutcomes(t *testing.T) {
 	few := diary{world: newWorld(330, 2)}
 	log := scoredDiary{few, func(time.Time) bool { return false }}
 	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
-	report, err := trainUplift(t.Context(), log, o, UpliftTraining{Log: log, Actions: []string{"help"}}, nil)
+	report, err := trainUplift(t.Context(), log, o, UpliftTraining{Log: log, Actions: []string{"help"}}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestTrainUpliftFromFewOutcomes(t *testing.T) {
 	if help.Learner != "beside" || help.Learned || !math.IsNaN(float64(help.Qini)) || !strings.Contains(help.Why, "there is no uplift figure") {
 		t.Errorf("%+v", help)
 	}
-	if _, err := trainUplift(t.Context(), few, o, UpliftTraining{Log: few, Actions: []string{"help"}}, nil); err == nil {
+	if _, err := trainUplift(t.Context(), few, o, UpliftTraining{Log: few, Actions: []string{"help"}}, nil, nil); err == nil {
 		t.Error("without the risk the same outcomes are enough")
 	}
 }

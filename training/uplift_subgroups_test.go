@@ -35,10 +35,14 @@ func TestTrainUpliftOfSubgroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	named, err := compileSubgroups(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := diary{world: newWorld(700, 4)}
 	for name, log := range map[string]DecisionLog{"beside": scoredDiary{w, func(time.Time) bool { return false }}, "doubly robust": w} {
 		o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
-		report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: log, Actions: []string{"help"}, Engine: engine}, nil)
+		report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: log, Actions: []string{"help"}}, named, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

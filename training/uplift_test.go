@@ -231,7 +231,7 @@ func (d diary) Labels(ctx context.Context, cutoff, knownBefore time.Time) ([]flo
 func TestTrainUplift(t *testing.T) {
 	w := diary{world: newWorld(1500, 6)}
 	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
-	report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}}, nil)
+	report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestTrainUplift(t *testing.T) {
 	if pro, basic := mean[2]/n[2], mean[0]/n[0]; pro < .2 || basic > .12 {
 		t.Errorf("estimated effect %.3f on pro, %.3f on basic", pro, basic)
 	}
-	again, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}}, nil)
+	again, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help", "weather"}}, nil, nil)
 	if err != nil || again.Artifact != report.Artifact || again.Promoted || slices.Contains(again.Verdict, "") {
 		t.Errorf("again: %v, artifact %v, %v", err, again.Artifact == report.Artifact, again.Promoted)
 	}
@@ -297,7 +297,7 @@ func TestTrainUpliftKeeps(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return trainUplift(t.Context(), w, o, u, known)
+		return trainUplift(t.Context(), w, o, u, nil, known)
 	}
 	parts := func() map[string]string {
 		row, err := registry.ChampionModel(t.Context(), KindUplift)
@@ -411,7 +411,7 @@ func TestTrainUpliftRefuses(t *testing.T) {
 		"no start": {diary{world: newWorld(10, 0)}, "no decision is logged yet"},
 	} {
 		var data *DataError
-		if _, err := trainUplift(t.Context(), c.log, o, UpliftTraining{Log: c.log, Actions: []string{"help"}}, nil); !errors.As(err, &data) || !strings.Contains(err.Error(), c.want) {
+		if _, err := trainUplift(t.Context(), c.log, o, UpliftTraining{Log: c.log, Actions: []string{"help"}}, nil, nil); !errors.As(err, &data) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

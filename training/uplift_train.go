@@ -90,7 +90,7 @@ func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *Upli
 	o.Catalogue = subgroups.widen(known.catalogue(o.Catalogue))
 	p := newStorePanel(o)
 	defer func() { err = errors.Join(err, p.Close(ctx)) }()
-	return trainUplift(ctx, everyLabel{p}, o, u, known)
+	return trainUplift(ctx, everyLabel{p}, o, u, subgroups, known)
 }
 
 // everyLabel is a panel that knows of treated customers whether they stayed, too.
@@ -109,12 +109,8 @@ func (p everyLabel) Labels(ctx context.Context, cutoff, knownBefore time.Time) (
 	return labels.Y, nil
 }
 
-func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, known *knownUplift) (*UpliftTrainReport, error) {
+func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, subgroups namedSubgroups, known *knownUplift) (*UpliftTrainReport, error) {
 	begin := time.Now()
-	subgroups, err := compileSubgroups(u.Engine)
-	if err != nil {
-		return nil, err
-	}
 	watermark, err := p.Watermark(ctx)
 	if err != nil {
 		return nil, err
