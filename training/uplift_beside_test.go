@@ -10,8 +10,6 @@ import (
 
 	"retain/features"
 	"retain/internal/warehouse"
-	"retain/models"
-	"retain/models/uplift"
 )
 
 // scoredDiary is a diary whose decisions tell the risk by which they were made, those of some runs excepted.
@@ -65,14 +63,7 @@ func TestTrainUpliftBesideTheRisk(t *testing.T) {
 			if c.learner == "" {
 				return
 			}
-			a, err := models.DecodeArtifact(o.Registry.(*memory).models[0].Blob)
-			if err != nil {
-				t.Fatal(err)
-			}
-			bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, bundle := decodedUplift(t, o.Registry.(*memory).models[0].Blob)
 			if part, ok := bundle.Of("help"); !ok || part.Model.Name() != "beside" {
 				t.Errorf("%+v", part)
 			}

@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"retain/features"
-	"retain/models"
 	"retain/models/actions"
-	"retain/models/uplift"
 )
 
 const helpCatalogue = `version: 1
@@ -68,14 +66,7 @@ func TestTrainUpliftOfSubgroups(t *testing.T) {
 		if page, err := json.Marshal(report); err != nil || !strings.Contains(string(page), `"name":"few_seats","rule":"f.subscription_seats_max \u003c= 10","rough":[],"rows":0,"treated":0,"effect":{"treated_rate":null`) {
 			t.Errorf("%s: %v in %s", name, err, page)
 		}
-		a, err := models.DecodeArtifact(o.Registry.(*memory).models[0].Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a, bundle := decodedUplift(t, o.Registry.(*memory).models[0].Blob)
 		part, _ := bundle.Of("help")
 		if groups := part.Model.Groups(); len(groups) != 3 || groups[0].Rule != "f.purchase_recency_days < 150" || !slices.Equal(groups[0].Rough, []string{"purchase_recency_days"}) {
 			t.Errorf("%s: the model keeps %+v", name, groups)

@@ -251,13 +251,9 @@ func TestTrainUplift(t *testing.T) {
 		t.Errorf("weather: %+v", report.Actions[1])
 	}
 	row := o.Registry.(*memory).models[0]
-	a, err := models.DecodeArtifact(row.Blob)
-	if err != nil || a.Kind != KindUplift || row.Kind != KindUplift {
-		t.Fatalf("artifact of kind %v: %v", row.Kind, err)
-	}
-	bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
-	if err != nil {
-		t.Fatal(err)
+	a, bundle := decodedUplift(t, row.Blob)
+	if a.Kind != KindUplift || row.Kind != KindUplift {
+		t.Fatalf("an artifact of kind %v in a row of kind %v", a.Kind, row.Kind)
 	}
 	part, ok := bundle.Of("help")
 	if !ok || part.Events != min(help.EventsTreated, help.EventsControl) {
@@ -304,14 +300,7 @@ func TestTrainUpliftKeeps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := models.DecodeArtifact(row.Blob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, bundle := decodedUplift(t, row.Blob)
 		out := map[string]string{}
 		for _, p := range bundle.Parts {
 			b, err := p.Model.MarshalBinary()
@@ -415,4 +404,18 @@ func TestTrainUpliftRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// decodedUplift are a registered artifact and the models in it.
+func decodedUplift(t *testing.T, blob []byte) (*models.Artifact, *uplift.Bundle) {
+	t.Helper()
+	a, err := models.DecodeArtifact(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := uplift.DecodeBundle(a.Model, a.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, bundle
 }
