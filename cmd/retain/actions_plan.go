@@ -57,6 +57,9 @@ it can be at most. Nothing is decided by it: the decisions of the run stand. Cus
 					return usagef("--capacity: %s=%s is no whole number (below 0 = no limit)", id, text)
 				}
 			}
+			if otherThanCSV(out) {
+				return usagef("--out: %s: the plan is written as CSV; name a file that ends in .csv", out)
+			}
 			return a.readSession(cmd.Context(), "actions plan", func(s *session, scores pipelines.Scores) error {
 				run, plan, err := scores.Plan(cmd.Context(), s.store, f, budget, capacity)
 				switch {

@@ -57,6 +57,9 @@ func (a *app) featuresExportCommand() *cobra.Command {
 			if cutoffText == "" || out == "" {
 				return usagef("features export needs --cutoff and --out")
 			}
+			if !isParquet(out) && otherThanCSV(out) {
+				return usagef("--out: %s: the matrix is written as CSV or Parquet; name a file that ends in .csv or .parquet", out)
+			}
 			cutoff, err := instant("cutoff", cutoffText)
 			if err != nil {
 				return err
@@ -84,6 +87,8 @@ func (a *app) featuresExportCommand() *cobra.Command {
 	return cmd
 }
 
+func isParquet(path string) bool { return strings.EqualFold(filepath.Ext(path), ".parquet") }
+
 // export writes the eligible customers of the cutoff with every feature of the catalogue and, if asked, their labels.
 func (s *session) export(ctx context.Context, cutoff time.Time, out string, labels bool) (rows, columns int, leftOut []features.Dropped, err error) {
 	catalogue, err := s.config.catalogue()
@@ -109,7 +114,7 @@ func (s *session) export(ctx context.Context, cutoff time.Time, out string, labe
 		}
 	}
 	write := snapshot.ExportCSV
-	if strings.EqualFold(filepath.Ext(out), ".parquet") {
+	if isParquet(out) {
 		write = snapshot.ExportParquet
 	}
 	if err := write(out, y); err != nil {

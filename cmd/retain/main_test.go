@@ -136,3 +136,16 @@ func TestAFullDiskIsAnError(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestFilesAreWhatTheirNamesSay(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{
+		{"features", "export", "--cutoff", "2026-01-01", "--out", "f.csv.gz"},
+		{"features", "export", "--cutoff", "2026-01-01", "--out", "f.tsv"},
+		{"actions", "plan", "--out", "plan.xlsx"},
+	} {
+		if got := retain(t, "", args...); got.code != exitUsage || !strings.Contains(got.stderr, "name a file that ends in .csv") {
+			t.Errorf("%v: exit %d, %s; want %d and what can be written", args, got.code, got.stderr, exitUsage)
+		}
+	}
+}

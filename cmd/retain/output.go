@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -29,6 +30,15 @@ func printWarnings(w io.Writer, warnings []string) {
 	for _, line := range warnings {
 		fmt.Fprintln(w, "warning: "+line)
 	}
+}
+
+// otherThanCSV reports whether the name of a file promises another format than the CSV that would stand in it, a compressed one included.
+func otherThanCSV(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".parquet", ".tsv", ".ndjson", ".jsonl", ".json", ".gz", ".zst", ".bz2", ".xz", ".zip", ".xls", ".xlsx":
+		return true
+	}
+	return false
 }
 
 // keptError keeps the first error of a writer, so that those who write lines need not look at each.

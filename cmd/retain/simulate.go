@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,13 +49,16 @@ and learn can be tried where the truth is known: docs/next-best-action.md.`,
 			if now, err = instantIf("until", until); err != nil {
 				return err
 			}
-			if strings.EqualFold(filepath.Ext(truth), ".parquet") {
+			if otherThanCSV(truth) {
 				return usagef("--truth: %s: the truth is written as CSV; name a file that ends in .csv", truth)
 			}
 			o.Effects = simulation.Effects(effects)
 			world, err := simulation.New(o)
 			if err != nil {
 				return usagef("simulate: %v", err)
+			}
+			if !now.IsZero() && (now.Truncate(24*time.Hour) != now || !now.After(world.Start()) || now.After(world.End())) {
+				return usagef("--until: %s is no day of these records: name one after %s and not after %s", until, world.Start().Format(time.DateOnly), world.End().Format(time.DateOnly))
 			}
 			config, err := loadConfig(a.configPath, a.environ)
 			if err != nil {
@@ -95,7 +96,7 @@ and learn can be tried where the truth is known: docs/next-best-action.md.`,
 			report.CarriedOut = carried
 			return a.print(report, func(w io.Writer) {
 				printSimulation(w, report)
-				printSimulatedChurn(w, s.config.Churn)
+				printSimulatedChurn(w, s.config.Churn, report.Truth)
 			})
 		},
 	}
@@ -130,11 +131,16 @@ func printSimulation(w io.Writer, r *pipelines.SimulateReport) {
 	}
 }
 
-// printSimulatedChurn tells what to write into the configuration, unless it stands there.
-func printSimulatedChurn(w io.Writer, c features.ChurnSpec) {
-	if c.Setting == features.Contractual && c.GraceDays == 30 && c.GapDays == 0 && c.HorizonDays == simulatedHorizon {
+// printSimulatedChurn tells what to write into the configuration of who has not said yet that the customers have contracts. A truth that was
+// written before tells of another window than the one that will be trained on.
+func printSimulatedChurn(w io.Writer, c features.ChurnSpec, truth *pipelines.SimulatedTruth) {
+	if c.Setting == features.Contractual {
 		return
 	}
 	fmt.Fprintf(w, "\nThe customers have subscriptions. Put this into retain.yaml before training:\n\nchurn:\n  setting: %s\n  grace_days: 30\n  gap_days: 0\n  horizon_days: %d\n",
 		features.Contractual, simulatedHorizon)
+	if truth != nil && (c.GapDays != 0 || c.HorizonDays != simulatedHorizon) {
+		fmt.Fprintf(w, "\n%s tells who leaves within churn.horizon_days: %d from churn.gap_days: %d on, as is configured now. To have it of those %d days, give the command again then, with --force.\n",
+			truth.File, c.HorizonDays, c.GapDays, simulatedHorizon)
+	}
 }

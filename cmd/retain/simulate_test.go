@@ -17,7 +17,7 @@ func TestSimulate(t *testing.T) {
 	if got.code != exitDone {
 		t.Fatalf("exit %d: %s", got.code, got.stderr)
 	}
-	for _, part := range []string{"40 customers from 2025-12-13 to 2026-07-01", "touchpoints", "setting: contractual", "horizon_days: 91", "truth.csv"} {
+	for _, part := range []string{"40 customers from 2025-12-13 to 2026-07-01", "touchpoints", "setting: contractual", "horizon_days: 91", "truth.csv", "churn.horizon_days: 90"} {
 		if !strings.Contains(got.stdout, part) {
 			t.Errorf("the report does not say %q:\n%s", part, got.stdout)
 		}
@@ -53,6 +53,12 @@ func TestSimulate(t *testing.T) {
 	if strings.Contains(got.stdout, "retain.yaml") {
 		t.Errorf("the configuration is as it should be, and still: %s", got.stdout)
 	}
+	if err := os.WriteFile("retain.yaml", []byte("churn: {setting: contractual, horizon_days: 60}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got = retain(t, "", append(small, "--force")...); strings.Contains(got.stdout, "retain.yaml") {
+		t.Errorf("another horizon was chosen, and is talked out of: %s", got.stdout)
+	}
 }
 
 func TestSimulateWrongUsage(t *testing.T) {
@@ -69,6 +75,9 @@ func TestSimulateWrongUsage(t *testing.T) {
 		{"end amid a day", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "2026-01-01T12:00:00Z"}, "midnight"},
 		{"end before all time", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "0001-01-01"}, "end: 0001-01-01"},
 		{"a truth in Parquet", []string{"--customers", "5", "--days", "200", "--seed", "1", "--truth", "t.parquet"}, ".csv"},
+		{"a truth compressed", []string{"--customers", "5", "--days", "200", "--seed", "1", "--truth", "t.csv.gz"}, ".csv"},
+		{"until after the end", []string{"--customers", "5", "--days", "200", "--seed", "1", "--until", "2027-01-01"}, "--until: 2027-01-01 is no day of these records: name one after 2025-12-13 and not after 2026-07-01"},
+		{"until amid a day", []string{"--customers", "5", "--days", "200", "--seed", "1", "--until", "2026-03-01T12:00:00Z"}, "--until: 2026-03-01T12:00:00Z"},
 		{"no instant", []string{"--customers", "5", "--days", "200", "--seed", "1", "--end", "soon"}, "--end"},
 	} {
 		if got := retain(t, "", append([]string{"simulate"}, c.args...)...); got.code != exitUsage || !strings.Contains(got.stderr, c.want) {

@@ -79,7 +79,7 @@ var alarms = []alarm{
 	{
 		"an id that names something else", "usage.duplicates", both(
 			put("usage", 100, fields{"customer_id": "'c'", "at": "$ + toIntervalDay(number)"}), put("usage_fixes", 10, fields{"customer_id": "'c'", "at": "$ + toIntervalDay(number)", "event_hash": "number % 5"})), nil,
-		Warning, "5 events have several versions: the same event_id came again with other content, and only the newest version counts; 0 of 100 rows (0 %) equal another one, and each counts", "event_id",
+		Warning, "5 events have several versions: the same event_id came again with other content, and only the newest version counts; 0 of 100 rows (0 %) equal another one, and each counts", "none if you have corrected them; but if event_id",
 	},
 	{
 		"ids that customers share", "tickets.ids", put("tickets", 100, fields{"customer_id": id, "at": "$", "ticket_id": "toString(number % 90)"}), nil,

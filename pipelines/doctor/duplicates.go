@@ -56,7 +56,7 @@ func checkDuplicates(ctx context.Context, x *examination, p *profile) (finding, 
 	figures := Figures{"equal": figureOf(s), "corrected_events": figure(fixes["events"]), "versions": figure(fixes["versions"])}
 	told := inSample(k) + fmt.Sprintf("%s of %s (%s) equal another one, and each counts", spoken.Count(equal), spoken.Counted(n, "row"), percent(s))
 	if corrected > strangeShare {
-		return warn(fmt.Sprintf("if %s names something else than the row, leave it out: rename that column of the file and import again", p.layout.id),
+		return warn(fmt.Sprintf("none if you have corrected them; but if %s names something else than the row, leave it out: rename that column of the file and import again", p.layout.id),
 			"%s have several versions: the same %s came again with other content, and only the newest version counts; %s", spoken.Counted(fixes["events"], "event"), p.layout.id, told).with(figures), nil
 	}
 	if s > manyEqual {
