@@ -58,6 +58,10 @@ func TestOutages(t *testing.T) {
 		{"in the gap and behind the window", cutoff, map[int]int{70: 0, 91: 0}, nil, 0},
 		{"at both ends of the window", cutoff, map[int]int{71: 0, 90: 0}, []int{71, 90}, .1},
 		{"the window holds half of a day", cutoff.Add(12 * time.Hour), map[int]int{71: 0}, []int{71}, .025},
+		{"a calendar without the 29th to 31st", cutoff, map[int]int{28: 0, 29: 3, 30: 0, 87: 0, 88: 3, 89: 0}, nil, 0},
+		{"the same days of March alone", cutoff, map[int]int{87: 0, 88: 3, 89: 0}, []int{87, 88, 89}, .15},
+		{"of the calendar and of an outage", cutoff, map[int]int{28: 0, 29: 0, 30: 0, 86: 0, 87: 0, 88: 0, 89: 0}, []int{86}, .05},
+		{"a day that a month before had rows", cutoff, map[int]int{14: 0, 73: 0}, []int{73}, .05},
 		{"a quiet weekday", cutoff, map[int]int{75: 0, 68: 0, 61: 0, 54: 0, 47: 0, 40: 0}, nil, 0},
 	} {
 		t.Run(k.name, func(t *testing.T) {

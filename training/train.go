@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"retain/features"
@@ -141,6 +142,9 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 		Model: ModelName{Name: KindChurn, Family: chosen.Family.Name}, Cutoffs: artifact.Cutoffs, Rows: artifact.Rows, Positives: artifact.Positives,
 		TrainedUntil: artifact.TrainedUntil, Models: table(measured, chosen.Family.Name, o.Seed, terms), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
 		Leaks: listed(told), Warnings: listed(measured.Warnings), Verdict: slices.Concat(notes, chosen.Verdict),
+	}
+	if line := unlabelled(cutoffs, artifact.Cutoffs); line != "" {
+		report.Warnings = append(report.Warnings, line)
 	}
 	report.Intervals, report.Segments = intervalWords(measured, a.churn), measured.segmentTable(chosen.Family.Name, o.Seed)
 	report.Tuning, report.BudgetHit = listed(a.tunings), a.budget.wasHit()
@@ -302,6 +306,20 @@ func (s *standing) recipe() *recipe {
 		r.Columns = append(r.Columns, c.Name)
 	}
 	return r
+}
+
+// unlabelled names the cutoffs that were read and gave no row; "" without any. Both are oldest first.
+func unlabelled(read, used []time.Time) string {
+	var lost []string
+	for _, t := range read {
+		if !slices.ContainsFunc(used, t.Equal) {
+			lost = append(lost, day(t))
+		}
+	}
+	if len(lost) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("no label is known at %d of %d cutoffs (%s), so nothing was learned from them: retain label preview tells why", len(lost), len(read), strings.Join(lost, ", "))
 }
 
 // settle registers the artifact and promotes it if the gate says so.

@@ -400,6 +400,20 @@ func TestBacktestTellsWhoIsNotMeasured(t *testing.T) {
 	}
 }
 
+// Cutoffs that taught nothing, because an outage took their labels, are named: the table would not tell.
+func TestTrainTellsCutoffsWithoutLabels(t *testing.T) {
+	w := newWorld(200, 7)
+	w.unlabelled = []time.Time{month(2025, 2), month(2025, 5)}
+	report, err := train(t.Context(), w, testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "no label is known at 2 of 7 cutoffs (2025-02-01, 2025-05-01), so nothing was learned from them: retain label preview tells why"
+	if len(report.Cutoffs) != 5 || !slices.Contains(report.Warnings, want) {
+		t.Errorf("%d cutoffs, warnings %q", len(report.Cutoffs), report.Warnings)
+	}
+}
+
 // Of the grid's test cutoffs those that cannot be played are passed over and told; of the caller's they are an error.
 func TestBacktestPassesOver(t *testing.T) {
 	w, o := newWorld(200, 7), testOptions(t)

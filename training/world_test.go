@@ -18,16 +18,17 @@ import (
 // world is a panel of made-up customers: the chance to churn rises with log1p(days since the last purchase) and falls with the amount,
 // and differs by plan. The same seed is the same world.
 type world struct {
-	customers int
-	cutoffs   []time.Time
-	watermark time.Time
-	effect    float64 // weight of the amount; 0 = only recency matters
-	intercept float64
-	only      *float64  // every label, if given
-	calm      time.Time // nobody churns at cutoffs before it
-	leak      bool      // a column that is missing for those who stay
-	seed      uint64
-	known     []time.Time // knownBefore of every Labels call
+	customers  int
+	cutoffs    []time.Time
+	watermark  time.Time
+	effect     float64 // weight of the amount; 0 = only recency matters
+	intercept  float64
+	only       *float64    // every label, if given
+	calm       time.Time   // nobody churns at cutoffs before it
+	unlabelled []time.Time // cutoffs at which no label is known
+	leak       bool        // a column that is missing for those who stay
+	seed       uint64
+	known      []time.Time // knownBefore of every Labels call
 }
 
 func month(y int, m time.Month) time.Time { return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC) }
@@ -85,7 +86,7 @@ func (w *world) rows(cutoff time.Time) (*features.Snapshot, []float64) {
 		if label == 1 {
 			missing = float32(rng.IntN(3))
 		}
-		if i%97 == 0 {
+		if i%97 == 0 || slices.ContainsFunc(w.unlabelled, cutoff.Equal) {
 			label = math.NaN()
 		}
 		y = append(y, label)
