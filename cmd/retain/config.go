@@ -322,12 +322,16 @@ func parseYAML(text []byte, path string) (*yaml.Node, error) {
 func decodeStrict(doc *yaml.Node, c *Config) []string {
 	var problems []string
 	checkKeys(doc, keysOf(c), "", &problems)
-	checkWhole(doc, reflect.TypeFor[Config](), "", &problems)
+	checkTypes(doc, reflect.TypeFor[Config](), "", &problems)
 	err := doc.Decode(c)
 	var wrong *yaml.TypeError // what fits is decoded all the same
 	switch {
 	case errors.As(err, &wrong):
-		problems = append(problems, wrong.Errors...)
+		for _, told := range wrong.Errors {
+			if line, _, _ := strings.Cut(told, ": "); !slices.ContainsFunc(problems, func(p string) bool { return strings.HasPrefix(p, line+": ") }) {
+				problems = append(problems, told)
+			}
+		}
 	case err != nil && len(problems) == 0:
 		problems = append(problems, strings.TrimPrefix(err.Error(), "yaml: "))
 	}

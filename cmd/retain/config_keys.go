@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -70,24 +71,35 @@ func checkKeys(node *yaml.Node, known keyTree, prefix string, problems *[]string
 	}
 }
 
-// checkWhole collects the keys that want a whole number and are given a fraction, which the decoder would cut off without a word.
-func checkWhole(node *yaml.Node, t reflect.Type, path string, problems *[]string) {
+// checkTypes collects the keys whose values do not fit, fractions where whole numbers are wanted included, which the decoder would cut off without a word.
+func checkTypes(node *yaml.Node, t reflect.Type, path string, problems *[]string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch whole := t.Kind() == reflect.Int || t.Kind() == reflect.Int64; {
-	case node.Kind == yaml.ScalarNode && node.Tag == "!!float" && whole:
-		*problems = append(*problems, fmt.Sprintf("line %d: %s: %s is not %s", node.Line, path, node.Value, wanted(t)))
-	case node.Kind != yaml.MappingNode || t.Kind() != reflect.Struct && t.Kind() != reflect.Map:
+	mapping := t.Kind() == reflect.Map || t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]()
+	if !mapping || node.Kind != yaml.MappingNode {
+		var wrong *yaml.TypeError
+		err := node.Decode(reflect.New(t).Interface())
+		instant, whole := t == reflect.TypeFor[time.Time](), t.Kind() == reflect.Int || t.Kind() == reflect.Int64
+		if errors.As(err, &wrong) || instant && err != nil || whole && node.Tag == "!!float" {
+			value := node.Value
+			if node.Kind != yaml.ScalarNode {
+				value = "what stands there"
+			}
+			*problems = append(*problems, fmt.Sprintf("line %d: %s: %s is not %s", node.Line, path, value, wanted(t)))
+			if instant { // the decoder would stop at it, and the rest of the document be unread
+				*node = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null", Line: node.Line}
+			}
+		}
 		return
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
 		below := strings.TrimPrefix(path+"."+key, ".")
 		if t.Kind() == reflect.Map {
-			checkWhole(node.Content[i+1], t.Elem(), below, problems)
+			checkTypes(node.Content[i+1], t.Elem(), below, problems)
 		} else if _, ok := structKeys(t)[key]; ok { // checkKeys tells the others
-			checkWhole(node.Content[i+1], fieldType(t, key), below, problems)
+			checkTypes(node.Content[i+1], fieldType(t, key), below, problems)
 		}
 	}
 }
@@ -172,7 +184,7 @@ func override(text string, t reflect.Type, name string) (*yaml.Node, error) {
 			node = value.Content[0]
 		}
 		var cut []string
-		checkWhole(node, t, "", &cut)
+		checkTypes(node, t, "", &cut)
 		if err := node.Decode(reflect.New(t).Interface()); err != nil || len(cut) > 0 {
 			return nil, usagef("%s: %q does not fit: the key wants %s", name, text, wanted(plain))
 		}
@@ -187,6 +199,8 @@ func wanted(t reflect.Type) string {
 		return "a duration such as 10m"
 	case t == reflect.TypeFor[time.Time]():
 		return "an instant such as 2026-03-01"
+	case t.Kind() == reflect.String:
+		return "a text"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Kind() == reflect.Int:

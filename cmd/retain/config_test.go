@@ -39,6 +39,12 @@ func TestConfigProblemsNameTheirPlace(t *testing.T) {
 		{"a budget without end", "actions: {budget: .inf}\n", "actions.budget"},
 		{"holdout above one", "actions: {holdout: 7}\n", "actions.holdout"},
 		{"half a day", "churn:\n  horizon_days: 30.5\n", "line 2: churn.horizon_days: 30.5 is not a whole number"},
+		{"no duration", "schedule: {backoff: 5}\n", "line 1: schedule.backoff: 5 is not a duration such as 10m"},
+		{"no list", "churn:\n  activity: purchases\n", "line 2: churn.activity: purchases is not a list such as [a, b]"},
+		{"no mapping", "serve: [1]\n", "line 1: serve: what stands there is not a mapping such as {key: value}"},
+		{"no text", "warehouse: {url: {a: b}}\n", "line 1: warehouse.url: what stands there is not a text"},
+		{"no instant", "churn: {data_until: soon}\n", "line 1: churn.data_until: soon is not an instant such as 2026-03-01"},
+		{"a list of lists", "sources: {customers: {static: [[a]]}}\n", "line 1: sources.customers.static: what stands there is not a list such as [a, b]"},
 		{"a fraction deep down", "schedule: {retries: 1.5}\n", "line 1: schedule.retries: 1.5 is not a whole number"},
 		{"beyond the warehouse's times", "churn: {data_until: 9999-12-31}\n", "churn.data_until: 9999-12-31T00:00:00Z does not lie between"},
 		{"before them", "snapshots: {from: 0001-01-01}\n", "snapshots.from: 0001-01-01T00:00:00Z does not lie between"},
@@ -68,7 +74,7 @@ func TestConfigTellsAllProblemsAtOnce(t *testing.T) {
 	if json.Unmarshal([]byte(got.stdout), &check) != nil || len(check.Problems) != 5 || got.code != exitUsage {
 		t.Errorf("config check --json: exit %d, %q; want 2 and a document of 5 problems", got.code, got.stdout)
 	}
-	for _, want := range []string{"value.gross_margin", "horizon_days", "serve.addr", "line 2: cannot unmarshal", "line 4: unknown key warehous"} {
+	for _, want := range []string{"value.gross_margin", "horizon_days", "serve.addr", "line 2: churn.gap_days: soon is not a whole number", "line 4: unknown key warehous"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
 		}
