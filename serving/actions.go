@@ -47,7 +47,7 @@ func (s *Server) registerActions(api huma.API) {
 		Summary: "What to do next for a customer, given what is known only now",
 		Description: "The decision of the run in force, narrowed to what the context leaves: actions that cannot be taken, channels on which nobody is reached, a ticket that has just been opened. " +
 			"The logged choice stands where it is still possible, else the greatest priority stands in; the propensities are those of this rule. Nothing is drawn anew and nothing is logged: " +
-			"tell the outcome of another action than the logged one with its name (action), and learning leaves it out.",
+			"tell the outcome of another action than the logged one with its name (action); learning counts the decision as what was drawn.",
 		Errors: []int{http.StatusNotFound, http.StatusRequestEntityTooLarge},
 	}), func(ctx context.Context, in *contextInput) (*actionsOutput, error) {
 		return s.nextBest(ctx, in.ID, in.Body)

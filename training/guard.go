@@ -11,7 +11,6 @@ import (
 	"retain/features"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
-	"retain/models/actions"
 )
 
 // Guard keeps what a retention programme does out of what the churn model learns. The model tells the risk of a customer to whom nothing marketing or
@@ -51,15 +50,9 @@ func NewGuard(ctx context.Context, store *features.Store) (*Guard, error) {
 	}
 	g := &Guard{store: store, kept: map[guardKey]*Untreated{}}
 	for _, run := range runs {
-		c, err := actions.Decode([]byte(run.Document))
+		withheld, err := withheldOf(run)
 		if err != nil {
-			return nil, fmt.Errorf("decisions of run %s: %w", run.RunID, err)
-		}
-		var withheld []string
-		for i := range c.Actions {
-			if c.Withheld(i) {
-				withheld = append(withheld, c.Actions[i].ID)
-			}
+			return nil, err
 		}
 		run.Document = ""
 		g.runs = append(g.runs, guardRun{run, withheld})
@@ -196,23 +189,34 @@ type guardGroup struct {
 func (g *Guard) groups(from, until time.Time) []guardGroup {
 	var out []guardGroup
 	for _, run := range g.runs {
-		if run.Cutoff.Before(from) || !run.Cutoff.Before(until) {
-			continue
+		if !run.Cutoff.Before(from) && run.Cutoff.Before(until) {
+			out = joinGroups(out, run)
 		}
-		quarter := run.Cutoff.Year()*4 + (int(run.Cutoff.Month())-1)/3
-		k := slices.IndexFunc(out, func(o guardGroup) bool {
-			return o.quarter == quarter && o.Holdout == run.Holdout && slices.Equal(o.Actions, run.withheld)
-		})
-		if k < 0 {
-			k = len(out)
-			out = append(out, guardGroup{warehouse.TreatmentGroup{Holdout: run.Holdout, Actions: run.withheld, Cutoffs: [2]time.Time{run.Cutoff, run.Cutoff}}, quarter})
-		}
-		out[k].Runs, out[k].Cutoffs[1] = append(out[k].Runs, run.RunID), run.Cutoff
 	}
 	slices.SortStableFunc(out, func(a, b guardGroup) int {
 		return cmp.Or(cmp.Compare(a.quarter, b.quarter), cmp.Compare(a.Holdout, b.Holdout))
 	})
 	return out
+}
+
+// joinGroups puts a run, later than all others, into its group.
+func joinGroups(groups []guardGroup, run guardRun) []guardGroup {
+	quarter := quarterOf(run.Cutoff)
+	k := slices.IndexFunc(groups, func(o guardGroup) bool {
+		return o.quarter == quarter && o.Holdout == run.Holdout && slices.Equal(o.Actions, run.withheld)
+	})
+	if k < 0 {
+		k = len(groups)
+		groups = append(groups, guardGroup{warehouse.TreatmentGroup{Holdout: run.Holdout, Actions: run.withheld, Cutoffs: [2]time.Time{run.Cutoff, run.Cutoff}}, quarter})
+	}
+	groups[k].Runs, groups[k].Cutoffs[1] = append(groups[k].Runs, run.RunID), run.Cutoff
+	return groups
+}
+
+// quarterOf numbers the quarter of an instant, by which the control group is drawn.
+func quarterOf(t time.Time) int {
+	t = t.UTC()
+	return t.Year()*4 + (int(t.Month())-1)/3
 }
 
 // spared is the probability that nothing was done in a quarter: a customer whose keyed number u falls below a run's share is held out of it, so that

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"retain/features"
+	"retain/internal/spoken"
 	"retain/internal/warehouse"
 	"retain/models/actions"
 )
@@ -22,6 +23,10 @@ type DecisionLog interface {
 	// TakenOtherwise are the customers of a run, sorted, of whose decision an outcome names another action than the chosen one. Outcomes that were told at
 	// knownBefore or later are not looked at; zero: all are.
 	TakenOtherwise(ctx context.Context, run warehouse.DecisionRun, knownBefore time.Time) ([]string, error)
+	// Treatments are what the runs of a group had for each customer, in the order of customer_id.
+	Treatments(ctx context.Context, g warehouse.TreatmentGroup) ([]warehouse.Treatment, error)
+	// RunsTold are the runs, sorted, of whose decisions any outcome was told.
+	RunsTold(ctx context.Context) ([]string, error)
 }
 
 // The runs that are looked at lie so many days apart, and are at most so many, the newest ones: who could get an action counts once per horizon, so that more of
@@ -34,82 +39,119 @@ const (
 // upliftRowsMost bounds the rows of an action; beyond, customers are drawn by keyed hash.
 const upliftRowsMost = 200_000
 
-// upliftLesson is one decision that teaches the effect of an action: the action or nothing was chosen, and either might have been.
+// upliftLate is how many days after its cutoff a run may decide and still be acted on, told or not.
+const upliftLate = 7
+
+// upliftLesson is one decision that teaches the effect of an action: the action or nothing was drawn, and either might have been. What became of the draw does
+// not matter: whether the action reached the customer, or another one was taken, may hang together with who stays, and the draw does not.
 type upliftLesson struct {
-	row     int     // of lessonBook.customer
-	e       float64 // P(action) / (P(action) + P(nothing))
-	treated bool
+	row       int     // of lessonBook.customer
+	e         float64 // P(action) / (P(action) + P(nothing)), given what was decided before
+	treated   bool
+	otherwise bool // an outcome names another action than the drawn one
+	held      bool // in the control group
+}
+
+// loggedRuns are the runs that the log holds.
+type loggedRuns struct {
+	all     []warehouse.DecisionRun // oldest first
+	looked  []warehouse.DecisionRun // of them: matured, and far enough from each other
+	skipped int                     // matured runs that lie too close to others, or too far back
+	idle    int                     // matured runs that decided too late to be acted on, and nothing was told of them
 }
 
 // lessonBook is what the logged decisions can teach.
 type lessonBook struct {
 	runs      []warehouse.DecisionRun // looked at, oldest first
-	skipped   int                     // matured runs that lie too close to others
 	decisions int                     // read
-	otherwise int                     // of them, those after which another action was taken: they teach nothing
+	otherwise int                     // of them, those after which another action was taken: they count as what was drawn
 
 	customer []string  // of each row; the rows of a run stand together, in the order of customer_id
 	run      []int     // of each row, in runs
+	held     []bool    // of each row: in the control group
 	stays    []float64 // of each row: probability of staying, as it was scored at the decision; NaN = not known
 	lessons  map[string][]upliftLesson
 	certain  map[string]int // per action: decisions that had it, or nothing, with certainty
+	reached  int            // rows of the control group to whom a contact without a decision brought an action that it does not get
 }
 
-// matureRuns are the runs whose labels are known, thinned. Errors: *DataError if there is none, with what is waited for.
-func matureRuns(ctx context.Context, log DecisionLog, churn features.ChurnSpec, watermark, until time.Time) (runs []warehouse.DecisionRun, skipped int, err error) {
-	all, err := log.DecisionRuns(ctx)
+// readRuns finds the runs whose labels are known, and thins them. Errors: *DataError if there is none, with what is waited for.
+func readRuns(ctx context.Context, log DecisionLog, churn features.ChurnSpec, watermark, until time.Time) (r loggedRuns, err error) {
+	if r.all, err = log.DecisionRuns(ctx); err != nil {
+		return r, err
+	}
+	if len(r.all) == 0 {
+		return r, lacking("no decision is logged yet, and so there is no uplift figure: `retain score` decides, and with actions.explore chance has its part in it")
+	}
+	told, err := log.RunsTold(ctx)
 	if err != nil {
-		return nil, 0, err
+		return r, err
 	}
-	if len(all) == 0 {
-		return nil, 0, lacking("no decision is logged yet, and so there is no uplift figure: `retain score` decides, and with actions.explore chance has its part in it")
-	}
-	for k := len(all) - 1; k >= 0; k-- {
-		r := all[k]
+	for k := len(r.all) - 1; k >= 0; k-- {
+		run := r.all[k]
+		_, acted := slices.BinarySearch(told, run.RunID)
 		switch {
-		case !churn.Known(r.Cutoff, watermark) || !until.IsZero() && churn.Matures(r.Cutoff).After(until):
-		case len(runs) == upliftRuns || len(runs) > 0 && r.Cutoff.AddDate(0, 0, upliftRunDays).After(runs[len(runs)-1].Cutoff):
-			skipped++
+		case !churn.Known(run.Cutoff, watermark) || !until.IsZero() && churn.Matures(run.Cutoff).After(until):
+		case !acted && run.DecidedAt.After(run.Cutoff.AddDate(0, 0, upliftLate)):
+			r.idle++
+		case len(r.looked) == upliftRuns || len(r.looked) > 0 && run.Cutoff.AddDate(0, 0, upliftRunDays).After(r.looked[len(r.looked)-1].Cutoff):
+			r.skipped++
 		default:
-			runs = append(runs, r)
+			r.looked = append(r.looked, run)
 		}
 	}
-	if len(runs) == 0 {
-		return nil, 0, lacking("no decision has matured, and so there is no uplift figure: who stayed after those of %s is known once data are complete until %s; they are until %s",
-			day(all[0].Cutoff), day(churn.Matures(all[0].Cutoff)), day(watermark))
+	switch first := r.all[0].Cutoff; {
+	case len(r.looked) == 0 && r.idle > 0:
+		return r, lacking("nobody can have acted on the decisions that have matured, and so there is no uplift figure: %s decided more than %d days after the cutoff, and no outcome was told of them", spoken.Counted(r.idle, "run"), upliftLate)
+	case len(r.looked) == 0:
+		return r, lacking("no decision has matured, and so there is no uplift figure: who stayed after those of %s is known once data are complete until %s; they are until %s",
+			day(first), day(churn.Matures(first)), day(watermark))
 	}
-	slices.Reverse(runs)
-	return runs, skipped, nil
+	slices.Reverse(r.looked)
+	return r, nil
 }
 
-// readLessons reads the decisions of the runs. A customer's first decision that could have brought an action or nothing counts, whatever was drawn, and then the
-// next one after its label window. A decision after which another action was taken than it chose counts so too, and teaches nothing: it is a row neither of what
-// was chosen nor of what was taken, which chance did not pick.
-func readLessons(ctx context.Context, o Options, u UpliftTraining, runs []warehouse.DecisionRun) (*lessonBook, error) {
-	b := &lessonBook{runs: runs, lessons: map[string][]upliftLesson{}, certain: map[string]int{}}
+// readLessons reads the decisions of the runs that are looked at. A customer's first decision that could have brought an action or nothing counts, whatever was
+// drawn, and then the next one after its label window. It counts as what was drawn, whatever was done (intention to treat).
+func readLessons(ctx context.Context, o Options, u UpliftTraining, runs loggedRuns) (*lessonBook, error) {
+	b := &lessonBook{runs: runs.looked, lessons: map[string][]upliftLesson{}, certain: map[string]int{}}
 	free := map[string]map[string]time.Time{} // action → customer → from when on the next decision counts
-	for k, run := range runs {
+	control := controlGroup{log: u.Log, runs: runs.all}
+	for k, run := range b.runs {
 		otherwise, err := u.Log.TakenOtherwise(ctx, run, o.Until)
 		if err != nil {
 			return nil, err
+		}
+		if err := control.reach(ctx, run); err != nil {
+			return nil, fmt.Errorf("decisions before run %s: %w", run.RunID, err)
 		}
 		for d, err := range u.Log.Decisions(ctx, run) {
 			if err != nil {
 				return nil, err
 			}
 			b.decisions++
-			if _, other := slices.BinarySearch(otherwise, d.CustomerID); other {
+			_, other := slices.BinarySearch(otherwise, d.CustomerID)
+			if other {
 				b.otherwise++
-				d.Chosen = ""
 			}
-			b.read(k, run.Cutoff, o.Churn.Matures(run.Cutoff), d, u.Actions, free)
+			control.given(&d, run.Holdout)
+			b.read(decided{DecisionRow: d, run: k, otherwise: other, cutoff: run.Cutoff, until: o.Churn.Matures(run.Cutoff)}, u.Actions, free)
 		}
 	}
 	return b, nil
 }
 
-// read takes what one decision teaches; Chosen is empty where another action was taken.
-func (b *lessonBook) read(k int, cutoff, until time.Time, d warehouse.DecisionRow, only []string, free map[string]map[string]time.Time) {
+// decided is a decision with what is known of it.
+type decided struct {
+	warehouse.DecisionRow
+	run       int // of lessonBook.runs
+	otherwise bool
+	cutoff    time.Time
+	until     time.Time // the end of its label window
+}
+
+// read takes what one decision teaches.
+func (b *lessonBook) read(d decided, only []string, free map[string]map[string]time.Time) {
 	at := slices.Index(d.Actions, actions.DoNothing)
 	if at < 0 {
 		return
@@ -127,23 +169,23 @@ func (b *lessonBook) read(k int, cutoff, until time.Time, d warehouse.DecisionRo
 		if free[action] == nil {
 			free[action] = map[string]time.Time{}
 		}
-		if from, ok := free[action][d.CustomerID]; ok && cutoff.Before(from) {
+		if from, ok := free[action][d.CustomerID]; ok && d.cutoff.Before(from) {
 			return
 		}
-		free[action][d.CustomerID] = until
+		free[action][d.CustomerID] = d.until
 		if d.Chosen != action && d.Chosen != actions.DoNothing {
 			return
 		}
 		if row < 0 {
 			row = len(b.customer)
-			b.customer, b.run = append(b.customer, d.CustomerID), append(b.run, k)
+			b.customer, b.run, b.held = append(b.customer, d.CustomerID), append(b.run, d.run), append(b.held, d.Holdout)
 			stays := math.NaN()
 			if d.Risk > 0 && d.Risk < 1 {
 				stays = 1 - d.Risk
 			}
 			b.stays = append(b.stays, stays)
 		}
-		b.lessons[action] = append(b.lessons[action], upliftLesson{row: row, e: p / (p + nothing), treated: d.Chosen == action})
+		b.lessons[action] = append(b.lessons[action], upliftLesson{row: row, e: p / (p + nothing), treated: d.Chosen == action, otherwise: d.otherwise, held: d.Holdout})
 	}
 	for i, action := range d.Actions {
 		take(action, d.Propensities[i])
@@ -155,7 +197,7 @@ func (b *lessonBook) read(k int, cutoff, until time.Time, d warehouse.DecisionRo
 
 // look finds the features of each row at its run's cutoff and whether the customer stayed (Y = 1), and gives the book of the rows of which both are known.
 // Labels are read from rows with ingested_at < until; zero: all.
-func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lessonBook, *features.Dataset, error) {
+func (b *lessonBook) look(ctx context.Context, p panel, churn features.ChurnSpec, until time.Time) (*lessonBook, *features.Dataset, error) {
 	var parts []*features.Dataset
 	kept := make([]int, len(b.customer)) // row → row of the data set; -1 = none
 	var stays []float64
@@ -165,7 +207,8 @@ func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lesso
 		for hi < len(b.customer) && b.run[hi] == b.run[lo] {
 			hi++
 		}
-		cutoff := b.runs[b.run[lo]].Cutoff
+		run := b.runs[b.run[lo]]
+		cutoff := run.Cutoff
 		s, err := p.Snapshot(ctx, cutoff)
 		if err != nil {
 			return nil, nil, fmt.Errorf("snapshot at %s: %w", day(cutoff), err)
@@ -174,10 +217,17 @@ func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lesso
 		if err != nil {
 			return nil, nil, fmt.Errorf("labels at %s: %w", day(cutoff), err)
 		}
+		reached, err := reachedOf(ctx, p, churn, run, until)
+		if err != nil {
+			return nil, nil, err
+		}
 		var rows []int
 		for i := lo; i < hi; i++ {
 			kept[i] = -1
 			if k, ok := slices.BinarySearch(s.Customer, b.customer[i]); ok && labels[k] == labels[k] {
+				if b.held[i] && reached[b.customer[i]] {
+					b.reached++
+				}
 				kept[i] = total
 				rows = append(rows, k)
 				stays = append(stays, b.stays[i])
@@ -192,7 +242,7 @@ func (b *lessonBook) look(ctx context.Context, p panel, until time.Time) (*lesso
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &lessonBook{runs: b.runs, skipped: b.skipped, decisions: b.decisions, otherwise: b.otherwise, stays: stays, lessons: map[string][]upliftLesson{}, certain: b.certain}
+	out := &lessonBook{runs: b.runs, decisions: b.decisions, otherwise: b.otherwise, stays: stays, lessons: map[string][]upliftLesson{}, certain: b.certain, reached: b.reached}
 	for action, lessons := range b.lessons {
 		for _, l := range lessons {
 			if l.row = kept[l.row]; l.row >= 0 {

@@ -160,10 +160,11 @@ type diary struct {
 	certain bool // help is what everyone gets
 	lying   bool // of the propensities
 	other   bool // every twentieth customer got something else than was decided, once
+	draws   uint64
 }
 
 func (d diary) draw(cutoff time.Time, customer string) (chosen string, held bool) {
-	u := float64(features.KeyedHash(uint64(cutoff.Unix()), "diary", customer)>>11) / (1 << 53)
+	u := float64(features.KeyedHash(uint64(cutoff.Unix())+d.draws, "diary", customer)>>11) / (1 << 53)
 	switch {
 	case d.certain:
 		return "help", false
@@ -193,6 +194,13 @@ func (d diary) TakenOtherwise(_ context.Context, run warehouse.DecisionRun, _ ti
 		}
 	}
 	return customers, nil
+}
+
+func (d diary) RunsTold(context.Context) ([]string, error) { return nil, nil }
+
+// Treatments are not asked for: the diary draws its control group anew at each run, and its runs tell no share.
+func (d diary) Treatments(context.Context, warehouse.TreatmentGroup) ([]warehouse.Treatment, error) {
+	return nil, errors.New("the runs of the diary hold nobody out")
 }
 
 func (d diary) Decisions(_ context.Context, run warehouse.DecisionRun) iter.Seq2[warehouse.DecisionRow, error] {
@@ -318,7 +326,7 @@ func TestTrainUpliftKeeps(t *testing.T) {
 	if len(before) != 2 {
 		t.Fatalf("%d actions are learned", len(before))
 	}
-	w.other = true
+	w.draws = 1
 	report, err := train(o, "help")
 	if err != nil {
 		t.Fatal(err)
@@ -330,11 +338,8 @@ func TestTrainUpliftKeeps(t *testing.T) {
 	if help, survey := report.Actions[0], report.Actions[1]; help.KeptFrom != nil || survey.Action != "survey" || survey.KeptFrom == nil || *survey.KeptFrom != 1 || survey.Rows == 0 {
 		t.Errorf("told %+v", report.Actions)
 	}
-	if report.Otherwise != 6*1500/20 {
-		t.Errorf("%d decisions were carried out otherwise", report.Otherwise)
-	}
 	// A third training still tells of where survey comes from, and weather cannot be learned.
-	w.other = false
+	w.draws = 0
 	if report, err = train(o, "help", "weather"); err != nil || parts()["help"] != before["help"] || *report.Actions[1].KeptFrom != 1 || report.Actions[2].Why == "" {
 		t.Errorf("third: %v, %+v", err, report)
 	}
@@ -348,40 +353,31 @@ func TestTrainUpliftKeeps(t *testing.T) {
 	}
 }
 
-// Who got something else than was decided teaches nothing, of any action, and his horizon counts as taken all the same.
+// Who got something else than was decided counts as what was drawn, and is told of.
 func TestLessonsTakenOtherwise(t *testing.T) {
-	w := diary{world: newWorld(200, 6)}
-	o := Options{Churn: features.DefaultChurn()}
-	read := func() (*lessonBook, map[string]bool) {
-		runs, _, err := matureRuns(t.Context(), w, o.Churn, w.watermark, time.Time{})
+	w := scoredDiary{diary{world: newWorld(1500, 6)}, func(time.Time) bool { return false }}
+	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
+	train := func() *UpliftTrainReport {
+		t.Helper()
+		report, err := trainUplift(t.Context(), w, o, UpliftTraining{Log: w, Actions: []string{"help"}}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := readLessons(t.Context(), o, UpliftTraining{Log: w}, runs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen := map[string]bool{}
-		for i, id := range b.customer {
-			seen[fmt.Sprint(id, b.run[i])] = true
-		}
-		return b, seen
+		return report
 	}
-	plain, all := read()
+	plain := train()
 	w.other = true
-	b, seen := read()
-	for id := range seen {
-		if !all[id] {
-			t.Errorf("%s counts only because another decision was carried out otherwise", id)
-		}
+	report := train()
+	if a, b := plain.Actions[0], report.Actions[0]; a.Rows != b.Rows || a.Effect != b.Effect || a.Qini != b.Qini || a.Interval != b.Interval {
+		t.Errorf("what was learned depends on what became of the draw: %+v, %+v", a, b)
 	}
-	for _, id := range b.customer {
-		if id == "c00020" {
-			t.Error("c00020 teaches")
-		}
+	if plain.Otherwise != 0 || report.Otherwise != 6*1500/20 {
+		t.Errorf("%d decisions, and %d, were carried out otherwise", plain.Otherwise, report.Otherwise)
 	}
-	if plain.otherwise != 0 || b.otherwise != 60 || len(b.customer) >= len(plain.customer) {
-		t.Errorf("%d, %d left out, %d of %d rows", plain.otherwise, b.otherwise, len(b.customer), len(plain.customer))
+	// Every twentieth of the rows, with a label: as many as the draw left alone and treated.
+	help := report.Actions[0]
+	if n := help.OtherwiseTreated + help.OtherwiseControl; n == 0 || math.Abs(float64(n)-float64(help.Rows)/20) > 40 || math.Abs(float64(help.OtherwiseTreated)-float64(help.Treated)/20) > 25 {
+		t.Errorf("%d treated and %d left alone of %d and %d were carried out otherwise", help.OtherwiseTreated, help.OtherwiseControl, help.Treated, help.Rows-help.Treated)
 	}
 }
 

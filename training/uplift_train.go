@@ -43,8 +43,10 @@ type UpliftTrainReport struct {
 	Verdict   []string       `json:"verdict"`
 	Cutoffs   []time.Time    `json:"cutoffs"`   // of the runs whose decisions were read
 	Skipped   int            `json:"skipped"`   // matured runs that lie too close to others, or too far back
+	Idle      int            `json:"idle"`      // matured runs that decided more than a week after their cutoff, and of which nothing was told: nobody can have acted on them
 	Decisions int            `json:"decisions"` // read
-	Otherwise int            `json:"otherwise"` // of them, those of which an outcome names another action than the chosen one: they teach nothing
+	Otherwise int            `json:"otherwise"` // of them, those of which an outcome names another action than the chosen one: they count as what was drawn
+	Reached   int            `json:"reached"`   // rows of the control group whom a contact without a decision brought an action all the same
 	Actions   []UpliftAction `json:"actions"`
 	Intervals string         `json:"intervals"`
 	Artifact  string         `json:"artifact"`
@@ -53,19 +55,24 @@ type UpliftTrainReport struct {
 
 // UpliftAction is what was learned of one action, or why nothing was.
 type UpliftAction struct {
-	Action        string           `json:"action"`
-	Rows          int              `json:"rows"` // decisions with a known label in which the action or nothing was chosen and either might have been
-	Treated       int              `json:"treated"`
-	EventsTreated int              `json:"events_treated"` // rows of the rarer outcome
-	EventsControl int              `json:"events_control"`
-	Effect        UpliftEffect     `json:"effect"`  // on staying
-	Learner       string           `json:"learner"` // "" = nothing was learned
-	Qini          metrics.Figure   `json:"qini"`    // per 1,000 customers, out of fold
-	Interval      metrics.Interval `json:"interval"`
-	Learned       bool             `json:"learned"`   // from 100 outcome events per arm: decisions call it learned, else prior
-	Why           string           `json:"why"`       // what to think of it, or why nothing was learned
-	Subgroups     []UpliftSubgroup `json:"subgroups"` // that the catalogue names beforehand, as measured
-	KeptFrom      *int             `json:"kept_from"` // version of the model that it was learned in, where it was not learned anew; else null
+	Action        string `json:"action"`
+	Rows          int    `json:"rows"` // decisions with a known label in which the action or nothing was chosen and either might have been
+	Treated       int    `json:"treated"`
+	EventsTreated int    `json:"events_treated"` // rows of the rarer outcome
+	EventsControl int    `json:"events_control"`
+	// Of the rows: what became of the draw. They count as what was drawn all the same.
+	OtherwiseTreated int `json:"otherwise_treated"` // treated, and an outcome names another action
+	OtherwiseControl int `json:"otherwise_control"` // left alone, and an outcome names an action
+	HeldOut          int `json:"held_out"`          // left alone because they are in the control group of the quarter
+
+	Effect    UpliftEffect     `json:"effect"`  // on staying, of having been drawn for it
+	Learner   string           `json:"learner"` // "" = nothing was learned
+	Qini      metrics.Figure   `json:"qini"`    // per 1,000 customers, out of fold
+	Interval  metrics.Interval `json:"interval"`
+	Learned   bool             `json:"learned"`   // from 100 outcome events per arm: decisions call it learned, else prior
+	Why       string           `json:"why"`       // what to think of it, or why nothing was learned
+	Subgroups []UpliftSubgroup `json:"subgroups"` // that the catalogue names beforehand, as measured
+	KeptFrom  *int             `json:"kept_from"` // version of the model that it was learned in, where it was not learned anew; else null
 }
 
 // TrainUplift learns what each action does for whom, from the logged decisions whose labels are known: beside the risk by which they were made or, where older
@@ -79,6 +86,7 @@ func TrainUplift(ctx context.Context, o Options, u UpliftTraining) (report *Upli
 	if err := o.Churn.Validate(); err != nil {
 		return nil, &UsageError{Message: err.Error()}
 	}
+	o.Churn = o.Churn.FromDecision()
 	known, err := readKnownUplift(ctx, o, u.Actions)
 	if err != nil {
 		return nil, err
@@ -109,23 +117,46 @@ func (p everyLabel) Labels(ctx context.Context, cutoff, knownBefore time.Time) (
 	return labels.Y, nil
 }
 
+// Reached are the customers to whom contacts without a decision brought one of the actions of a window.
+func (p everyLabel) Reached(ctx context.Context, w contactWindow) (map[string]bool, error) {
+	if w.known.IsZero() {
+		w.known = warehouse.EndOfTime
+	}
+	from, err := p.store.Versions(ctx, features.Contacts, []string{"at", "action", "decision_id"}, w.known)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for b, err := range p.store.DB.Blocks(ctx, `SELECT DISTINCT customer_id FROM `+from+`
+WHERE decision_id = '' AND has({ids:Array(String)}, action) AND at >= {from:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}`,
+		map[string]string{"from": warehouse.Instant(w.from), "until": warehouse.Instant(w.until), "ids": warehouse.Texts(w.withheld)}) {
+		if err != nil {
+			return nil, fmt.Errorf("read contacts: %w", err)
+		}
+		for _, id := range b.Strings("customer_id") {
+			out[id] = true
+		}
+	}
+	return out, nil
+}
+
 func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, subgroups namedSubgroups, known *knownUplift) (*UpliftTrainReport, error) {
 	begin := time.Now()
 	watermark, err := p.Watermark(ctx)
 	if err != nil {
 		return nil, err
 	}
-	runs, skipped, err := matureRuns(ctx, u.Log, o.Churn, watermark, o.Until)
+	runs, err := readRuns(ctx, u.Log, o.Churn, watermark, o.Until)
 	if err != nil {
 		return nil, err
 	}
-	o.Progress(fmt.Sprintf("reading the decisions of %s, %s to %s", spoken.Counted(len(runs), "run"), day(runs[0].Cutoff), day(runs[len(runs)-1].Cutoff)))
+	o.Progress(fmt.Sprintf("reading the decisions of %s, %s to %s", spoken.Counted(len(runs.looked), "run"), day(runs.looked[0].Cutoff), day(runs.looked[len(runs.looked)-1].Cutoff)))
 	book, err := readLessons(ctx, o, u, runs)
 	if err != nil {
 		return nil, err
 	}
-	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: skipped, Decisions: book.decisions, Otherwise: book.otherwise, Intervals: upliftWords}
-	for _, r := range runs {
+	report := &UpliftTrainReport{Model: ModelName{Name: KindUplift}, Skipped: runs.skipped, Idle: runs.idle, Decisions: book.decisions, Otherwise: book.otherwise, Intervals: upliftWords}
+	for _, r := range runs.looked {
 		report.Cutoffs = append(report.Cutoffs, r.Cutoff)
 	}
 	if len(book.customer) == 0 {
@@ -135,13 +166,14 @@ func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, subg
 	if err := p.Resolve(ctx, report.Cutoffs); err != nil {
 		return nil, err
 	}
-	book, d, err := book.look(ctx, p, o.Until)
+	book, d, err := book.look(ctx, p, o.Churn, o.Until)
 	if err != nil {
 		return nil, err
 	}
 	if d.Rows() == 0 {
 		return nil, lacking("none of the customers decided about has a known label, and so there is no uplift figure")
 	}
+	report.Reached = book.reached
 	e, err := known.encode(d)
 	if err != nil {
 		return nil, err
@@ -247,6 +279,17 @@ func learnAction(ctx context.Context, action string, book *lessonBook, d *featur
 			out.Treated++
 		}
 	}
+	for _, l := range book.lessons[action] {
+		switch {
+		case l.otherwise && l.treated:
+			out.OtherwiseTreated++
+		case l.otherwise:
+			out.OtherwiseControl++
+		}
+		if l.held {
+			out.HeldOut++
+		}
+	}
 	if out.Rows == 0 {
 		out.Why = "no decision with a known label had a chance of it and of nothing"
 		if n := book.certain[action]; n > 0 {
@@ -339,24 +382,26 @@ func holdOutUplift(ctx context.Context, rows *uplift.Rows, trial metrics.Trial, 
 	return best, fit([]*heldOutUplift{best}, uplift.Pairs(innerFolds))
 }
 
-// propensityFault tells whether the logged propensities cannot be true: the mean of t/e, and of (1-t)/(1-e), is 1 in expectation.
+// propensityFault tells whether the logged propensities cannot be true: the mean of t/e, and of (1-t)/(1-e), is 1 in expectation. Where a weight is clipped it
+// is what its e makes of it, so that rare actions are not taken for wrong ones.
 func propensityFault(r *uplift.Rows) string {
 	n := float64(r.Len())
 	for _, treated := range []bool{true, false} {
 		mean, square := 0., 0.
-		for i, e := range r.Propensity {
-			e = metrics.ClipPropensity(e)
-			w := 0.
-			if r.Treated[i] && treated {
-				w = 1 / e
-			} else if !r.Treated[i] && !treated {
-				w = 1 / (1 - e)
+		for i, p := range r.Propensity {
+			e, t := metrics.ClipPropensity(p), 0.
+			if r.Treated[i] {
+				t = 1
 			}
+			if !treated {
+				p, e, t = 1-p, 1-e, 1-t
+			}
+			w := 1 + (t-p)/e
 			mean += w / n
 			square += w * w / n
 		}
 		if se := math.Sqrt(max(square-mean*mean, 0) / n); math.Abs(mean-1) > balanceErrors*se+leastImbalance {
-			return fmt.Sprintf("the logged propensities do not fit what was chosen: the inverse weights have a mean of %.3f and not 1; was the action taken otherwise than was decided?", mean)
+			return fmt.Sprintf("the logged propensities do not fit what was chosen: the inverse weights have a mean of %.3f and not 1", mean)
 		}
 	}
 	return ""

@@ -25,10 +25,13 @@ func (a *app) trainUpliftCommand() *cobra.Command {
 		Short: "Learn what each action does for whom, from the logged decisions in which chance had its part",
 		Long: `Learn what each action does for whom: P(stays | action) - P(stays | nothing) of each customer.
 
-What teaches are logged decisions in which the action or nothing was chosen and either might have been, with the logged propensities, and whether the
-customer stayed. A customer counts once per horizon. Decisions of which an outcome names another action than the chosen one teach nothing, and neither do
-contacts without a decision: a contact, even one that chance picked, does not tell who else might have been picked and was left alone, which an effect is
-measured against (an experiment with its control group as a table: retain uplift evaluate). Without such decisions there is no uplift figure. The next
+What teaches are logged decisions in which the action or nothing was drawn and either might have been, with the logged propensities given what was decided for
+the customer before in the quarter, and whether the customer stayed from the decision on, churn.gap_days included. A customer counts once per horizon, as what
+was drawn for him, whatever became of it (intention to treat): whether the action was shown, or another one was taken, may hang together with who stays. How
+many got another action is told; where they are many, the effect is that of being drawn. Runs that decided more than a week after their cutoff teach nothing,
+unless an outcome of them was told. Neither do contacts without a decision: a contact, even one that chance picked, does not tell who else might have been
+picked and was left alone, which an effect is measured against (an experiment with its control group as a table: retain uplift evaluate). Without such decisions
+there is no uplift figure. The next
 scoring runs weigh the catalogue's prior effects against what was learned; from 100 outcome events per arm they call it learned. Subgroups that the catalogue
 names beforehand have a say of their own in what is learned, and what was measured of each is told.`,
 		Args: exactly(),
@@ -42,6 +45,9 @@ names beforehand have a say of their own in what is learned, and what was measur
 				return err
 			}
 			u.Log = s.db
+			if err := a.joinContacts(cmd.Context(), s); err != nil {
+				return err
+			}
 			report, err := training.TrainUplift(cmd.Context(), o, u)
 			if err != nil {
 				return err
@@ -60,10 +66,17 @@ func printUpliftTraining(w io.Writer, r *training.UpliftTrainReport) {
 	if r.Skipped > 0 {
 		fmt.Fprintf(w, "; %s too close to others or too far back were left out", spoken.Counted(r.Skipped, "run"))
 	}
-	if r.Otherwise > 0 {
-		fmt.Fprintf(w, "; %s of which an outcome names another action than the chosen one teach nothing", spoken.Counted(r.Otherwise, "decision"))
+	if r.Idle > 0 {
+		fmt.Fprintf(w, "; so were, since nobody can have acted on it, %s that decided more than a week after the cutoff and of which nothing was told", spoken.Counted(r.Idle, "run"))
 	}
-	fmt.Fprint(w, "\n\n")
+	fmt.Fprintln(w)
+	if r.Otherwise > 0 {
+		fmt.Fprintf(w, "of %s an outcome names another action than the drawn one; they count as what was drawn (intention to treat)\n", spoken.Counted(r.Otherwise, "decision"))
+	}
+	if r.Reached > 0 {
+		fmt.Fprintf(w, "contacts without a decision brought an action to %s of the control group all the same: effects are drawn towards 0\n", spoken.Counted(r.Reached, "customer"))
+	}
+	fmt.Fprintln(w)
 	table(w, func(line func(string, ...any)) {
 		line("action\trows\ttreated\tevents\teffect on staying\t95 %%\tlearner\tQini per 1,000\t95 %%\t")
 		for _, a := range r.Actions {

@@ -162,6 +162,23 @@ func (w *Warehouse) TakenOtherwise(ctx context.Context, run DecisionRun, knownBe
 	return customers, rows.Err()
 }
 
+// RunsTold are the runs, sorted, of whose decisions any outcome was told.
+func (w *Warehouse) RunsTold(ctx context.Context) (runs []string, err error) {
+	rows, err := w.Conn().Query(ctx, `SELECT DISTINCT run_id FROM outcomes ORDER BY run_id`)
+	if err != nil {
+		return nil, fmt.Errorf("read outcomes: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read outcomes: %w", err)
+		}
+		runs = append(runs, id)
+	}
+	return runs, rows.Err()
+}
+
 // OutcomeCount is how often an outcome came of an action.
 type OutcomeCount struct {
 	Action, Outcome string

@@ -42,7 +42,7 @@ func (x *Context) Unknown(c *Catalogue) string {
 // Apply narrows a logged answer to what the context leaves, and keeps its draw: the chosen action stays chosen where it is still possible,
 // else the action of the greatest priority above 0 stands in, else nothing. So the propensities stay exact: what an action had that falls
 // away goes to the one that stands in, and the answer to a ticket is certain. Nothing is drawn anew and nothing is logged; what comes of
-// another action than the logged one is told with its name, and learning leaves it out.
+// another action than the logged one is told with its name, and learning counts the decision as what was drawn.
 //
 // Chosen, Actions, Suppressed and Explored of the answer change. An answer to a ticket that opens now is due at now, in the words of the score.
 func (d *Deciding) Apply(x *Context, a *Answer, made *Decision, score *models.Score, now time.Time) {
