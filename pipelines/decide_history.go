@@ -3,6 +3,7 @@ package pipelines
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"retain/features"
@@ -20,9 +21,14 @@ const outcomelessDays = 7
 
 // histories hands out the contacts of all customers, batch by batch: histories[k] is that of customer lo+k, newest first. A contact is ignored when its
 // outcome says so, or when it has none after 7 days where outcomes are told at all: of contacts or, where it is of a decision, of decisions. What was only
-// told as an outcome of a decision, by API, console or import, is a contact as well, unless a row of the source contacts carries the decision.
+// told as an outcome of a decision, by API, console or import, is a contact as well, unless a row of the source contacts carries it: one that names the
+// decision, or one that names none and is the same touch (actions.Catalogue.Once).
 func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, histories [][]actions.Contact)) error {
-	query, err := r.historySQL(ctx)
+	told, err := r.tellsOutcomes(ctx)
+	if err != nil {
+		return err
+	}
+	query, err := r.historySQL(ctx, told)
 	if err != nil {
 		return err
 	}
@@ -33,22 +39,41 @@ func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, hist
 		lo += len(batch)
 		batch = make([][]actions.Contact, min(decideBatch, len(r.p.Customer)-lo))
 	}
+	var touches []actions.Touch // of the customer who is read
+	of := -1
+	flush := func() {
+		for of >= lo+len(batch) {
+			next()
+		}
+		if told.outcomes {
+			touches = r.engine.Catalogue.Once(touches)
+		}
+		for k := range touches {
+			batch[of-lo] = append(batch[of-lo], r.contact(&touches[k], told))
+		}
+		touches = touches[:0]
+	}
 	for b, err := range r.store.DB.Blocks(ctx, query, nil) {
 		if err != nil {
 			return fmt.Errorf("read contacts: %w", err)
 		}
-		times, channel, class, action := b.Times("at"), b.Strings("channel"), b.Strings("class"), b.Strings("action")
-		ignored, answered := b.Bools("ignored"), b.Bools("answered")
+		times, since, channel, class, action, came := b.Times("at"), b.Times("since"), b.Strings("channel"), b.Strings("class"), b.Strings("action"), b.Strings("came")
+		decided, only := b.Bools("decided"), b.Bools("told")
 		for k, id := range b.Strings("customer_id") {
 			i, ok := at.find(id)
 			if !ok {
 				continue
 			}
-			for i >= lo+len(batch) {
-				next()
+			if i != of && of >= 0 {
+				flush()
 			}
-			batch[i-lo] = append(batch[i-lo], actions.Contact{At: times[k], Channel: channel[k], Class: actions.Class(class[k]), Action: action[k], Ignored: ignored[k], Answered: answered[k]})
+			of = i
+			touches = append(touches, actions.Touch{Contact: actions.Contact{At: times[k], Channel: channel[k], Class: actions.Class(class[k]), Action: action[k]},
+				Came: came[k], Decided: decided[k], Told: only[k], Since: since[k]})
 		}
+	}
+	if of >= 0 {
+		flush()
 	}
 	for lo < len(r.p.Customer) {
 		next()
@@ -56,42 +81,68 @@ func (r *decideReader) histories(ctx context.Context, take func(lo, hi int, hist
 	return nil
 }
 
-// historySQL reads the contacts, newest first.
-func (r *decideReader) historySQL(ctx context.Context) (string, error) {
-	told, err := r.tellsOutcomes(ctx)
-	if err != nil {
-		return "", err
-	}
+// answers are the words by which a contact's outcome says that the customer reacted.
+var answers = []string{"accepted", "rejected", "converted", "answered", "replied", "reached", "clicked"}
+
+// contact is a touch with what its outcome, or the lack of one, says.
+func (r *decideReader) contact(t *actions.Touch, told toldWhere) actions.Contact {
+	c := t.Contact
+	c.Answered = slices.Contains(answers, t.Came)
+	c.Ignored = t.Came == "ignored" ||
+		t.Came == "" && c.At.Before(r.p.Cutoff.AddDate(0, 0, -outcomelessDays)) && (told.ofContacts || t.Decided && told.ofDecisions)
+	return c
+}
+
+// historySQL reads the touches, newest first.
+func (r *decideReader) historySQL(ctx context.Context, told toldWhere) (string, error) {
 	columns := []string{"at", "channel", "class", "action", "outcome"}
-	if told {
+	if told.outcomes {
 		columns = append(columns, "decision_id")
 	}
 	from, err := r.store.Versions(ctx, features.Contacts, columns, r.p.Cutoff)
 	if err != nil {
 		return "", err
 	}
-	contacts, responded := "SELECT customer_id, at, channel, class, action, lower(outcome) AS came, false AS decided\nFROM "+from, "0"
-	if told {
-		contacts, responded = r.withOutcomes(from), "(SELECT count() FROM (SELECT 1 FROM outcomes WHERE outcome IN ('accepted', 'rejected', 'ignored') AND ingested_at < "+instantSQL(r.p.Cutoff)+" LIMIT 1))"
+	touches := "SELECT customer_id, at, channel, class, action, lower(outcome) AS came, false AS decided, false AS told, toDateTime64(0, 3, 'UTC') AS since\nFROM " + from
+	if told.outcomes {
+		touches = r.withOutcomes(from)
 	}
-	return `SELECT customer_id, at, lower(channel) AS channel, lower(class) AS class, action,
-	multiIf(came != '', came = 'ignored', at < ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -outcomelessDays)) + `,
-		(SELECT count() FROM (SELECT 1 FROM ` + from + ` WHERE outcome != '' LIMIT 1)) + decided * ` + responded + ` > 0, 0) AS ignored,
-	came IN ('accepted', 'rejected', 'converted', 'answered', 'replied', 'reached', 'clicked') AS answered
-FROM (` + contacts + `)
+	return `SELECT customer_id, at, lower(channel) AS channel, lower(class) AS class, action, came, decided, told, since
+FROM (` + touches + `)
 WHERE at >= ` + instantSQL(r.p.Cutoff.AddDate(0, 0, -r.engine.Catalogue.HistoryDays())) + `
-ORDER BY customer_id, at DESC, channel, class, action, ignored, answered
+ORDER BY customer_id, at DESC, channel, class, action, came, decided, told, since
 LIMIT ` + fmt.Sprint(historyKept) + ` BY customer_id`, nil
 }
 
-// tellsOutcomes tells whether anything was told of decisions but by contacts, as known at the cutoff.
-func (r *decideReader) tellsOutcomes(ctx context.Context) (bool, error) {
-	var n uint64
-	err := r.store.DB.Conn().QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM outcomes WHERE source != '"+OutcomeFromContacts+"' AND ingested_at < "+instantSQL(r.p.Cutoff)+" LIMIT 1)").Scan(&n)
+// toldWhere is what anybody tells of contacts, as known at the cutoff.
+type toldWhere struct {
+	ofContacts  bool // the source has outcomes
+	outcomes    bool // anything was told of decisions but by contacts
+	ofDecisions bool // responses are told of decisions
+}
+
+// tellsOutcomes finds it.
+func (r *decideReader) tellsOutcomes(ctx context.Context) (t toldWhere, err error) {
+	from, err := r.store.Versions(ctx, features.Contacts, []string{"outcome"}, r.p.Cutoff)
 	if err != nil {
-		return false, fmt.Errorf("look for outcomes: %w", err)
+		return t, err
 	}
-	return n > 0, nil
+	known := "ingested_at < " + instantSQL(r.p.Cutoff)
+	for _, question := range []struct {
+		answer *bool
+		rows   string
+	}{
+		{&t.ofContacts, from + " WHERE outcome != ''"},
+		{&t.outcomes, "outcomes WHERE source != '" + OutcomeFromContacts + "' AND " + known},
+		{&t.ofDecisions, "outcomes WHERE outcome IN ('accepted', 'rejected', 'ignored') AND " + known},
+	} {
+		var n uint64
+		if err := r.store.DB.Conn().QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM "+question.rows+" LIMIT 1)").Scan(&n); err != nil {
+			return t, fmt.Errorf("look for outcomes: %w", err)
+		}
+		*question.answer = n > 0
+	}
+	return t, nil
 }
 
 // withOutcomes are the contacts of the source, with the response that was told of their decision where they have none of their own, and those that were only
@@ -103,19 +154,19 @@ func (r *decideReader) withOutcomes(from string) string {
 		ids, classes = append(ids, "'"+a.ID+"'"), append(classes, "'"+string(a.Class)+"'")
 	}
 	cutoff := instantSQL(r.p.Cutoff)
-	told := `(SELECT customer_id, decision_id, toString(action) AS done, any(run_id) AS run, min(at) AS first_at,
+	told := `(SELECT customer_id, decision_id, toString(action) AS done, any(run_id) AS run, any(cutoff) AS since, min(at) AS first_at,
 		argMaxIf(toString(outcome), (at, outcome), outcome != 'shown') AS response
 	FROM (SELECT * FROM outcomes WHERE source != '` + OutcomeFromContacts + `' AND ingested_at < ` + cutoff + `
 		ORDER BY decision_id, outcome, ingested_at DESC, at DESC, action
 		LIMIT 1 BY decision_id, outcome)
 	WHERE outcome IN ('shown', 'accepted', 'rejected', 'ignored') AND at < ` + cutoff + `
 	GROUP BY customer_id, decision_id, action)`
-	return `SELECT customer_id, at, channel, class, action, if(outcome = '', answer, lower(outcome)) AS came, c.decision_id != '' AS decided
+	return `SELECT customer_id, at, channel, class, action, if(outcome = '', answer, lower(outcome)) AS came, c.decision_id != '' AS decided, false AS told, toDateTime64(0, 3, 'UTC') AS since
 FROM ` + from + ` AS c
 LEFT ANY JOIN (SELECT decision_id, argMax(response, (first_at, response)) AS answer FROM ` + told + ` WHERE response != '' GROUP BY decision_id) AS t ON t.decision_id = c.decision_id AND c.decision_id != ''
 UNION ALL
 SELECT customer_id, first_at AS at, channels[indexOf(proposed, done)] AS channel, transform(done, [` + strings.Join(ids, ", ") + `], [` + strings.Join(classes, ", ") + `], '') AS class,
-	done AS action, response AS came, true AS decided
+	done AS action, response AS came, true AS decided, true AS told, since
 FROM ` + told + ` AS t
 LEFT ANY JOIN (
 	SELECT decision_id, arrayMap(a -> toString(a), actions) AS proposed, arrayMap(c -> toString(c), channels) AS channels

@@ -14,7 +14,7 @@ import (
 func TestHistoriesKnowOutcomes(t *testing.T) {
 	t.Parallel()
 	im := newImporter(t)
-	o := logDecisions(t, im.w, 8)
+	o := logDecisions(t, im.w, 9)
 	engine, err := actions.Parse([]byte(shopActions), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestHistoriesKnowOutcomes(t *testing.T) {
 	histories := func(cutoff time.Time) string {
 		t.Helper()
 		p := &features.Population{Cutoff: cutoff}
-		for i := range 8 {
+		for i := range 9 {
 			p.Customer = append(p.Customer, fmt.Sprint("c", i))
 		}
 		var lines []string
@@ -50,9 +50,11 @@ func TestHistoriesKnowOutcomes(t *testing.T) {
 c0,2026-03-02,k0,phone,service,call,d0
 c1,2026-03-02,k1,phone,service,call,d1
 c7,2026-03-02,k7,phone,service,call,
+c8,2026-03-05,k8,phone,service,call,
+c8,2026-03-19,k9,email,marketing,,
 `, ImportOptions{Source: "contacts"})
 	at := outcomeCutoff.AddDate(0, 0, 21)
-	plain := "c0 call@61 phone/service\nc1 call@61 phone/service\nc7 call@61 phone/service" // nobody tells outcomes: silence is no answer
+	plain := "c0 call@61 phone/service\nc1 call@61 phone/service\nc7 call@61 phone/service\nc8 @78 email/marketing\nc8 call@64 phone/service" // nobody tells outcomes: silence is no answer
 	if got := histories(at); got != plain {
 		t.Errorf("contacts alone:\n%s", got)
 	}
@@ -76,6 +78,7 @@ c7,2026-03-02,k7,phone,service,call,
 		day(4, "shown", 16),    // too young to be ignored
 		offer,                  // another action than the chosen one, and silence
 		nothing,
+		day(8, "shown", 4), day(8, "rejected", 5), // a row carries it and does not name the decision
 	}, OutcomeFromAPI); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +88,9 @@ c2 call@64 phone/service ignored
 c3 call@76 phone/service answered
 c4 call@76 phone/service
 c5 offer@72 email/marketing ignored
-c7 call@61 phone/service`
+c7 call@61 phone/service
+c8 @78 email/marketing
+c8 call@64 phone/service answered`
 	if got := histories(at); got != want {
 		t.Errorf("with outcomes:\n%s\nwant\n%s", got, want)
 	}
