@@ -46,6 +46,9 @@ func ParseCron(expression string, zone *time.Location) (*Cron, error) {
 		if errors.Is(err, gocron.ErrCronJobInvalid) {
 			return nil, errors.New("no day ever matches it")
 		}
+		if len(fields) == 5 {
+			return nil, errors.New("one of its five fields holds what it cannot: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7, or * and lists, ranges and steps of them")
+		}
 		return nil, errors.New(`it is no cron expression of five fields (minute hour day month weekday), such as "0 3 * * *"`)
 	}
 	c.next = parsed.Next

@@ -78,7 +78,8 @@ func TestParseCronRefuses(t *testing.T) {
 		"":                       "five fields",
 		"at night":               "five fields",
 		"0 3 * *":                "five fields",
-		"61 3 * * *":             "five fields",
+		"61 3 * * *":             "minute 0-59",
+		"59 24 * * *":            "hour 0-23",
 		"0 0 30 2 *":             "no day",
 		"TZ=Mars/Base 0 3 * * *": "schedule.timezone",
 		"@every 6h":              "0 */6 * * *", // each look for missed firings would find one
