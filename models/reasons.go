@@ -32,7 +32,8 @@ func (a *Artifact) Reasons(top int, x *features.Matrix, i int, contributions []f
 }
 
 // MainReason is the one to tell where there is room for one: the strongest that raises the risk and that somebody can do something about,
-// else the strongest that raises it, else the strongest. nil when there is none but "other".
+// else the strongest that raises it, else the strongest. nil when there is none but "other". A value that is the typical one is nothing to act on,
+// though it raises the risk of those who have it above that of the few who do not: "billed every 30 days (typical 30)".
 func MainReason(reasons []Reason) *Reason {
 	var raising, strongest *Reason
 	for k := range reasons {
@@ -40,7 +41,7 @@ func MainReason(reasons []Reason) *Reason {
 		switch {
 		case r.Feature == OtherReason:
 			continue
-		case r.Contribution > 0 && r.Actionable:
+		case r.Contribution > 0 && r.Actionable && !r.isTypical():
 			return r
 		case r.Contribution > 0 && raising == nil:
 			raising = r
@@ -53,6 +54,10 @@ func MainReason(reasons []Reason) *Reason {
 		return raising
 	}
 	return strongest
+}
+
+func (r *Reason) isTypical() bool {
+	return r.Value != nil && r.Reference != nil && *r.Value == *r.Reference
 }
 
 // Contribution is one feature's part of a margin: base and the contributions of all features add up to it.

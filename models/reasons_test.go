@@ -129,12 +129,16 @@ func TestMainReasonPrefersWhatCanBeActedOn(t *testing.T) {
 	lever := models.Reason{Feature: "late_replies", Contribution: .2, Actionable: true}
 	down := models.Reason{Feature: "usage", Contribution: -1, Actionable: true}
 	other := models.Reason{Feature: models.OtherReason, Contribution: 3}
+	month := 30.
+	typical := models.Reason{Feature: "billing_days", Value: &month, Reference: &month, Contribution: .5, Actionable: true}
 	for _, c := range []struct {
 		name    string
 		reasons []models.Reason
 		want    string
 	}{
 		{"one that can be acted on, though another is stronger", []models.Reason{down, up, lever, other}, "late_replies"},
+		{"one that is not as everywhere", []models.Reason{up, typical, lever, other}, "late_replies"},
+		{"one that raises the risk before what is as everywhere", []models.Reason{up, typical, other}, "tenure"},
 		{"one that raises the risk, where none can be acted on", []models.Reason{down, up, other}, "tenure"},
 		{"the strongest, where none raises it", []models.Reason{down, other}, "usage"},
 		{"none but other", []models.Reason{other}, ""},

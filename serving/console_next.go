@@ -91,7 +91,7 @@ func (s *Server) nextView(c *gin.Context, run *snapshot, id string) *nextView {
 	if !ok {
 		return nil
 	}
-	v := &nextView{Held: a.Holdout, Explored: a.Explored, Unit: "expected gain in " + s.options.Currency}
+	v := &nextView{Held: a.Holdout, Unit: "expected gain in " + s.options.Currency}
 	if a.Unit == actions.UnitCustomers {
 		v.Unit = "expected customers kept; costs are left out, because no value is known"
 	} else if s.options.Currency == "" {
@@ -102,6 +102,7 @@ func (s *Server) nextView(c *gin.Context, run *snapshot, id string) *nextView {
 		p := s.proposalView(&a.Actions[k], a.Unit)
 		if a.Actions[k].Action == a.Chosen {
 			v.Chosen, v.Nothing = p, a.Chosen == actions.DoNothing
+			v.Explored = a.Explored && a.Actions[k].Propensity < 1 // what is certain, such as the answer to a ticket, was not drawn
 		} else {
 			v.Others = append(v.Others, p)
 		}

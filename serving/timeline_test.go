@@ -13,8 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"retain/features"
 	"retain/features/timeline"
 	"retain/models"
+	"retain/models/actions"
 	"retain/serving"
 )
 
@@ -262,6 +264,28 @@ func TestCustomerPageWithoutHistory(t *testing.T) {
 	w := s.page("/customers/a", cookie)
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "cannot be read right now") || !strings.Contains(w.Body.String(), "Why this score") || strings.Contains(w.Body.String(), "code 42") {
 		t.Errorf("a broken source: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestWhatIsCertainWasNotDrawn(t *testing.T) {
+	engine, err := actions.Default(features.DefaultCatalogue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, func(o *serving.Options) {
+		o.Decisions = &fakeDecisions{t: t, runs: o.Runs.(*fakeRuns), choose: func(score models.Score) actions.Decision {
+			made := decided(engine.Catalogue, score)
+			for k := range made.Options {
+				made.Options[k].Propensity = 0
+			}
+			made.Options[0].Propensity = 1
+			return made
+		}}
+	})
+	s.runs.set("r1", cutoff, hamlet())
+	s.refresh()
+	if text := plainText(t, s.page("/customers/a", s.session()).Body.String()); !strings.Contains(text, "Call to save the customer") || strings.Contains(text, "Drawn with a chance") {
+		t.Errorf("what was certain is called drawn: %s", text)
 	}
 }
 
