@@ -64,6 +64,7 @@ func (s *Schedule) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, stopping)
 		}
 	}()
+	started := clock.Now()
 	for _, entry := range s.Entries {
 		_, err := keeper.NewJob(gocron.CronJob(entry.Cron.String(), false), gocron.NewTask(func() {
 			nights.Add(1)
@@ -81,7 +82,11 @@ func (s *Schedule) Run(ctx context.Context) (err error) {
 	_, err = keeper.NewJob(gocron.DurationJob(missedCheck), gocron.NewTask(func() {
 		nights.Add(1)
 		defer nights.Done()
-		_, _ = s.catchUp(ctx, s.Jitter+missedCheck/2) // as above
+		own := clock.Now().Add(-s.Jitter - missedCheck/2)
+		if own.Before(started) {
+			own = started
+		}
+		_, _ = s.catchUp(ctx, own) // as above
 	}), gocron.WithName("missed"), gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately()))
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
@@ -92,13 +97,15 @@ func (s *Schedule) Run(ctx context.Context) (err error) {
 }
 
 // CatchUp runs what is due and not done, once each, and returns the rows of the ledger of those nights and why one is not whole.
-func (s *Schedule) CatchUp(ctx context.Context) ([]warehouse.JobRow, error) { return s.catchUp(ctx, 0) }
+func (s *Schedule) CatchUp(ctx context.Context) ([]warehouse.JobRow, error) {
+	return s.catchUp(ctx, s.Runner.clock().Now())
+}
 
-// catchUp leaves alone what has been due for less than margin: its own firing may be on its way.
-func (s *Schedule) catchUp(ctx context.Context, margin time.Duration) (nights []warehouse.JobRow, err error) {
+// catchUp leaves alone an entry whose latest firing was due after an instant: that one is on its way, and makes up for the ones before.
+func (s *Schedule) catchUp(ctx context.Context, own time.Time) (nights []warehouse.JobRow, err error) {
 	var errs []error
 	for _, entry := range s.Entries {
-		if due, ok := entry.Cron.Last(s.Runner.clock().Now().Add(-margin)); ok && ctx.Err() == nil {
+		if due, ok := entry.Cron.Last(s.Runner.clock().Now()); ok && !due.After(own) && ctx.Err() == nil {
 			night, err := s.night(ctx, entry, due)
 			errs = append(errs, err)
 			if night.Job != "" {

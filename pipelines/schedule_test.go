@@ -124,6 +124,20 @@ func TestMissedRunsAreCaughtUpOnce(t *testing.T) {
 	}
 }
 
+// A schedule that starts a minute after a firing does not wait for the next look: whoever ran that night is dead, or it never began. The firing
+// before it, which nobody ran either, is made up for by it.
+func TestAStartTakesUpWhatHasJustBeenDue(t *testing.T) {
+	w := warehousetest.Open(t)
+	clock := clockwork.NewFakeClockAt(tonight.Add(time.Minute))
+	s := &stage{}
+	start(t, &Schedule{Runner: s.runner(w, clock), Zone: time.UTC, Jitter: time.Hour, Entries: []ScheduleEntry{daily(t, JobScore, "0 3 * * *"), daily(t, JobMonitor, "0 5 * * *")}})
+	eventually(t, w, "score due 2026-11-22T03:00:00Z", warehouse.JobDone)
+	eventually(t, w, "monitor due 2026-11-21T05:00:00Z", warehouse.JobDone)
+	if diff := cmp.Diff([]string{JobImport, JobSnapshot, JobScore, JobMonitor, JobMonitor}, s.began()); diff != "" {
+		t.Error("caught up:", diff)
+	}
+}
+
 // A firing that is due while the one before it is under way is left out, and nights of one process do not run beside each other.
 func TestNoOverlap(t *testing.T) {
 	w := warehousetest.Open(t)
@@ -147,7 +161,7 @@ func TestNoOverlap(t *testing.T) {
 		goOn <- true
 	}
 	eventually(t, w, "monitor due 2026-11-22T02:00:00Z", warehouse.JobDone)
-	eventually(t, w, "import due 2026-11-22T01:30:00Z", warehouse.JobDone) // that of 02:30 is too young to have been missed
+	eventually(t, w, "import due 2026-11-22T02:30:00Z", warehouse.JobDone) // no firing of this process is on its way yet
 	if err := clock.BlockUntilContext(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
