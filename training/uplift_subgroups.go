@@ -17,7 +17,8 @@ import (
 type UpliftSubgroup struct {
 	Name       string           `json:"name"`
 	Rule       string           `json:"rule"`
-	Rough      []string         `json:"rough"` // features of it whose bounds are guesses
+	Rough      []string         `json:"rough"`    // features of it whose bounds are guesses
+	Expected   string           `json:"expected"` // of the difference, before any outcome was seen: better, worse, or "" where nobody said
 	Rows       int              `json:"rows"`
 	Treated    int              `json:"treated"`
 	Effect     UpliftEffect     `json:"effect"`     // on them
@@ -140,7 +141,7 @@ func (s *namedOfAction) tell(trial metrics.Trial, members [][]float32) []UpliftS
 	out := []UpliftSubgroup{}
 	for k, member := range members {
 		g := s.groups[k]
-		own := UpliftSubgroup{Name: g.Name, Rule: g.Rule, Rough: append([]string{}, g.Rough...)}
+		own := UpliftSubgroup{Name: g.Name, Rule: g.Rule, Rough: append([]string{}, g.Rough...), Expected: g.Expected}
 		var in, rest []int
 		for i, v := range member {
 			if v == 0 {

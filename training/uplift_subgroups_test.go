@@ -24,7 +24,7 @@ actions:
     subgroups:
       - {name: recent, rule: f.purchase_recency_days < 150, rough: [purchase_recency_days]}
       - {name: risky, rule: churn_probability > 0.2}
-      - {name: few_seats, rule: f.subscription_seats_max <= 10}
+      - {name: few_seats, rule: f.subscription_seats_max <= 10, expected: better}
 `
 
 // What was measured of a subgroup is told, whoever is in it by the rule as written; the model keeps the rules, and the artifact names the features that they read.
@@ -63,12 +63,12 @@ func TestTrainUpliftOfSubgroups(t *testing.T) {
 		if wantRisky := map[string]int{"beside": help.Rows, "doubly robust": 0}[name]; risky.Rows != wantRisky || seats.Rows != 0 || seats.Effect.Uplift.Defined() {
 			t.Errorf("%s: %d of %d are risky, %d have few seats", name, risky.Rows, help.Rows, seats.Rows)
 		}
-		if page, err := json.Marshal(report); err != nil || !strings.Contains(string(page), `"name":"few_seats","rule":"f.subscription_seats_max \u003c= 10","rough":[],"rows":0,"treated":0,"effect":{"treated_rate":null`) {
+		if page, err := json.Marshal(report); err != nil || !strings.Contains(string(page), `"name":"few_seats","rule":"f.subscription_seats_max \u003c= 10","rough":[],"expected":"better","rows":0,"treated":0,"effect":{"treated_rate":null`) {
 			t.Errorf("%s: %v in %s", name, err, page)
 		}
 		a, bundle := decodedUplift(t, o.Registry.(*memory).models[0].Blob)
 		part, _ := bundle.Of("help")
-		if groups := part.Model.Groups(); len(groups) != 3 || groups[0].Rule != "f.purchase_recency_days < 150" || !slices.Equal(groups[0].Rough, []string{"purchase_recency_days"}) {
+		if groups := part.Model.Groups(); len(groups) != 3 || groups[0].Rule != "f.purchase_recency_days < 150" || !slices.Equal(groups[0].Rough, []string{"purchase_recency_days"}) || groups[2].Expected != "better" {
 			t.Errorf("%s: the model keeps %+v", name, groups)
 		}
 		if _, ok := a.Catalogue.Entry("subscription_seats_max"); !ok || slices.ContainsFunc(a.Schema, func(c features.Column) bool { return strings.HasPrefix(c.Name, "subgroup ") }) {

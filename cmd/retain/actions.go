@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (a *app) listActions() error {
 		fmt.Fprintln(w)
 		for _, x := range engine.Catalogue.Actions {
 			for _, g := range x.Subgroups {
-				fmt.Fprintf(w, "%s is thought to work otherwise for %s: %s\n", x.ID, g.Name, g.Rule)
+				fmt.Fprintf(w, "%s is thought to work %s for %s: %s\n", x.ID, cmp.Or(g.Expected, "otherwise"), g.Name, g.Rule)
 			}
 		}
 		for _, c := range engine.Catalogue.Policy.Caps {

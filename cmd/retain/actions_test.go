@@ -41,7 +41,8 @@ func TestActionsCatalogue(t *testing.T) {
 	}
 	if got := retain(t, "", "actions", "--catalogue"); !strings.Contains(got.stdout, "cap: at most 1 marketing contact by email in 7 days") {
 		t.Errorf("the contact policy is not told:\n%s", got.stdout)
-	} else if !strings.Contains(got.stdout, "check_in is thought to work otherwise for sleeping: f.subscription_auto_renew == 1.0 && f.usage_sessions_count_28d < 10") {
+	} else if !strings.Contains(got.stdout, "check_in is thought to work otherwise for renews_by_itself: f.subscription_auto_renew == 1.0\n"+
+		"check_in is thought to work worse for sleeping: f.subscription_auto_renew == 1.0 && f.usage_sessions_count_28d < 10\n") {
 		t.Errorf("subgroups are not told:\n%s", got.stdout)
 	}
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,11 +103,11 @@ func printSubgroups(w io.Writer, of []training.UpliftAction) {
 	}
 	fmt.Fprintln(w, "\nsubgroups named beforehand, by their rules as written; each interval is for itself, so that of twenty one misses by chance")
 	table(w, func(line func(string, ...any)) {
-		line("action\tsubgroup\trows\ttreated\teffect on staying\t95 %%\ton the others\tdifference\t95 %%\trule")
+		line("action\tsubgroup\trows\ttreated\teffect on staying\t95 %%\ton the others\tdifference\t95 %%\texpected\trule")
 		for _, a := range of {
 			for _, g := range a.Subgroups {
-				line("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", a.Action, g.Name, spoken.Count(g.Rows), spoken.Count(g.Treated),
-					metric(g.Effect.Uplift, 4), toward(g.Effect.Interval, 4), metric(g.Others.Uplift, 4), metric(g.Difference, 4), toward(g.Interval, 4), g.Rule)
+				line("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", a.Action, g.Name, spoken.Count(g.Rows), spoken.Count(g.Treated),
+					metric(g.Effect.Uplift, 4), toward(g.Effect.Interval, 4), metric(g.Others.Uplift, 4), metric(g.Difference, 4), toward(g.Interval, 4), cmp.Or(g.Expected, "-"), g.Rule)
 			}
 		}
 	})

@@ -18,7 +18,15 @@ type Subgroup struct {
 	Name  string   `json:"name" yaml:"name"`             // ^[a-z][a-z0-9_]*$
 	Rule  string   `json:"rule" yaml:"rule"`             // CEL over f.NAME and churn_probability: nothing else is known of past decisions
 	Rough []string `json:"rough,omitempty" yaml:"rough"` // features of the rule whose bounds in it are guesses: others, up to a third lower and higher, are tried as well. At most MaxRough
+	// Expected says which way the effect on them is thought to differ from that on the rest: ExpectedBetter, ExpectedWorse, or "" where nobody knows.
+	Expected string `json:"expected,omitempty" yaml:"expected"`
 }
+
+// What may be expected of an action on a subgroup: that more of it stay for it than of the rest, or fewer.
+const (
+	ExpectedBetter = "better"
+	ExpectedWorse  = "worse"
+)
 
 // Bounds of subgroups.
 const (
@@ -85,6 +93,9 @@ func compileMember(lang *rule.Language[memberFacts], known []features.Entry, g S
 	r, fault := lang.Compile(g.Rule)
 	if fault != "" {
 		return nil, []string{"rule: " + fault}
+	}
+	if g.Expected != "" && g.Expected != ExpectedBetter && g.Expected != ExpectedWorse {
+		faults = append(faults, fmt.Sprintf("expected: %q; say %s or %s, or leave it out", g.Expected, ExpectedBetter, ExpectedWorse))
 	}
 	if len(g.Rough) > MaxRough {
 		faults = append(faults, fmt.Sprintf("rough: %d features; at most %d", len(g.Rough), MaxRough))

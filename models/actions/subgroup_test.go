@@ -29,6 +29,8 @@ func TestSubgroupFaults(t *testing.T) {
 		"rough elsewhere":  {"{name: new, rule: f.profile_tenure_days < 365, rough: [subscription_seats_max]}", []string{"new: rough: the rule names no feature subscription_seats_max"}},
 		"rough twice":      {"{name: new, rule: f.profile_tenure_days < 365, rough: [profile_tenure_days, profile_tenure_days]}", []string{"new: rough: profile_tenure_days is there twice"}},
 		"too rough":        {"{name: n, rule: f.profile_tenure_days < 365 && f.ticket_count_84d > 1 && f.purchase_recency_days < 3, rough: [profile_tenure_days, ticket_count_84d, purchase_recency_days]}", []string{"n: rough: 3 features; at most 2"}},
+		"expected":         {"{name: new, rule: f.profile_tenure_days < 365, expected: better}, {name: old, rule: f.profile_tenure_days > 700, expected: worse}", nil},
+		"expected what":    {"{name: new, rule: f.profile_tenure_days < 365, expected: more}", []string{`new: expected: "more"; say better or worse, or leave it out`}},
 		"unknown key":      {"{name: new, rule: f.profile_tenure_days < 365, why: because}", []string{"unknown key why"}},
 		"several at once":  {"{name: a b, rule: churn_probability > 2 > 1}, {name: c, rule: ''}", []string{"name \"a b\"", "a b: rule: column", "c: rule: say who"}},
 		"of doing nothing": {"", []string{"subgroups: do_nothing is always possible"}},

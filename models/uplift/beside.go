@@ -17,7 +17,8 @@ import (
 //
 // a step of Fisher scoring of a logistic regression with the baseline as offset. z are 1, the baseline's log-odds and the terms; g is where the baseline is
 // wrong, τ the effect on the log-odds. The constants are all but free; the others have a prior N(0, sd²), with one sd for g and one for τ. Each combination
-// of the two on a grid counts by its marginal likelihood. τ of the groups named beforehand has an sd of its own, and a wide one: who named them had a reason.
+// of the two on a grid counts by its marginal likelihood. τ of the groups named beforehand has a prior of its own, and a wide one: who named them had a reason.
+// Its mean is to the side that was expected, if any was.
 type beside struct {
 	terms         []term
 	centre, scale float64   // of the baseline's log-odds
@@ -79,7 +80,7 @@ func fitBeside(r *Rows) (*beside, error) {
 	best := math.Inf(1)
 	for _, wrong := range deviations {
 		for _, effect := range deviations {
-			q, err := besideOf(gram, moment, b.prior(wrong, effect, len(r.Groups)))
+			q, err := besideOf(gram, moment, b.prior(wrong, effect, r.Groups))
 			if err != nil {
 				return nil, err
 			}
@@ -91,23 +92,27 @@ func fitBeside(r *Rows) (*beside, error) {
 	return b, nil
 }
 
-// prior is the sd of each coefficient of g and τ: of the features', and of τ of the groups, which are the last columns.
-func (b *beside) prior(wrong, effect float64, groups int) []float64 {
+// gaussian is a prior of independent coefficients.
+type gaussian struct{ mean, sd []float64 }
+
+// prior is that of the coefficients of g and τ: of the features', and of τ of the groups, which are the last columns.
+func (b *beside) prior(wrong, effect float64, groups []Group) gaussian {
 	p := b.columns()
-	sd := make([]float64, 2*p)
-	for j := range sd {
+	out := gaussian{mean: make([]float64, 2*p), sd: make([]float64, 2*p)}
+	first := 2*p - len(groups)
+	for j := range out.sd {
 		switch {
 		case j%p == 0:
-			sd[j] = freeDeviation
+			out.sd[j] = freeDeviation
 		case j < p:
-			sd[j] = wrong
-		case j < 2*p-groups:
-			sd[j] = effect
+			out.sd[j] = wrong
+		case j < first:
+			out.sd[j] = effect
 		default:
-			sd[j] = groupDeviation
+			out.mean[j], out.sd[j] = groups[j-first].expectation(), groupDeviation
 		}
 	}
-	return sd
+	return out
 }
 
 // gram is Σ v c cᵀ (upper half) and Σ v c rest over the rows, c the columns z and t·z.
@@ -150,23 +155,26 @@ type besidePosterior struct {
 	loss float64 // -2 log marginal likelihood, but for a constant
 }
 
-func besideOf(gram blas64.Symmetric, moment, sd []float64) (*besidePosterior, error) {
+func besideOf(gram blas64.Symmetric, moment []float64, prior gaussian) (*besidePosterior, error) {
 	n := len(moment)
 	a := mat.NewSymDense(n, append([]float64(nil), gram.Data...))
-	prior := 0.
-	for j, s := range sd {
-		a.SetSym(j, j, a.At(j, j)+1/(s*s))
-		prior -= 2 * math.Log(s)
+	m := mat.NewVecDense(n, append([]float64(nil), moment...))
+	density := 0. // 2 log prior density of all coefficients at 0, but for a constant
+	for j, s := range prior.sd {
+		weight := 1 / (s * s)
+		a.SetSym(j, j, a.At(j, j)+weight)
+		m.SetVec(j, m.AtVec(j)+weight*prior.mean[j])
+		density -= 2*math.Log(s) + weight*prior.mean[j]*prior.mean[j]
 	}
 	q := &besidePosterior{coef: make([]float64, n)}
 	if !q.chol.Factorize(a) {
 		return nil, errors.New("uplift: the columns beside the baseline cannot be told apart")
 	}
-	coef, m := mat.NewVecDense(n, q.coef), mat.NewVecDense(n, moment)
+	coef := mat.NewVecDense(n, q.coef)
 	if err := q.chol.SolveVecTo(coef, m); err != nil {
 		return nil, err
 	}
-	q.loss = q.chol.LogDet() - prior - mat.Dot(coef, m)
+	q.loss = q.chol.LogDet() - density - mat.Dot(coef, m)
 	return q, nil
 }
 

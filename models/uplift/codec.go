@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	magic          = "RUPL"
-	version        = 1
-	groupedVersion = 2 // the same behind the groups, of models that have any
-	maxArms        = 100
+	magic           = "RUPL"
+	version         = 1
+	groupedVersion  = 2 // the same behind the groups, of models that have any
+	expectedVersion = 3 // and of each group what was expected of it
+	maxArms         = 100
 )
 
 // MarshalBinary returns the learned parameters in a frame with version and checksum; the same model gives the same bytes.
@@ -20,7 +21,7 @@ func (m *Model) MarshalBinary() ([]byte, error) {
 	var w wire.Writer
 	v := uint16(version)
 	if len(m.groups) > 0 {
-		v = groupedVersion
+		v = expectedVersion
 		writeGroups(&w, m.groups)
 	}
 	w.String(m.fingerprint)
@@ -56,15 +57,25 @@ func (m *Model) MarshalBinary() ([]byte, error) {
 	return wire.Seal(magic, v, w.Bytes()), nil
 }
 
+// open tells of which version a frame is, too.
+func open(b []byte) (r *wire.Reader, written uint16, err error) {
+	for written = version; written <= expectedVersion; written++ {
+		if r, err = wire.Open(magic, written, b); err == nil {
+			return r, written, nil
+		}
+	}
+	return nil, 0, err
+}
+
 // Decode reads MarshalBinary's bytes for the features of s, which do not hold the columns of groups: the model knows those. It never panics. Errors: damaged bytes, models.ErrFeatureMismatch.
 func Decode(b []byte, s features.Schema) (*Model, error) {
-	var groups []Group
-	r, err := wire.Open(magic, version, b)
+	r, written, err := open(b)
 	if err != nil {
-		if r, err = wire.Open(magic, groupedVersion, b); err != nil {
-			return nil, err
-		}
-		if groups, err = readGroups(r); err != nil {
+		return nil, err
+	}
+	var groups []Group
+	if written >= groupedVersion {
+		if groups, err = readGroups(r, written); err != nil {
 			return nil, err
 		}
 		s = groupedSchema(s, groups)

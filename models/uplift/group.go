@@ -13,9 +13,28 @@ import (
 // Group are customers of whom it was said beforehand that the action works otherwise for them. Its column tells how much a customer belongs to it, in [0, 1].
 // The rule and what is rough of it are texts here: who makes the column reads them, and a model keeps them, so that it is applied with those it was learned with.
 type Group struct {
-	Name  string
-	Rule  string
-	Rough []string
+	Name     string
+	Rule     string
+	Rough    []string
+	Expected string // Better, Worse, or "" where nobody said
+}
+
+// What may be said beforehand of the effect on a group beside that on the rest: that more of them stay for it, or fewer.
+const (
+	Better = "better"
+	Worse  = "worse"
+)
+
+// expectation is the prior mean of τ between who belongs to the group and who does not: a standard deviation to the side that was named, so that one in six is
+// thought to turn out otherwise.
+func (g Group) expectation() float64 {
+	switch g.Expected {
+	case Better:
+		return groupDeviation
+	case Worse:
+		return -groupDeviation
+	}
+	return 0
 }
 
 // maxGroups bounds what a model is read with.
@@ -54,6 +73,9 @@ func (r *Rows) checkGroups() error {
 		return fmt.Errorf("uplift: %d groups and %d columns", len(r.Groups), len(r.X.Schema))
 	}
 	for k, g := range r.Groups {
+		if g.Expected != "" && g.Expected != Better && g.Expected != Worse {
+			return fmt.Errorf("uplift: of the group %s %q is expected: it is %q, %q or nothing", g.Name, g.Expected, Better, Worse)
+		}
 		if c := r.X.Schema[own+k]; c.Name != g.column().Name || c.Definition != g.column().Definition {
 			return fmt.Errorf("uplift: column %d is %q and not that of the group %s", own+k, c.Name, g.Name)
 		}
@@ -89,10 +111,12 @@ func writeGroups(w *wire.Writer, groups []Group) {
 		for _, name := range g.Rough {
 			w.String(name)
 		}
+		w.String(g.Expected)
 	}
 }
 
-func readGroups(r *wire.Reader) ([]Group, error) {
+// readGroups reads what writeGroups wrote, or, of an earlier version, the same without what was expected.
+func readGroups(r *wire.Reader, version uint16) ([]Group, error) {
 	n := r.Count(24)
 	if n > maxGroups {
 		return nil, fmt.Errorf("%w: %d groups", wire.ErrCorrupt, n)
@@ -102,6 +126,9 @@ func readGroups(r *wire.Reader) ([]Group, error) {
 		g := Group{Name: r.String(), Rule: r.String()}
 		for range r.Count(8) {
 			g.Rough = append(g.Rough, r.String())
+		}
+		if version >= expectedVersion {
+			g.Expected = r.String()
 		}
 		out = append(out, g)
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"retain/features"
 	"retain/models"
+	"retain/models/internal/wire"
 )
 
 // corner is an experiment of n rows in which the action moves the log-odds of those of the group by effect, and those of no other. The group are rows of low first
@@ -120,8 +122,98 @@ func TestGroupsOfNothing(t *testing.T) {
 	}
 }
 
+// A prior mean is the same as to take what it explains off the rows, and to add it again: coefficients and, but for a constant, marginal likelihoods.
+func TestExpectationsAreTakenOffTheRows(t *testing.T) {
+	r := corner(400, 5, .6)
+	r.Groups[0].Expected = Worse
+	b := &beside{terms: besideTerms(r), scale: 1}
+	gram, moment := b.gram(r)
+	n := len(moment)
+	at := func(i, j int) float64 { return gram.Data[min(i, j)*n+max(i, j)] }
+	var constant float64
+	for k, wrong := range deviations {
+		for l, effect := range deviations {
+			prior := b.prior(wrong, effect, r.Groups)
+			if prior.mean[n-1] != -groupDeviation || prior.mean[n-2] != 0 {
+				t.Fatalf("prior means %v", prior.mean)
+			}
+			got, err := besideOf(gram, moment, prior)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest := slices.Clone(moment)
+			for i := range rest {
+				for j, m := range prior.mean {
+					rest[i] -= at(i, j) * m
+				}
+			}
+			want, err := besideOf(gram, rest, gaussian{make([]float64, n), prior.sd})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j, v := range want.coef {
+				if math.Abs(got.coef[j]-v-prior.mean[j]) > 1e-9 {
+					t.Errorf("coefficient %d is %v, taken off first %v", j, got.coef[j], v+prior.mean[j])
+				}
+			}
+			if k == 0 && l == 0 {
+				constant = got.loss - want.loss
+			}
+			if math.Abs(got.loss-want.loss-constant) > 1e-7 {
+				t.Errorf("deviations %v and %v: the likelihood moves by %v, at first by %v", wrong, effect, got.loss-want.loss, constant)
+			}
+		}
+	}
+}
+
+// Few rows leave the expected side standing, many overrule it.
+func TestExpectationsGiveWay(t *testing.T) {
+	expecting := func(n int, expected string) float64 {
+		r := corner(n, 6, .8)
+		r.Groups[0].Expected = expected
+		m, _ := fitWithBaseline(t, r)
+		d, _ := difference(m, r)
+		return d
+	}
+	few, many := expecting(300, Better)-expecting(300, Worse), expecting(24_000, Better)-expecting(24_000, Worse)
+	if !(few > .25 && few < 1) || !(many > 0 && many < .05) {
+		t.Errorf("what is expected moves 300 rows by %.3f and 24,000 by %.3f", few, many)
+	}
+	if d := expecting(24_000, Worse); math.Abs(d-.8) > .2 {
+		t.Errorf("expected to be worse, the group is found at %.2f, not .8", d)
+	}
+}
+
+// A model of the version before, which knew nothing of expectations, is read as it was written.
+func TestGroupsOfTheVersionBefore(t *testing.T) {
+	r := corner(2000, 3, .6)
+	m, _ := fitWithBaseline(t, r)
+	blob, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := r.Groups[0]
+	var now, before wire.Writer
+	writeGroups(&now, r.Groups)
+	before.Uint(1)
+	before.String(g.Name)
+	before.String(g.Rule)
+	before.Uint(1)
+	before.String(g.Rough[0])
+	const head, sum = 14, 4 // of a frame
+	behind := blob[head+len(now.Bytes()) : len(blob)-sum]
+	back, err := Decode(wire.Seal(magic, groupedVersion, append(before.Bytes(), behind...)), r.X.Schema[:3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := back.MarshalBinary(); err != nil || !bytes.Equal(again, blob) {
+		t.Errorf("the model is another one: %v", err)
+	}
+}
+
 func TestGroupsAreKept(t *testing.T) {
 	r := corner(2000, 3, .6)
+	r.Groups[0].Expected = Better
 	for _, trainer := range []Trainer{{Method: Beside}, {Method: DoublyRobust, Base: Linear}, {Method: TLearner, Base: Linear}} {
 		m, err := trainer.Fit(t.Context(), r, rand.New(rand.NewPCG(1, 1)))
 		if err != nil {
@@ -136,7 +228,7 @@ func TestGroupsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		again, _ := back.MarshalBinary()
-		if !bytes.Equal(blob, again) || len(back.Groups()) != 1 || back.Groups()[0].Rule != r.Groups[0].Rule || back.Groups()[0].Rough[0] != "a" {
+		if !bytes.Equal(blob, again) || len(back.Groups()) != 1 || back.Groups()[0].Rule != r.Groups[0].Rule || back.Groups()[0].Rough[0] != "a" || back.Groups()[0].Expected != Better {
 			t.Errorf("%s: groups %+v", trainer.Name(), back.Groups())
 		}
 		a, err := m.Estimate(r.X, r.Baseline)
@@ -178,6 +270,7 @@ func TestGroupsRefused(t *testing.T) {
 		"by 1.5":                func(r *Rows) { r.X.X[3][4] = 1.5 },
 		"by NaN":                func(r *Rows) { r.X.X[3][4] = float32(math.NaN()) },
 		"65 groups":             func(r *Rows) { r.Groups = make([]Group, 65) },
+		"\"more\" is expected":  func(r *Rows) { r.Groups[0].Expected = "more" },
 	} {
 		r := corner(300, 4, 0)
 		change(r)

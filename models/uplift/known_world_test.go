@@ -106,23 +106,39 @@ func judged() (out []Trainer) {
 	return out
 }
 
+// benchWorlds are the seeds of the worlds of the benchmarks: 1 to 5, or as RETAIN_BENCH_WORLDS says, as 107-120.
+func benchWorlds(b *testing.B) (out []uint64) {
+	b.Helper()
+	first, last := uint64(1), uint64(5)
+	if v := os.Getenv("RETAIN_BENCH_WORLDS"); v != "" {
+		if _, err := fmt.Sscanf(v, "%d-%d", &first, &last); err != nil || last < first {
+			b.Fatalf("RETAIN_BENCH_WORLDS=%s: wanted is as 107-120", v)
+		}
+	}
+	for seed := first; seed <= last; seed++ {
+		out = append(out, seed)
+	}
+	return out
+}
+
 // BenchmarkKnownWorld prints, per action, what share of the oracle's gain over a random order each learner reaches among the top fifth of 40,000 randomised
-// customers, beside the ranking by the champion's risk, in 5 worlds. `make bench-uplift` runs it.
+// customers, beside the ranking by the champion's risk, in the worlds of benchWorlds. `make bench-uplift` runs it.
 func BenchmarkKnownWorld(b *testing.B) {
-	const worlds = 5
+	worlds := benchWorlds(b)
+	n := float64(len(worlds))
 	share, covered := map[string]float64{}, map[string]float64{}
-	for seed := uint64(1); seed <= worlds; seed++ {
+	for _, seed := range worlds {
 		b.Run(fmt.Sprintf("world=%d", seed), func(b *testing.B) {
 			for b.Loop() {
 				recoverEffects(b, seed, func(key string, gain, held float64) {
-					share[key] += gain / worlds
-					covered[key] += held / worlds
+					share[key] += gain / n
+					covered[key] += held / n
 				})
 			}
 		})
 	}
 	for _, key := range slices.Sorted(maps.Keys(share)) {
-		line := fmt.Sprintf("mean of %d worlds: %-27s %.3f of the oracle's gain", worlds, key, share[key])
+		line := fmt.Sprintf("mean of %d worlds: %-27s %.3f of the oracle's gain", len(worlds), key, share[key])
 		if covered[key] > 0 {
 			line += fmt.Sprintf("; 95 %% intervals hold %.2f of the true effects", covered[key])
 		}

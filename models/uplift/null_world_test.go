@@ -46,7 +46,9 @@ func holdsNothing(t testing.TB, trainer Trainer, r *Rows, seed uint64) bool {
 func BenchmarkNullWorld(b *testing.B) {
 	const worlds = 20
 	for b.Loop() {
+		const subgroups = "beside with subgroups of "
 		held := map[string]int{}
+		catalogued := []string{"discount", "save_call", "email", "feature_education"}
 		for seed := uint64(1); seed <= worlds; seed++ {
 			x := newExperiment(b, 5000, seed, simulation.NoEffects)
 			r := x.draw(0, even, seed)
@@ -56,9 +58,17 @@ func BenchmarkNullWorld(b *testing.B) {
 					held[trainer.Name()]++
 				}
 			}
+			for _, action := range catalogued {
+				if holdsNothing(b, Trainer{Method: Beside}, named(b, r, action, 1, false), seed) {
+					held[subgroups+action]++
+				}
+			}
 		}
 		for _, trainer := range judged() {
 			b.Logf("%s: the interval holds 0 in %d of %d worlds without effects", trainer.Name(), held[trainer.Name()], worlds)
+		}
+		for _, action := range catalogued {
+			b.Logf("%s%s: in %d of %d", subgroups, action, held[subgroups+action], worlds)
 		}
 	}
 }

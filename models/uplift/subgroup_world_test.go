@@ -83,12 +83,33 @@ func named(t testing.TB, r *Rows, world string, factor float64, exact bool) *Row
 	return &out
 }
 
+// expecting are rows of whose groups something else is expected.
+func expecting(r *Rows, of func(string) string) *Rows {
+	out := *r
+	out.Groups = slices.Clone(r.Groups)
+	for k := range out.Groups {
+		out.Groups[k].Expected = of(out.Groups[k].Expected)
+	}
+	return &out
+}
+
+func opposite(expected string) string {
+	switch expected {
+	case Better:
+		return Worse
+	case Worse:
+		return Better
+	}
+	return ""
+}
+
 // BenchmarkKnownWorldSubgroups prints what the learners reach with the subgroups that the shipped catalogue names, as BenchmarkKnownWorld does without, and how much
 // hangs on their being well chosen.
 func BenchmarkKnownWorldSubgroups(b *testing.B) {
-	const worlds = 5
+	worlds := benchWorlds(b)
+	n := float64(len(worlds))
 	share, covered, over := map[string]float64{}, map[string]float64{}, map[string]float64{}
-	for seed := uint64(1); seed <= worlds; seed++ {
+	for _, seed := range worlds {
 		b.Run(fmt.Sprintf("world=%d", seed), func(b *testing.B) {
 			for b.Loop() {
 				x := newExperiment(b, 40_000, seed, simulation.MixedEffects)
@@ -101,16 +122,16 @@ func BenchmarkKnownWorldSubgroups(b *testing.B) {
 					r.Baseline = stays
 					judgeSubgroups(b, x.effects[a], r, name, seed, func(variant string, gain, held, champion float64) {
 						key := name + " " + variant
-						share[key] += gain / worlds
-						covered[key] += held / worlds
-						over[key] += champion / worlds
+						share[key] += gain / n
+						covered[key] += held / n
+						over[key] += champion / n
 					})
 				}
 			}
 		})
 	}
 	for _, key := range slices.Sorted(maps.Keys(share)) {
-		fmt.Printf("mean of %d worlds: %-45s %.3f of the oracle's gain, the champion %.3f; 95 %% intervals hold %.2f of the true effects\n", worlds, key, share[key], over[key], covered[key])
+		fmt.Printf("mean of %d worlds: %-45s %.3f of the oracle's gain, the champion %.3f; 95 %% intervals hold %.2f of the true effects\n", len(worlds), key, share[key], over[key], covered[key])
 	}
 }
 
@@ -120,6 +141,7 @@ func judgeSubgroups(b *testing.B, truth []float64, r *Rows, name string, seed ui
 	for i, p := range r.Baseline {
 		risk[i] = 1 - p
 	}
+	shipped := named(b, r, name, 1, false)
 	oracle := gain(truth, truth)
 	champion := gain(risk, truth) / oracle
 	line := fmt.Sprintf("%s: champion %.3f", name, champion)
@@ -129,12 +151,14 @@ func judgeSubgroups(b *testing.B, truth []float64, r *Rows, name string, seed ui
 		rows  *Rows
 	}{
 		{"beside, none named", Trainer{Method: Beside}, r},
-		{"beside, as shipped", Trainer{Method: Beside}, named(b, r, name, 1, false)},
+		{"beside, as shipped", Trainer{Method: Beside}, shipped},
+		{"beside, nothing expected", Trainer{Method: Beside}, expecting(shipped, func(string) string { return "" })},
+		{"beside, the opposite expected", Trainer{Method: Beside}, expecting(shipped, opposite)},
 		{"beside, bounds a third lower", Trainer{Method: Beside}, named(b, r, name, 2./3, false)},
 		{"beside, bounds a third higher", Trainer{Method: Beside}, named(b, r, name, 4./3, false)},
 		{"beside, bounds taken exactly", Trainer{Method: Beside}, named(b, r, name, 1, true)},
 		{"beside, another action's", Trainer{Method: Beside}, named(b, r, anothers[name], 1, false)},
-		{"dr_linear, as shipped", Trainer{Method: DoublyRobust, Base: Linear}, named(b, r, name, 1, false)},
+		{"dr_linear, as shipped", Trainer{Method: DoublyRobust, Base: Linear}, shipped},
 	} {
 		e := outOfFold(b, v.train, v.rows, seed)
 		own, held := gain(inOrder(e.Effect), truth)/oracle, 0.
