@@ -35,6 +35,34 @@ func gain(score, truth []float64) float64 {
 	return top/float64(k) - all/float64(len(order))
 }
 
+// cover is what 95 % intervals hold: the share of customers whose true effect lies within, and of twentieths of the customers, by their estimates, whose mean
+// true effect lies within the mean of the estimates ± 1.96 times the mean standard error. What a single customer hides from every record is in the one, not in
+// the other.
+type cover struct{ single, twentieths float64 }
+
+func covers(e *Estimates, truth []float64) (c cover) {
+	order := make([]int, len(truth))
+	for i := range order {
+		order[i] = i
+		if math.Abs(e.Effect[i]-truth[i]) <= 1.96*e.SE[i] {
+			c.single += 1 / float64(len(truth))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(e.Effect[a], e.Effect[b]) })
+	const parts = 20
+	for p := range parts {
+		off, se := 0., 0.
+		for _, i := range order[p*len(order)/parts : (p+1)*len(order)/parts] {
+			off += e.Effect[i] - truth[i]
+			se += e.SE[i]
+		}
+		if math.Abs(off) <= 1.96*se {
+			c.twentieths += 1. / parts
+		}
+	}
+	return c
+}
+
 const fifths = 5
 
 // inOrder are the scores of outOfFold as ranks within each fifth, the only ones that can stand in one order.
@@ -126,28 +154,28 @@ func benchWorlds(b *testing.B) (out []uint64) {
 func BenchmarkKnownWorld(b *testing.B) {
 	worlds := benchWorlds(b)
 	n := float64(len(worlds))
-	share, covered := map[string]float64{}, map[string]float64{}
+	share, covered := map[string]float64{}, map[string]cover{}
 	for _, seed := range worlds {
 		b.Run(fmt.Sprintf("world=%d", seed), func(b *testing.B) {
 			for b.Loop() {
-				recoverEffects(b, seed, func(key string, gain, held float64) {
+				recoverEffects(b, seed, func(key string, gain float64, held cover) {
 					share[key] += gain / n
-					covered[key] += held / n
+					covered[key] = cover{covered[key].single + held.single/n, covered[key].twentieths + held.twentieths/n}
 				})
 			}
 		})
 	}
 	for _, key := range slices.Sorted(maps.Keys(share)) {
 		line := fmt.Sprintf("mean of %d worlds: %-27s %.3f of the oracle's gain", len(worlds), key, share[key])
-		if covered[key] > 0 {
-			line += fmt.Sprintf("; 95 %% intervals hold %.2f of the true effects", covered[key])
+		if c := covered[key]; c.single > 0 {
+			line += fmt.Sprintf("; 95 %% intervals hold %.2f of the true effects, %.2f of the means of twentieths", c.single, c.twentieths)
 		}
 		fmt.Println(line)
 	}
 }
 
 // recoverEffects tells what each learner recovers of each action's effects in one world.
-func recoverEffects(b *testing.B, seed uint64, tell func(key string, gain, held float64)) {
+func recoverEffects(b *testing.B, seed uint64, tell func(key string, gain float64, held cover)) {
 	x := newExperiment(b, 40_000, seed, simulation.MixedEffects)
 	stays := champion(b, x, 20_000, seed)
 	risk := make([]float64, len(stays))
@@ -164,17 +192,12 @@ func recoverEffects(b *testing.B, seed uint64, tell func(key string, gain, held 
 		oracle := gain(truth, truth)
 		own := gain(risk, truth) / oracle
 		line := fmt.Sprintf("%s: oracle %.4f, champion %.3f", name, oracle, own)
-		tell(name+" champion", own, 0)
+		tell(name+" champion", own, cover{})
 		for _, trainer := range judged() {
 			e := outOfFold(b, trainer, r, seed)
-			own, held := gain(inOrder(e.Effect), truth)/oracle, 0.
-			for i, v := range e.Effect {
-				if math.Abs(v-truth[i]) <= 1.96*e.SE[i] {
-					held += 1 / float64(r.Len())
-				}
-			}
+			own := gain(inOrder(e.Effect), truth) / oracle
 			line += fmt.Sprintf(", %s %.3f", trainer.Name(), own)
-			tell(name+" "+trainer.Name(), own, held)
+			tell(name+" "+trainer.Name(), own, covers(e, truth))
 		}
 		b.Log(line)
 	}

@@ -3,7 +3,6 @@ package uplift
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"testing"
 
@@ -108,7 +107,7 @@ func opposite(expected string) string {
 func BenchmarkKnownWorldSubgroups(b *testing.B) {
 	worlds := benchWorlds(b)
 	n := float64(len(worlds))
-	share, covered, over := map[string]float64{}, map[string]float64{}, map[string]float64{}
+	share, covered, over := map[string]float64{}, map[string]cover{}, map[string]float64{}
 	for _, seed := range worlds {
 		b.Run(fmt.Sprintf("world=%d", seed), func(b *testing.B) {
 			for b.Loop() {
@@ -120,10 +119,10 @@ func BenchmarkKnownWorldSubgroups(b *testing.B) {
 					}
 					r := x.draw(a, even, seed)
 					r.Baseline = stays
-					judgeSubgroups(b, x.effects[a], r, name, seed, func(variant string, gain, held, champion float64) {
+					judgeSubgroups(b, x.effects[a], r, name, seed, func(variant string, gain float64, held cover, champion float64) {
 						key := name + " " + variant
 						share[key] += gain / n
-						covered[key] += held / n
+						covered[key] = cover{covered[key].single + held.single/n, covered[key].twentieths + held.twentieths/n}
 						over[key] += champion / n
 					})
 				}
@@ -131,12 +130,13 @@ func BenchmarkKnownWorldSubgroups(b *testing.B) {
 		})
 	}
 	for _, key := range slices.Sorted(maps.Keys(share)) {
-		fmt.Printf("mean of %d worlds: %-45s %.3f of the oracle's gain, the champion %.3f; 95 %% intervals hold %.2f of the true effects\n", len(worlds), key, share[key], over[key], covered[key])
+		fmt.Printf("mean of %d worlds: %-45s %.3f of the oracle's gain, the champion %.3f; 95 %% intervals hold %.2f of the true effects, %.2f of the means of twentieths\n", len(worlds), key, share[key], over[key],
+			covered[key].single, covered[key].twentieths)
 	}
 }
 
 // judgeSubgroups tells what is recovered of an action's effects in one world, by variants of what is named beforehand.
-func judgeSubgroups(b *testing.B, truth []float64, r *Rows, name string, seed uint64, tell func(variant string, gain, held, champion float64)) {
+func judgeSubgroups(b *testing.B, truth []float64, r *Rows, name string, seed uint64, tell func(variant string, gain float64, held cover, champion float64)) {
 	risk := make([]float64, r.Len())
 	for i, p := range r.Baseline {
 		risk[i] = 1 - p
@@ -161,14 +161,9 @@ func judgeSubgroups(b *testing.B, truth []float64, r *Rows, name string, seed ui
 		{"dr_linear, as shipped", Trainer{Method: DoublyRobust, Base: Linear}, shipped},
 	} {
 		e := outOfFold(b, v.train, v.rows, seed)
-		own, held := gain(inOrder(e.Effect), truth)/oracle, 0.
-		for i, v := range e.Effect {
-			if math.Abs(v-truth[i]) <= 1.96*e.SE[i] {
-				held += 1 / float64(r.Len())
-			}
-		}
+		own := gain(inOrder(e.Effect), truth) / oracle
 		line += fmt.Sprintf(", %s %.3f", v.name, own)
-		tell(v.name, own, held, champion)
+		tell(v.name, own, covers(e, truth), champion)
 	}
 	b.Log(line)
 }
