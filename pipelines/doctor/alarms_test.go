@@ -54,6 +54,10 @@ var alarms = []alarm{
 		Warning, "the newest row of all is of 2025-12-22, 10 days ago: scores are as of then", "import what came since 2025-12-22",
 	},
 	{
+		"stale since noon", "sources.age", put("usage", 100, fields{"customer_id": id, "at": ago("5 + number") + " + toIntervalHour(10)"}), nil,
+		Warning, "the newest row of all is of 2025-12-27, 4 days ago: scores are as of then", "import what came since 2025-12-27",
+	},
+	{
 		"a history that has ended", "sources.age", put("usage", 100, fields{"customer_id": id, "at": ago("1000 + number")}), nil,
 		OK, "the newest row of all is of 2023-04-07, 1,000 days ago: a history that has ended, so cutoffs count from there", "",
 	},
@@ -115,6 +119,12 @@ var alarms = []alarm{
 		"one clock against the other", "sources.clocks", both(
 			put("usage", 8000, fields{"customer_id": id, "at": "$ + toIntervalHour(8 + number % 10) + toIntervalMinute(number % 60)"}),
 			put("tickets", 4000, fields{"customer_id": id, "at": "$ + toIntervalHour(13 + number % 10) + toIntervalMinute(number % 60)"})), nil,
+		Warning, "the day of tickets has the shape of that of usage 5 hours later (correlation 1.00, unshifted 0.14)", "--timezone",
+	},
+	{
+		"one clock against the other, in whole hours", "sources.clocks", both(
+			put("usage", 8000, fields{"customer_id": id, "at": "$ + toIntervalHour(8 + number % 10)"}),
+			put("tickets", 4000, fields{"customer_id": id, "at": "$ + toIntervalHour(13 + number % 10)"})), nil,
 		Warning, "the day of tickets has the shape of that of usage 5 hours later (correlation 1.00, unshifted 0.14)", "--timezone",
 	},
 	{

@@ -64,7 +64,7 @@ func checkClock(ctx context.Context, x *examination, p *profile) (finding, error
 	switch {
 	case p.dates():
 		return fine("all times are 00:00: dates, without an hour").with(figures), nil
-	case p.dated >= fewPeriods && len(p.clocks) > 0 && len(p.clocks) <= 2:
+	case p.dated >= fewPeriods && p.datesElsewhere():
 		return warn(mend, "all times of the day are %s UTC: dates that were written in another zone", clockTimes(p.clocks)).with(figures), nil
 	case p.dated >= fewForClock && share(p.midnight, p.dated) > partlyMissing:
 		return warn("give those rows their hour, or import them all as dates: hours and days mean different things in the two kinds",
@@ -163,7 +163,7 @@ func checkShift(_ context.Context, x *examination) (finding, error) {
 	var clocked []*profile
 	for _, source := range human {
 		p := x.profile(source)
-		if p.dated < fewForClock || p.dates() || p.clocks != nil {
+		if p.dated < fewForClock || p.dates() || p.datesElsewhere() {
 			continue
 		}
 		if _, low := rhythm(p.hours); low <= quietShare {

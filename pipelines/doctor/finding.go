@@ -64,6 +64,9 @@ func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 // days writes a length in whole days.
 func days(d time.Duration) string { return spoken.Counted(int64(math.Round(d.Hours()/24)), "day") }
 
+// past writes how long ago something was, in days that are over, as lists of customers do.
+func past(d time.Duration) string { return spoken.Counted(int64(d.Hours()/24), "day") + " ago" }
+
 // firstLine shortens what an engine has to say.
 func firstLine(err error) string {
 	if why := features.Unfit(err); why != "" {

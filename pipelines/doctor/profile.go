@@ -98,6 +98,9 @@ func (x *examination) readProfile(ctx context.Context, l layout) (*profile, erro
 	return p, err
 }
 
+// datesElsewhere says that the times of the day look like midnights of another zone, in winter and in summer.
+func (p *profile) datesElsewhere() bool { return len(p.clocks) == 1 || len(p.clocks) == 2 }
+
 // widen makes the span hold the instants.
 func (p *profile) widen(firstMs, lastMs int64) {
 	first, last := time.UnixMilli(firstMs).UTC(), time.UnixMilli(lastMs).UTC()

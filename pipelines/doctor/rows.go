@@ -59,7 +59,7 @@ func checkFreshness(_ context.Context, x *examination, p *profile) (finding, err
 	case behind >= day:
 		return fine("the newest row is of %s, %s before the newest of the other sources", dayOf(p.newest), days(behind)).with(figures), nil
 	}
-	return fine("the newest row is of %s, %s ago", dayOf(p.newest), days(age)).with(figures), nil
+	return fine("the newest row is of %s, %s", dayOf(p.newest), past(age)).with(figures), nil
 }
 
 // checkAge looks how old the newest row of all is.
@@ -70,7 +70,7 @@ func checkAge(_ context.Context, x *examination) (finding, error) {
 	}
 	age := x.now.Sub(end)
 	figures := Figures{"age_days": figureOf(age.Hours() / 24)}
-	told := fmt.Sprintf("the newest row of all is of %s, %s ago", dayOf(end), days(age))
+	told := fmt.Sprintf("the newest row of all is of %s, %s", dayOf(end), past(age))
 	switch {
 	case age > historicDays*day:
 		return fine("%s: a history that has ended, so cutoffs count from there", told).with(figures), nil
