@@ -73,7 +73,7 @@ func TestTrainUpliftBesideTheRisk(t *testing.T) {
 
 // Too few outcomes for folds are enough to learn beside the risk: there is no Qini then, and the reason is told.
 func TestTrainUpliftFromFewOutcomes(t *testing.T) {
-	few := diary{world: newWorld(330, 2)}
+	few := diary{world: newWorld(390, 2)}
 	log := scoredDiary{few, func(time.Time) bool { return false }}
 	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
 	report, err := trainUplift(t.Context(), log, o, UpliftTraining{Log: log, Actions: []string{"help"}}, nil, nil)

@@ -174,12 +174,9 @@ func (n *nights) Labels(context.Context, time.Time, time.Time) ([]float64, error
 func TestNightlyDecisionsTeach(t *testing.T) {
 	n := openNights(t, 20_000, 28)
 	o := Options{Churn: features.DefaultChurn(), Seed: 1, Registry: &memory{}}.filled()
-	runs, err := readRuns(t.Context(), n, o.Churn, n.watermark, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(runs.looked) != 4 || !runs.looked[0].Cutoff.Equal(month(2025, 1).AddDate(0, 0, 6)) {
-		t.Fatalf("looked at %d runs from %v on", len(runs.looked), runs.looked[0].Cutoff)
+	runs := loggedRuns{all: n.runs}
+	for _, night := range []int{6, 13, 20, 27} {
+		runs.looked = append(runs.looked, n.runs[night])
 	}
 	book, err := readLessons(t.Context(), o, UpliftTraining{Log: n}, runs)
 	if err != nil {
@@ -226,6 +223,23 @@ func TestNightlyDecisionsTeach(t *testing.T) {
 	}
 	if e := effect(logged); e.Interval[0] <= 0 && e.Interval[1] >= 0 {
 		t.Errorf("with logged propensities %.4f (%.4f to %.4f): the world does not tell the difference", float64(e.Uplift), float64(e.Interval[0]), float64(e.Interval[1]))
+	}
+}
+
+// Of the nights of a quarter the first one is looked at, and then those of a week each, counted back from the newest.
+func TestRunsThatAreLookedAt(t *testing.T) {
+	n := openNights(t, 1, 120) // from 1 January: 31 + 28 + 31 nights, and 30 of April
+	runs, err := readRuns(t.Context(), n, features.DefaultChurn(), n.watermark, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var days []string
+	for _, r := range runs.looked {
+		days = append(days, r.Cutoff.Format("0102"))
+	}
+	const want = "0101 0114 0121 0128 0204 0211 0218 0225 0304 0311 0318 0325 0401 0409 0416 0423 0430"
+	if got := strings.Join(days, " "); got != want || runs.skipped != 120-17 {
+		t.Errorf("%s and %d not, want %s", got, runs.skipped, want)
 	}
 }
 

@@ -30,7 +30,8 @@ type DecisionLog interface {
 }
 
 // The runs that are looked at lie so many days apart, and are at most so many, the newest ones: who could get an action counts once per horizon, so that more of
-// them add few rows, and each wants the features of its cutoff.
+// them add few rows, and each wants the features of its cutoff. The first run of a quarter is always one: there nobody's draw is settled by earlier ones, while
+// of those who are decided about every night most have got what they were likely to get within days.
 const (
 	upliftRunDays = 7
 	upliftRuns    = 60
@@ -87,14 +88,26 @@ func readRuns(ctx context.Context, log DecisionLog, churn features.ChurnSpec, wa
 	if err != nil {
 		return r, err
 	}
-	for k := len(r.all) - 1; k >= 0; k-- {
-		run := r.all[k]
+	var mature []warehouse.DecisionRun
+	opening := map[int]time.Time{} // by quarter: its first run
+	for _, run := range r.all {
 		_, acted := slices.BinarySearch(told, run.RunID)
 		switch {
 		case !churn.Known(run.Cutoff, watermark) || !until.IsZero() && churn.Matures(run.Cutoff).After(until):
 		case !acted && run.DecidedAt.After(run.Cutoff.AddDate(0, 0, upliftLate)):
 			r.idle++
-		case len(r.looked) == upliftRuns || len(r.looked) > 0 && run.Cutoff.AddDate(0, 0, upliftRunDays).After(r.looked[len(r.looked)-1].Cutoff):
+		default:
+			mature = append(mature, run)
+			if q := quarterOf(run.Cutoff); opening[q].IsZero() {
+				opening[q] = run.Cutoff
+			}
+		}
+	}
+	near := func(a, b time.Time) bool { return a.AddDate(0, 0, upliftRunDays).After(b) }
+	for _, run := range slices.Backward(mature) {
+		switch first := opening[quarterOf(run.Cutoff)]; {
+		case len(r.looked) == upliftRuns,
+			!run.Cutoff.Equal(first) && (near(first, run.Cutoff) || len(r.looked) > 0 && near(run.Cutoff, r.looked[len(r.looked)-1].Cutoff)):
 			r.skipped++
 		default:
 			r.looked = append(r.looked, run)

@@ -306,6 +306,21 @@ func TestTrainUpliftFromTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(w.outcomes.String(), "import", "outcomes", "-")
+	// Somebody calls customers of the control group: seven in the quarter of the first run, one more after it, and one by a decision that is not known.
+	contacts, reached := "customer_id,at,contact_id,channel,class,action,decision_id\n", 0
+	for _, c := range w.customers {
+		if reached < 9 && actions.HeldOut(c.id, loggedAt["first"], loggedShare) {
+			day, decision := "2025-05-15", ""
+			if reached == 7 {
+				day = "2025-07-01"
+			} else if reached == 8 {
+				decision = "elsewhere"
+			}
+			contacts += fmt.Sprintf("%s,%s,k%d,phone,service,call,%s\n", c.id, day, reached, decision)
+			reached++
+		}
+	}
+	do(contacts, "import", "contacts", "-")
 	var report training.UpliftTrainReport
 	if err := json.Unmarshal([]byte(do("", "train", "uplift", "--json").stdout), &report); err != nil {
 		t.Fatal(err)
@@ -313,6 +328,9 @@ func TestTrainUpliftFromTheLog(t *testing.T) {
 
 	if len(report.Cutoffs) != 3 || report.Skipped != 1 || report.Idle != 1 || !report.Promoted {
 		t.Fatalf("cutoffs %v, %d too near, %d idle, promoted: %v", report.Cutoffs, report.Skipped, report.Idle, report.Promoted)
+	}
+	if report.Reached != 7 {
+		t.Errorf("%d of the control group were reached", report.Reached)
 	}
 	changed, read := 0, 0
 	for _, c := range w.customers {
