@@ -9,7 +9,7 @@ import (
 	"retain/internal/warehouse"
 )
 
-// checkTables compares the mappings under sources: with the tables they name. Without a warehouse there is nothing to compare with.
+// checkTables compares the mappings under sources: with the tables they name. Without a warehouse there is nothing to compare with, which is said.
 func (a *app) checkTables(ctx context.Context, c Config) (err error) {
 	own := false
 	for _, b := range c.Sources {
@@ -20,6 +20,7 @@ func (a *app) checkTables(ctx context.Context, c Config) (err error) {
 	}
 	s, err := a.openWith(ctx, c, "config check", reading)
 	if errors.Is(err, warehouse.ErrNoWarehouse) {
+		a.say("the tables under sources: are not looked at, as there is no warehouse yet")
 		return nil
 	}
 	if err != nil {

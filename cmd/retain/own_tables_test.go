@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"retain/features"
@@ -25,5 +26,13 @@ func TestBindingProblems(t *testing.T) {
 		if errors.As(err, &wrong) != (c.want != nil) || c.want != nil && !slices.Equal(wrong.problems, c.want) || (err == nil) != (c.err == nil) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+func TestMappingsThatNobodyLookedAt(t *testing.T) {
+	path := writeConfig(t, "sources: {usage: {table: analytics.sessions}}\n")
+	got := retain(t, "", "config", "check", "--config", path)
+	if got.code != exitDone || !strings.Contains(got.stderr, "tables under sources: are not looked at") {
+		t.Errorf("exit %d, %s; want 0 and that nothing was compared", got.code, got.stderr)
 	}
 }
