@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
 // firstCutoffDays is the history in front of the first default cutoff: the longest default usage window.
 const firstCutoffDays = 84
+
+// manyGridPoints is where a grid is looked over for points at which nobody can be alive: ten years of months.
+const manyGridPoints = 120
 
 // maxGridPoints bounds a grid: 100 years of weeks. More means a wrong year in the rows or in the configuration.
 const maxGridPoints = 5300
@@ -76,7 +81,7 @@ func (g Grid) next(t time.Time) time.Time {
 }
 
 // Cutoffs are the grid points whose labels are known, oldest first; none is no error. Both ends of the grid count:
-// From ≤ T ≤ Until and T + M ≤ the watermark. Outages do not remove a cutoff: its labels are then missing (Labels.Outage).
+// From ≤ T ≤ Until and T + M ≤ the watermark. Of more than 120 points those at which nobody can be alive are left out. Outages do not remove a cutoff: its labels are then missing (Labels.Outage).
 func (s *Store) Cutoffs(ctx context.Context, c ChurnSpec, g Grid) ([]time.Time, error) {
 	reach, err := s.reach(ctx, c)
 	if err != nil {
@@ -89,7 +94,32 @@ func (s *Store) Cutoffs(ctx context.Context, c ChurnSpec, g Grid) ([]time.Time, 
 	if err != nil {
 		return nil, err
 	}
+	if points, err = s.inhabited(ctx, c, points); err != nil {
+		return nil, err
+	}
 	return c.knownOf(points, reach.watermark), nil
+}
+
+// inhabited leaves the points out of a long grid at which nobody can be alive, because no activity lies in the window that decides. One row with a time that
+// stands for none, such as 1970-01-01, would otherwise cost a population and its labels at each of hundreds of points.
+func (s *Store) inhabited(ctx context.Context, c ChurnSpec, points []time.Time) ([]time.Time, error) {
+	if c.Setting != NonContractual || len(points) <= manyGridPoints {
+		return points, nil
+	}
+	var days []time.Time
+	for _, source := range c.Activity {
+		counts, err := s.rowsPerDay(ctx, source, window{until: endOfTime}, endOfTime)
+		if err != nil {
+			return nil, fmt.Errorf("days with %s: %w", source, err)
+		}
+		days = slices.AppendSeq(days, maps.Keys(counts))
+	}
+	slices.SortFunc(days, time.Time.Compare)
+	return slices.DeleteFunc(points, func(t time.Time) bool {
+		from := t.Add(-time.Duration(c.ActiveDays) * day)
+		k, _ := slices.BinarySearchFunc(days, from.Truncate(day), time.Time.Compare) // the day that holds the window's beginning may count
+		return k == len(days) || !days[k].Before(t)
+	}), nil
 }
 
 // between are the grid points from From (or its default) to Until, and no later than last.

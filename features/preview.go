@@ -84,6 +84,9 @@ func (s *Store) Preview(ctx context.Context, c ChurnSpec, g Grid) (*Preview, err
 	if err != nil {
 		return nil, err
 	}
+	if points, err = s.inhabited(ctx, c, points); err != nil {
+		return nil, err
+	}
 	out := &Preview{
 		Setting: c.Setting, GapDays: c.GapDays, HorizonDays: c.HorizonDays, DataEnd: r.watermark,
 		Cutoffs: []CutoffPreview{}, ReturnCurve: []ReturnPoint{}, Comparisons: []DefinitionComparison{}, Warnings: []string{},

@@ -52,6 +52,39 @@ func TestReturnCurve(t *testing.T) {
 	}
 }
 
+// One purchase of 1970, a time that stands for none, does not cost a cutoff for each month since.
+func TestLongGridLeavesOutTheEmpty(t *testing.T) {
+	s := world{}.store(t)
+	var w world
+	for i, at := range []string{"1970-01-01", "2022-01-10", "2022-04-20", "2022-05-15", "2022-07-01"} {
+		w.events = append(w.events, eventRow{source: Purchases, customer: string(rune('a' + i%2)), id: i, at: utc(t, at)})
+	}
+	w.load(t, s.DB)
+	c := ChurnSpec{Setting: NonContractual, Activity: []string{Purchases}, ActiveDays: 60, HorizonDays: 30}
+	// 84 days after the first row nobody is alive, nor is on the 1st of April: the 10th of January is 81 days ago.
+	want := instants(t, "2022-02-01", "2022-03-01", "2022-05-01", "2022-06-01", "2022-07-01")
+	p, err := s.Preview(t.Context(), c, DefaultGrid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []time.Time
+	for _, row := range p.Cutoffs {
+		if got = append(got, row.Cutoff); row.Eligible == 0 {
+			t.Errorf("nobody is eligible at %s", row.Cutoff)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	known, err := s.Cutoffs(t.Context(), c, DefaultGrid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want[:4], known); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // By hand. Data are complete until the 1st of July. On the 1st of May a and b have bought within 60 days, c has not; a buys again on
 // the last day of the window, b does not. On the 1st of June a alone is alive, and is silent. The labels of July are not known.
 func TestPreviewByHand(t *testing.T) {

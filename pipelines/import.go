@@ -24,8 +24,9 @@ type ImportOptions struct {
 	Stdin      io.Reader
 	Map        map[string]string  // canonical column → column of the file, which then serves only there; customers also know consent_KEY
 	Set        map[string]string  // canonical column → constant
-	TimeFormat string             // "" the default forms, "unix", "unix_ms", else strptime
+	TimeFormat string             // "" the default forms, "unix", "unix_ms", else strptime; several are parted by "|", and the first that fits holds
 	Timezone   string             // of times without offset; "" is UTC
+	Comma      bool               // numbers of CSV and TSV are written 1.234,56: a comma stands before the decimals
 	Null       []string           // texts that mean missing, beside the empty one, NULL, \N and NaN
 	SkipBad    int                // bad rows that are allowed and written to FILE.rejected
 	Currency   string             // the one currency; "" takes that of the first row that names one
@@ -53,6 +54,7 @@ type ImportReport struct {
 	IgnoredColumns []string   `json:"ignored_columns"`
 	FirstAt        *time.Time `json:"first_at"` // earliest own time of an imported row (customers: created_at); null without any
 	LastAt         *time.Time `json:"last_at"`
+	Warnings       []string   `json:"warnings"` // of times that look wrong
 	Seconds        float64    `json:"seconds"`
 }
 
@@ -146,6 +148,10 @@ func openImport(o ImportOptions, source warehouse.ImportSource) (*importRun, err
 	if err != nil {
 		return nil, err
 	}
+	if f := file.Format(); o.Comma && f != tabular.CSV && f != tabular.TSV {
+		file.Close()
+		return nil, fmt.Errorf("%w: --decimal-comma is about CSV and TSV; numbers of %s are read as they are typed", ErrImportOptions, file.Name())
+	}
 	columns, err := newImportColumns(o, source, convert, file)
 	if err != nil {
 		file.Close()
@@ -236,16 +242,30 @@ func (im *importRun) progress(finished bool) {
 	}
 }
 
+// oddTimes warns of times that rarely are meant. One such row moves where the cutoffs begin, or until when the labels are taken for complete.
+func oddTimes(first, last, now time.Time) []string {
+	const day = 24 * time.Hour // zones differ by less
+	warnings := []string{}
+	if !first.Before(time.Unix(0, 0).Add(-day)) && first.Before(time.Unix(0, 0).Add(day)) {
+		warnings = append(warnings, "the earliest time is "+first.Format(time.DateOnly)+", which often stands for no time at all: leave such a time empty, or set snapshots.from")
+	}
+	if last.After(now.Add(day)) {
+		warnings = append(warnings, "the newest time is "+last.Format(time.DateOnly)+", which is still to come: labels would be taken for complete until then; if it is a mistake, import the row again with its right time, or set churn.data_until")
+	}
+	return warnings
+}
+
 // finish makes the rows visible and reports.
 func (im *importRun) finish(ctx context.Context) (*ImportReport, error) {
 	im.progress(true)
-	report := &ImportReport{Source: im.source.Name, Rows: im.rows, Imported: im.imported, Rejected: im.bad, IgnoredColumns: slices.Clone(im.columns.ignored)}
+	report := &ImportReport{Source: im.source.Name, Rows: im.rows, Imported: im.imported, Rejected: im.bad, IgnoredColumns: slices.Clone(im.columns.ignored), Warnings: []string{}}
 	if report.IgnoredColumns == nil {
 		report.IgnoredColumns = []string{}
 	}
 	if im.timed {
 		first, last := time.UnixMilli(im.first).UTC(), time.UnixMilli(im.last).UTC()
 		report.FirstAt, report.LastAt = &first, &last
+		report.Warnings = oddTimes(first, last, im.options.Now())
 	}
 	// The rejected rows are safe before the others are visible: none is lost whatever happens.
 	if im.bad > 0 {

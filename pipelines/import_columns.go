@@ -107,6 +107,9 @@ func newImportColumns(o ImportOptions, source warehouse.ImportSource, values *im
 		if o := c.origins[i]; o.column >= 0 || o.constant || i != c.customer && (i != c.own || source.Optional) && !k.Required {
 			continue
 		}
+		if err := file.Blind(); err != nil {
+			return nil, err
+		}
 		mend := "name the one that holds it (--map " + k.Name + "=COLUMN)"
 		if len(k.Words) > 0 {
 			mend += ", or give the one value of all rows (--set " + k.Name + "=" + k.Words[0] + "; there are " + strings.Join(k.Words, ", ") + ")"

@@ -135,6 +135,18 @@ func TestImportRules(t *testing.T) {
 			query: "SELECT amount, discount, currency FROM purchases ORDER BY customer_id", want: []string{"(92.345,9.2345,'EUR')", "(7,NULL,'EUR')"}},
 		{name: "a rate of nothing", file: "f.csv", text: "customer_id,at\n", o: ImportOptions{Source: "purchases", Currency: "EUR", Rates: map[string]float64{"USD": 0}}, err: "the rate of USD is 0"},
 
+		{name: "semicolons and decimal commas", file: "f.csv", text: "\ufeffcustomer_id;at;amount;quantity\r\n007;31.12.2025 14:05;1.234.567,891;-2\r\nb;01.01.2026;-12,5;1.000\r\nc;02.01.2026;7;0,5\r\n",
+			o:     ImportOptions{Source: "purchases", Comma: true, TimeFormat: "%d.%m.%Y %H:%M|%d.%m.%Y"},
+			query: "SELECT customer_id, at, amount, quantity FROM purchases ORDER BY customer_id",
+			want:  []string{"('007','2025-12-31 14:05:00.000',1234567.891,-2)", "('b','2026-01-01 00:00:00.000',-12.5,1000)", "('c','2026-01-02 00:00:00.000',7,0.5)"}},
+		{name: "a point among decimal commas", file: "f.csv", text: "customer_id;at;amount\na;2025-01-01;12.5\n", o: ImportOptions{Source: "purchases", Comma: true}, err: `f.csv:2: column amount: "12.5" has a point that parts no thousands`},
+		{name: "points behind the comma", file: "f.csv", text: "customer_id;at;amount\na;2025-01-01;1,234.5\n", o: ImportOptions{Source: "purchases", Comma: true}, err: `"1,234.5" has a point behind the comma`},
+		{name: "decimal commas of NDJSON", file: "f.jsonl", text: `{"customer_id":"a","at":"2025-01-01","amount":1.5}`, o: ImportOptions{Source: "purchases", Comma: true}, err: "--decimal-comma is about CSV and TSV"},
+		{name: "none of two forms", file: "f.csv", text: "customer_id,at\na,2025-01-01\n", o: usage(ImportOptions{TimeFormat: "%d.%m.%Y|unix"}), err: `"2025-01-01" is no time of any of the forms %d.%m.%Y|unix`},
+		{name: "an empty form", file: "f.csv", text: "customer_id,at\na,2025-01-01\n", o: usage(ImportOptions{TimeFormat: "%d.%m.%Y|"}), err: "a form is empty beside the bar"},
+		{name: "a JSON array", file: "f.jsonl", text: `[{"customer_id":"a","at":"2025-01-01"}]`, o: usage(ImportOptions{}), err: "f.jsonl:1: "},
+		{name: "no object can be read", file: "f.jsonl", text: `{"customer_id":"a","customer_id":"b","at":"2025-01-01"}`, o: usage(ImportOptions{}), err: "f.jsonl:1: column customer_id: the key stands twice"},
+
 		{name: "no rows", file: "f.csv", text: "customer_id,at\n", o: usage(ImportOptions{}), query: "SELECT count() FROM usage", want: []string{"(0)"}},
 		{name: "ragged", file: "f.csv", text: "customer_id,at\na,2024-01-01\nb\n", o: usage(ImportOptions{}), err: "f.csv:3: has 1 fields, but the header has 2"},
 		{name: "gzip", file: "f.tsv.gz", text: "customer_id\tat\na\t2024-01-01\n", o: usage(ImportOptions{}), query: "SELECT customer_id FROM usage", want: []string{"('a')"}},
@@ -220,6 +232,35 @@ func TestImportStandardInput(t *testing.T) {
 	}
 	if b, err := os.ReadFile("usage.rejected"); err != nil || string(b) != "# line 2: column customer_id: is empty: every row needs a customer_id\n{}\n" {
 		t.Errorf("%q %v", b, err)
+	}
+}
+
+// A time that stands for none, and one that has not come, are told: one such row moves the cutoffs.
+func TestImportWarnsOfOddTimes(t *testing.T) {
+	im := newImporter(t)
+	now := func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		times string
+		want  []string // how warnings begin
+	}{
+		{"a,2024-01-01\nb,2026-11-24\n", nil},
+		{"a,1970-01-01\nb,2026-01-01\n", []string{"the earliest time is 1970-01-01, "}},
+		{"a,1969-12-31T23:00:00Z\nb,2099-12-31\n", []string{"the earliest time is 1969-12-31, ", "the newest time is 2099-12-31, "}},
+		{"a,1956-03-04\n", nil},
+		{"", nil},
+	} {
+		r, err := im.do("f.csv", "customer_id,at\n"+c.times, ImportOptions{Source: "usage", Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Warnings == nil || len(r.Warnings) != len(c.want) {
+			t.Fatalf("%q: %q", c.times, r.Warnings)
+		}
+		for k, want := range c.want {
+			if !strings.HasPrefix(r.Warnings[k], want) {
+				t.Errorf("%q, not %q", r.Warnings[k], want)
+			}
+		}
 	}
 }
 

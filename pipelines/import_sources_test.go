@@ -49,7 +49,7 @@ func TestImportFeedbackSources(t *testing.T) {
 			want:  []string{"('a','2024-01-01 00:00:00.000','t','mail','phone','billing','high','2024-01-01 01:00:00.000','2024-01-02 00:00:00.000',2,true,false,4)"}},
 		{name: "reopened is a count, or says whether", source: "tickets", text: "customer_id,at,reopened\na,2024-01-01,true\nb,2024-01-01,No\nc,2024-01-01,3\nd,2024-01-01,\ne,2024-01-01,2.0\n",
 			query: "SELECT reopened FROM tickets ORDER BY customer_id", want: []string{"(1)", "(0)", "(3)", "(NULL)", "(2)"}},
-		{name: "reopened perhaps", source: "tickets", text: "customer_id,at,reopened\na,2024-01-01,maybe\n", err: `f.csv:2: column reopened: "maybe" is not a number`},
+		{name: "reopened perhaps", source: "tickets", text: "customer_id,at,reopened\na,2024-01-01,maybe\n", err: `f.csv:2: column reopened: "maybe" is neither a number nor a truth value: write how often, or true, false, yes or no`},
 		{name: "no count elsewhere", source: "usage", text: "customer_id,at,errors\na,2024-01-01,true\n", err: `"true" is not a number`},
 
 		{name: "contacts", source: "contacts",

@@ -2,7 +2,9 @@ package pipelines
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/itchyny/timefmt-go"
@@ -17,10 +19,17 @@ var (
 const (
 	formatUnix      = "unix"
 	formatUnixMilli = "unix_ms"
+	formatOr        = "|" // parts forms that are tried in turn
 )
 
 // checkTimeFormat refuses a format that is neither a name nor a strptime pattern.
 func checkTimeFormat(format string) error {
+	if first, rest, several := strings.Cut(format, formatOr); several {
+		if first == "" || rest == "" {
+			return fmt.Errorf("%w: --time-format %q: a form is empty beside the bar", ErrImportOptions, format)
+		}
+		return errors.Join(checkTimeFormat(first), checkTimeFormat(rest))
+	}
 	if format == "" || format == formatUnix || format == formatUnixMilli {
 		return nil
 	}
@@ -37,11 +46,25 @@ func checkTimeFormat(format string) error {
 // of day, parted by a blank or T, with or without offset; without one it is in the zone. A timed value has that form whatever the format says.
 func (v *importValues) instant(b []byte, timed bool) (int64, string) {
 	b = bytes.TrimSpace(b)
-	var ms int64
-	format := v.format
 	if timed {
-		format = ""
+		return v.instantOf(b, "")
 	}
+	for rest := v.format; ; {
+		format, next, more := strings.Cut(rest, formatOr)
+		ms, fault := v.instantOf(b, format)
+		if fault == "" || !more {
+			if fault != "" && rest != v.format {
+				fault = fmt.Sprintf("is no time of any of the forms %s: check --time-format", v.format)
+			}
+			return ms, fault
+		}
+		rest = next
+	}
+}
+
+// instantOf reads a time of one form.
+func (v *importValues) instantOf(b []byte, format string) (int64, string) {
+	var ms int64
 	switch format {
 	case "":
 		var fault string

@@ -15,10 +15,11 @@ type importValues struct {
 	nulls  map[string]bool // beside the built-in ones; nil without any
 	format string
 	zone   *time.Location
+	comma  bool // numbers are written 1.234,56
 }
 
 func newImportValues(o ImportOptions) (*importValues, error) {
-	v := &importValues{format: o.TimeFormat, zone: time.UTC}
+	v := &importValues{format: o.TimeFormat, zone: time.UTC, comma: o.Comma}
 	if o.Timezone != "" {
 		zone, err := time.LoadLocation(o.Timezone)
 		if err != nil || o.Timezone == "Local" {
@@ -75,6 +76,14 @@ func (v *importValues) whole(k *warehouse.ImportColumn, b []byte, timed bool) (i
 			return 0, flagFault
 		}
 		return f, ""
+	}
+	if v.comma {
+		var fault string
+		if b, fault = pointed(b); fault != "" {
+			return 0, fault
+		}
+	}
+	switch k.Kind {
 	case warehouse.ImportFixed:
 		n, fault := fixed(b, k.Scale)
 		if fault == "" && (n < k.Min || n > k.Max) {
@@ -83,9 +92,11 @@ func (v *importValues) whole(k *warehouse.ImportColumn, b []byte, timed bool) (i
 		return n, fault
 	}
 	if k.Counts && b[0]|0x20 >= 'a' {
-		if f, ok := flag(b); ok {
-			return f, ""
+		f, ok := flag(b)
+		if !ok {
+			return 0, "is neither a number nor a truth value: write how often, or true, false, yes or no"
 		}
+		return f, ""
 	}
 	d, fault := decimal(b, 0)
 	n := d.signed()
@@ -257,10 +268,34 @@ func smallInteger(b []byte) (int, bool) {
 	return n, len(b) > 0
 }
 
+// pointed writes a number with a comma before its decimals, and points between its thousands or none, with a point and none. It may be b.
+func pointed(b []byte) ([]byte, string) {
+	whole, decimals, comma := bytes.Cut(b, []byte{','})
+	if bytes.IndexByte(decimals, '.') >= 0 {
+		return nil, "has a point behind the comma: without --decimal-comma it is read as 1234.56"
+	}
+	if bytes.IndexByte(whole, '.') >= 0 {
+		groups := bytes.Split(bytes.TrimLeft(whole, "+-"), []byte{'.'})
+		for k, g := range groups {
+			if k == 0 && (len(g) == 0 || len(g) > 3) || k > 0 && len(g) != 3 {
+				return nil, "has a point that parts no thousands: with --decimal-comma a number is written 1.234,56"
+			}
+		}
+		whole = bytes.ReplaceAll(whole, []byte{'.'}, nil)
+	} else if !comma {
+		return b, ""
+	}
+	out := append(make([]byte, 0, len(b)+1), whole...)
+	if comma {
+		out = append(append(out, '.'), decimals...)
+	}
+	return out, ""
+}
+
 func notNumber(b []byte) string {
 	switch {
 	case bytes.IndexByte(b, ',') >= 0:
-		return "is not a number: write a point before the decimals, and nothing between thousands"
+		return "is not a number: write a point before the decimals, and nothing between thousands; or, where commas stand before the decimals, give --decimal-comma"
 	case bytes.ContainsAny(b, "$€£¥%"):
 		return "is not a number: leave the symbol out"
 	}

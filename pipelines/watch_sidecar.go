@@ -20,6 +20,7 @@ type Sidecar struct {
 	Map        map[string]string `yaml:"map"`
 	Set        map[string]string `yaml:"set"`
 	TimeFormat string            `yaml:"time_format"`
+	Comma      bool              `yaml:"decimal_comma"`
 	Timezone   string            `yaml:"timezone"`
 	Null       []string          `yaml:"null"`
 	SkipBad    int               `yaml:"skip_bad"`
@@ -48,11 +49,11 @@ func (w *Watch) sidecar(f candidate) (o ImportOptions, text []byte, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
-		return o, nil, fmt.Errorf("%w: %s: %v; it knows map, set, time_format, timezone, null and skip_bad", ErrImportOptions, name, err) //nolint:errorlint // the kind is ErrImportOptions
+		return o, nil, fmt.Errorf("%w: %s: %v; it knows map, set, time_format, decimal_comma, timezone, null and skip_bad", ErrImportOptions, name, err) //nolint:errorlint // the kind is ErrImportOptions
 	}
 	if s.SkipBad < 0 {
 		return o, nil, fmt.Errorf("%w: %s: skip_bad: %d is negative", ErrImportOptions, name, s.SkipBad)
 	}
-	o.Map, o.Set, o.TimeFormat, o.Timezone, o.Null, o.SkipBad = s.Map, s.Set, s.TimeFormat, s.Timezone, s.Null, s.SkipBad
+	o.Map, o.Set, o.TimeFormat, o.Comma, o.Timezone, o.Null, o.SkipBad = s.Map, s.Set, s.TimeFormat, s.Comma, s.Timezone, s.Null, s.SkipBad
 	return o, text, nil
 }

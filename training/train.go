@@ -143,6 +143,11 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 		TrainedUntil: artifact.TrainedUntil, Models: table(measured, chosen.Family.Name, o.Seed, terms), Dropped: listed(slices.Concat(p.Catalogue().LeftOut, dropped)), Calibration: artifact.Calibration,
 		Leaks: listed(told), Warnings: listed(measured.Warnings), Verdict: slices.Concat(notes, chosen.Verdict),
 	}
+	if d, err := p.Watermark(ctx); err != nil {
+		return nil, err
+	} else if now := o.Now(); d.After(now) && o.Churn.DataUntil == nil {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("the labels take the data for complete until %s, which is still to come: rows with a time after now make labels wrong; retain doctor finds them, churn.data_until ends the labels before them", day(d)))
+	}
 	if line := unlabelled(cutoffs, artifact.Cutoffs); line != "" {
 		report.Warnings = append(report.Warnings, line)
 	}

@@ -414,6 +414,25 @@ func TestTrainTellsCutoffsWithoutLabels(t *testing.T) {
 	}
 }
 
+// Rows that lie after now make the labels of the newest cutoffs wrong, so a watermark to come is told.
+func TestTrainTellsAWatermarkToCome(t *testing.T) {
+	w, o := newWorld(200, 7), testOptions(t)
+	o.Now = func() time.Time { return month(2025, 9) }
+	report, err := train(t.Context(), w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func(l string) bool { return strings.Contains(l, "complete until 2025-10-31, which is still to come") }
+	if !slices.ContainsFunc(report.Warnings, told) {
+		t.Errorf("warnings %q", report.Warnings)
+	}
+	until := w.watermark
+	o.Registry, o.Churn.DataUntil = &memory{}, &until
+	if report, err = train(t.Context(), w, o); err != nil || slices.ContainsFunc(report.Warnings, told) {
+		t.Errorf("data_until is set: %v, %q", err, report.Warnings)
+	}
+}
+
 // Of the grid's test cutoffs those that cannot be played are passed over and told; of the caller's they are an error.
 func TestBacktestPassesOver(t *testing.T) {
 	w, o := newWorld(200, 7), testOptions(t)

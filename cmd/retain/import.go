@@ -21,7 +21,7 @@ func (a *app) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import SOURCE FILE",
 		Short: "Import a file into one of the eight sources, or what came of decisions",
-		Long: `Import a CSV, TSV or NDJSON file, each also as .gz, a Parquet file, or standard input (-) into a source:
+		Long: `Import a CSV (parted by commas, semicolons, tabs or bars), TSV or NDJSON file, each also as .gz, a Parquet file, or standard input (-) into a source:
 customers, usage, purchases, subscriptions, surveys, tickets, contacts or touchpoints.
 
 Columns match by name. All rows become visible in one step, or none; the same file twice changes nothing.
@@ -30,6 +30,7 @@ As outcomes it takes what came of decisions: decision_id, outcome (shown, accept
 action than the chosen one was taken, action.`,
 		Example: `  retain import purchases orders.csv.gz --map customer_id=buyer,at=ordered_at,amount=total
   retain import surveys nps.parquet --set kind=nps --map at=answered_on,score=nps
+  retain import purchases export.csv --map customer_id=Kundennr,at=Datum,amount=Betrag --time-format '%d.%m.%Y %H:%M|%d.%m.%Y' --decimal-comma
   zcat events.ndjson.gz | retain import usage - --map at=ts --time-format unix_ms
   retain import outcomes calls.csv --map outcome=disposition --skip-bad 10`,
 		Args: exactly("a SOURCE ("+strings.Join(importSources(), ", ")+", "+pipelines.OutcomesSource+")", "a FILE"),
@@ -81,7 +82,8 @@ action than the chosen one was taken, action.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&mappings, "map", nil, "canonical=column,…: where a canonical column is called otherwise")
 	f.StringSliceVar(&constants, "set", nil, "canonical=value,…: a column that is the same in every row")
-	f.StringVar(&o.TimeFormat, "time-format", "", "strptime format such as '%d-%m-%Y %H:%M', or unix, or unix_ms; not for columns that Parquet types as times")
+	f.StringVar(&o.TimeFormat, "time-format", "", "strptime format such as '%d-%m-%Y %H:%M', or unix, or unix_ms; several as 'A|B', tried in turn; not for columns that Parquet types as times")
+	f.BoolVar(&o.Comma, "decimal-comma", false, "numbers of CSV and TSV are written 1.234,56")
 	f.StringVar(&o.Timezone, "timezone", "UTC", "zone of times that name none")
 	f.StringSliceVar(&nulls, "null", nil, "texts that mean no value, beside the empty one, NULL, \\N and NaN")
 	f.IntVar(&o.SkipBad, "skip-bad", 0, "import although up to so many rows are bad; they go to FILE.rejected with the reason")
@@ -120,6 +122,7 @@ func printImport(w io.Writer, r *pipelines.ImportReport) {
 	if len(r.IgnoredColumns) > 0 {
 		fmt.Fprintf(w, "ignored columns: %s\n", strings.Join(r.IgnoredColumns, ", "))
 	}
+	printWarnings(w, r.Warnings)
 }
 
 // pairs parses name=value items.

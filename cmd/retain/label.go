@@ -29,9 +29,20 @@ func (a *app) labelCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if line := futureWords(preview.DataEnd, time.Now()); line != "" && s.config.Churn.DataUntil == nil {
+				preview.Warnings = append(preview.Warnings, line)
+			}
 			return a.print(preview, func(w io.Writer) { printPreview(w, preview, s.config.Churn) })
 		},
 	})
+}
+
+// futureWords warn where the labels take the data for complete until a time that has not come; "" where they do not.
+func futureWords(end, now time.Time) string {
+	if !end.After(now) {
+		return ""
+	}
+	return "the data are taken for complete until " + day(end) + ", which is still to come: rows with a time after now make labels wrong; retain doctor finds them, churn.data_until ends the labels before them"
 }
 
 // definition tells in words what counts as churn.
@@ -160,7 +171,7 @@ func printReturnCurve(w io.Writer, p *features.Preview) {
 		}
 	})
 	if r := p.Returns; r != nil {
-		fmt.Fprintf(w, "Who comes back does so after %d days in the middle, nine in ten within %d.\n", r.Median, r.P90)
+		fmt.Fprintf(w, "Who comes back does so after %s in the middle, nine in ten within %d.\n", spoken.Counted(r.Median, "day"), r.P90)
 	}
 	if h := p.RecommendedHorizonDays; h != nil {
 		fmt.Fprintf(w, "recommended horizon: %d days, the shortest silence after which fewer than 15 %% come back (churn.horizon_days is %d)\n", *h, p.HorizonDays)

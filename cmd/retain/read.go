@@ -158,7 +158,11 @@ func printScore(w io.Writer, s models.Score) {
 	fmt.Fprintf(w, "%s: %s", printable(s.CustomerID), statusWords(s))
 	if s.Status == models.StatusScored {
 		fmt.Fprintf(w, ", %s to leave within %d days (%s, percentile %d)", percent(s.ChurnProbability), s.HorizonDays, *s.Band, *s.Percentile)
-		fmt.Fprintf(w, "\nworth %s over the next year, %s of it at stake", amount(s.ExpectedValue), amount(s.ExpectedLoss))
+		if s.ExpectedValue == nil {
+			fmt.Fprint(w, "\nworth: not known (no price, no spend and no value.per_customer)")
+		} else {
+			fmt.Fprintf(w, "\nworth %s over the next year, %s of it at stake", amount(s.ExpectedValue), amount(s.ExpectedLoss))
+		}
 	}
 	if s.LoyaltyScore != nil {
 		fmt.Fprintf(w, "\nloyalty %d of 100: %s to repeat or renew within %d days, and %s to promote if so", *s.LoyaltyScore, percent(s.PRepeat), features.LoyaltyDays, percent(s.PPromotes))

@@ -33,9 +33,6 @@ func newDelimited(l *lines, comma byte) (*delimited, error) {
 		}
 		d.names = append(d.names, string(f))
 	}
-	if len(row) == 1 && comma == ',' && bytes.IndexByte(row[0], ';') > 0 {
-		return nil, &fatalError{line, errors.New("the columns are separated by semicolons: a CSV file must use commas, a TSV file tabs")}
-	}
 	d.cols, err = unique(d.names, line)
 	return d, err
 }

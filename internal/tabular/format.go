@@ -45,6 +45,8 @@ func formatOf(name string) (f Format, zipped bool, err error) {
 			return 0, false, errors.New("a Parquet file is compressed inside: unpack it with gunzip")
 		}
 		return Parquet, false, nil
+	case ".xlsx", ".xls", ".ods":
+		return 0, false, fmt.Errorf("%s is a spreadsheet's own format: save the sheet as CSV UTF-8", ext)
 	default:
 		return 0, false, fmt.Errorf("the extension %q names no format that is read (.csv, .tsv, .ndjson, .jsonl, each also with .gz, and .parquet): rename the file, or give it on standard input as \"-\"", ext)
 	}
@@ -79,6 +81,37 @@ func (f Format) check(head []byte) (Format, error) {
 		return TSV, nil
 	}
 	return CSV, nil
+}
+
+// separator tells what parts the columns of a CSV file: the comma, unless the first line has none outside quotes and has semicolons (as spreadsheets
+// write where the comma stands before decimals), tabs or bars; then the most frequent of them.
+func separator(head []byte) byte {
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, mark), "\r\n")
+	const others = ";\t|"
+	var count [256]int
+	quoted := false
+	for _, c := range head {
+		if c == '"' {
+			quoted = !quoted
+		}
+		if quoted {
+			continue
+		}
+		if c == '\n' {
+			break
+		}
+		count[c]++
+	}
+	best := byte(',')
+	if count[','] > 0 {
+		return best
+	}
+	for _, c := range []byte(others) {
+		if count[c] > count[best] {
+			best = c
+		}
+	}
+	return best
 }
 
 // peek returns the first bytes of r, up to 64 kB, and a reader of everything.

@@ -61,6 +61,19 @@ func newNDJSON(l *lines) (*ndjson, error) {
 	return d, nil
 }
 
+// blind is the error of the first record if none of those read ahead could be read, so that the columns are not known.
+func (d *ndjson) blind() error {
+	for _, e := range d.early {
+		if e.err == nil {
+			return nil
+		}
+	}
+	if len(d.early) == 0 {
+		return nil
+	}
+	return d.early[0].err
+}
+
 func (d *ndjson) header() []string  { return d.names }
 func (d *ndjson) columns() []string { return d.cols }
 

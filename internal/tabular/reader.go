@@ -6,7 +6,7 @@
 // Memory is bounded by the longest record (MaxRecord), in Parquet by a page of every column, whatever the length of the file.
 //
 // Text must be UTF-8 (a byte order mark is skipped) without NUL. Lines end in LF or CRLF. Blank lines are skipped.
-// CSV and TSV follow RFC 4180: the first record names the columns, a field in double quotes may hold separators, newlines and doubled quotes;
+// CSV may part its columns by semicolons, tabs or bars, if its first line has no comma. CSV and TSV follow RFC 4180: the first record names the columns, a field in double quotes may hold separators, newlines and doubled quotes;
 // a quote inside an unquoted field stands for itself. NDJSON has one object a line; see ndjson.go for how its values become text.
 package tabular
 
@@ -173,7 +173,7 @@ func open(src io.Reader, name string, format Format, zipped bool) (*Reader, erro
 	case TSV:
 		r.records, err = newDelimited(lines, '\t')
 	default:
-		r.records, err = newDelimited(lines, ',')
+		r.records, err = newDelimited(lines, separator(head))
 	}
 	if err != nil {
 		return nil, r.named(err)
@@ -208,6 +208,17 @@ func (r *Reader) Next() (Row, int, error) {
 func (r *Reader) Timed(j int) bool {
 	t, ok := r.records.(*parquetTable)
 	return ok && t.timed(j)
+}
+
+// Blind tells why the columns are not known before the first call of Next: none of the first hundred lines of NDJSON can be read, and this is the error of
+// the first one. nil if one can, and of the other formats.
+func (r *Reader) Blind() error {
+	if d, ok := r.records.(*ndjson); ok {
+		if err := d.blind(); err != nil {
+			return r.named(err)
+		}
+	}
+	return nil
 }
 
 // Record returns the bytes of the last record as they stand in the file, without its line end; of Parquet it is the row as CSV. It is valid until

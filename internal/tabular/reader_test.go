@@ -112,13 +112,34 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// A spreadsheet of a country with a decimal comma writes semicolons; others tabs or bars, and call it CSV all the same.
+func TestSeparators(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"semicolons", "a;b\n1,5;2\n", "a,b\n2 [1,5] [2]\n"},
+		{"semicolons, quoted, marked and with CRLF", "\ufeff\r\n\"a, or\";\"b\"\r\n\"1;\"\"\r\n2\";3\r\n", "a,_or,b\n3 [1;\"\r\n2] [3]\n"},
+		{"tabs", "a\tb\n1,5\t2;3\n", "a,b\n2 [1,5] [2;3]\n"},
+		{"bars", "a|b;c|d\n1|2|3\n", "a,b;c,d\n2 [1] [2] [3]\n"},
+		{"a comma wins", "a;b,c|d|e\n1,2\n", "a;b,c|d|e\n2 [1] [2]\n"},
+		{"one column", "a\n1;2\n", "a\n2 [1;2]\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := NewReader(strings.NewReader(c.in), "f", CSV)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := text(r); got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestRefused(t *testing.T) {
 	cases := []struct{ name, in, want string }{
 		{"empty", "", "f: is empty: at least a line with the column names is needed"},
 		{"blank", "\n\n", "f: holds no line with the column names"},
 		{"same name twice", "a_b,c,A B\n", `f:1: columns 1 ("a_b") and 3 ("A B") have the same name: rename one of them`},
 		{"same key twice", "{\"a\":1}\n{\"A\":1}", `f:2: the keys "a" and "A" have the same name: rename one of them`},
-		{"semicolons", "a;b\n1;2\n", "f:1: the columns are separated by semicolons: a CSV file must use commas, a TSV file tabs"},
 		{"carriage returns", "a,b\r1,2\r", `f:1: lines end in a lone carriage return: convert them to newlines (tr '\r' '\n')`},
 		{"array", "[{\"a\":1}]", "f: begins with a JSON array: give one object a line (jq -c '.[]')"},
 		{"Parquet", "PAR1xx", "f: is cut off, or still being written: a Parquet file ends with PAR1; fetch it again"},
