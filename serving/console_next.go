@@ -11,6 +11,9 @@ import (
 	"retain/models/actions"
 )
 
+// certain is the chance from which an action is told as 100 %.
+const certain = .9995
+
 // nextView is what to do next for a customer.
 type nextView struct {
 	Nothing    bool   // to do nothing was chosen
@@ -102,7 +105,7 @@ func (s *Server) nextView(c *gin.Context, run *snapshot, id string) *nextView {
 		p := s.proposalView(&a.Actions[k], a.Unit)
 		if a.Actions[k].Action == a.Chosen {
 			v.Chosen, v.Nothing = p, a.Chosen == actions.DoNothing
-			v.Explored = a.Explored && a.Actions[k].Propensity < 1 // what is certain, such as the answer to a ticket, was not drawn
+			v.Explored = a.Explored && a.Actions[k].Propensity < certain // what is certain, such as the answer to a ticket, was not drawn
 		} else {
 			v.Others = append(v.Others, p)
 		}

@@ -278,7 +278,7 @@ func TestWhatIsCertainWasNotDrawn(t *testing.T) {
 			for k := range made.Options {
 				made.Options[k].Propensity = 0
 			}
-			made.Options[0].Propensity = 1
+			made.Options[0].Propensity = .9996 // told as 100.0 %
 			return made
 		}}
 	})
