@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"retain/features"
 	"retain/internal/warehouse"
@@ -28,6 +30,19 @@ type app struct {
 	wait       time.Duration
 
 	catalogues catalogueShelf // of actions
+}
+
+// flagError tells a value that a flag cannot take in the words of the configuration, not in those of the parser.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return usagef("%v", err)
+	}
+	want, known := map[string]string{"int": "a whole number", "uint64": "a whole number of 0 or more", "float64": "a number", "bool": "true or false", "duration": "a duration such as 30s"}[invalid.GetFlag().Value.Type()]
+	if !known {
+		return usagef("--%s: %q: %v", invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap())
+	}
+	return usagef("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -50,7 +65,7 @@ Start with:  retain demo`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("retain {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration file (else RETAIN_CONFIG, else ./retain.yaml, else defaults)")
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "one JSON document on standard output and nothing else")
 	root.PersistentFlags().DurationVar(&a.wait, "wait", 30*time.Second, "how long to wait for another process that holds the embedded warehouse")

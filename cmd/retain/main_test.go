@@ -149,3 +149,21 @@ func TestFilesAreWhatTheirNamesSay(t *testing.T) {
 		}
 	}
 }
+
+func TestFlagsSayWhatTheyWant(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"simulate", "--seed", "-1"}, `--seed: "-1" is not a whole number of 0 or more`},
+		{[]string{"simulate", "--customers", "ten"}, `--customers: "ten" is not a whole number`},
+		{[]string{"doctor", "--wait", "5"}, `--wait: "5" is not a duration such as 30s`},
+		{[]string{"at-risk", "--min-value", "much"}, `--min-value: "much" is not a number`},
+		{[]string{"simulate", "--force=perhaps"}, `--force: "perhaps" is not true or false`},
+		{[]string{"simulate", "--nosuch"}, "--nosuch"},
+	} {
+		if got := retain(t, "", c.args...); got.code != exitUsage || !strings.Contains(got.stderr, c.want) || strings.Contains(got.stderr, "strconv") {
+			t.Errorf("%v: exit %d, %s; want %q", c.args, got.code, got.stderr, c.want)
+		}
+	}
+}
