@@ -2,15 +2,27 @@ package features
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // EmptySourceError tells that a source from which labels are read has no rows.
-type EmptySourceError struct{ Source string }
+type EmptySourceError struct {
+	Source string
+	Other  string // a source with rows from which labels could be read; "" if there is none, or another setting is configured
+}
 
 func (e *EmptySourceError) Error() string {
-	return fmt.Sprintf("the labels are read from %s, which has no rows; fill it with: retain import %s FILE", e.Source, e.Source)
+	told := fmt.Sprintf("the labels are read from %s, which has no rows; fill it with: retain import %s FILE", e.Source, e.Source)
+	switch e.Other {
+	case "":
+	case Subscriptions:
+		told += "; or, since subscriptions has rows, set churn.setting: contractual"
+	default:
+		told += fmt.Sprintf("; or, since %s has rows, set churn.activity: [%s]", e.Other, e.Other)
+	}
+	return told
 }
 
 // reach is how far sources go.
@@ -40,10 +52,23 @@ func (s *Store) reach(ctx context.Context, c ChurnSpec) (reach, error) {
 		return reach{}, err
 	}
 	least, err := s.reachOfAll(ctx, c.LabelSources())
+	if empty := new(EmptySourceError); errors.As(err, &empty) && c.Setting == NonContractual {
+		return reach{}, fmt.Errorf("watermark of %s: %w", empty.Source, &EmptySourceError{Source: empty.Source, Other: s.labelled(ctx)})
+	}
 	if err != nil {
 		return reach{}, err
 	}
 	return least.under(c), nil
+}
+
+// labelled is a source with rows from which labels are often read, "" without any. What cannot be read is passed over: this is for a mend alone.
+func (s *Store) labelled(ctx context.Context) string {
+	for _, source := range []string{Subscriptions, Purchases, Usage} {
+		if _, err := s.reachOf(ctx, source); err == nil {
+			return source
+		}
+	}
+	return ""
 }
 
 // under is the reach with data_until in place of the watermark, if it is set.

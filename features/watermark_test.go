@@ -2,6 +2,7 @@ package features
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,28 @@ func TestWatermark(t *testing.T) {
 	var empty *EmptySourceError
 	if _, err := s.Watermark(t.Context(), both); !errors.As(err, &empty) || empty.Source != Purchases {
 		t.Errorf("an empty source: %v", err)
+	}
+}
+
+// Who imported subscriptions, or usage alone, and left churn.setting at its default is told what to set.
+func TestWatermarkNamesAnotherSource(t *testing.T) {
+	used := eventRow{source: Usage, customer: "a", at: utc(t, "2022-06-30")}
+	period := periodRow{customer: "a", started: utc(t, "2022-06-05")}
+	s := world{}.store(t)
+	for _, k := range []struct {
+		world world
+		spec  ChurnSpec
+		want  string // how the error ends
+	}{
+		{world{}, DefaultChurn(), "retain import purchases FILE"},
+		{world{events: []eventRow{used}}, DefaultChurn(), "; or, since usage has rows, set churn.activity: [usage]"},
+		{world{events: []eventRow{used}, periods: []periodRow{period}}, DefaultChurn(), "; or, since subscriptions has rows, set churn.setting: contractual"},
+		{world{events: []eventRow{used}}, ChurnSpec{Setting: Contractual, HorizonDays: 30}, "retain import subscriptions FILE"},
+	} {
+		k.world.load(t, s.DB)
+		if _, err := s.Watermark(t.Context(), k.spec); err == nil || !strings.HasSuffix(err.Error(), k.want) {
+			t.Errorf("%v, want %s", err, k.want)
+		}
 	}
 }
 
