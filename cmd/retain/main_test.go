@@ -143,6 +143,7 @@ func TestFilesAreWhatTheirNamesSay(t *testing.T) {
 		{"features", "export", "--cutoff", "2026-01-01", "--out", "f.csv.gz"},
 		{"features", "export", "--cutoff", "2026-01-01", "--out", "f.tsv"},
 		{"actions", "plan", "--out", "plan.xlsx"},
+		{"features", "export", "--cutoff", "2026-01-01", "--out", "-"},
 	} {
 		if got := retain(t, "", args...); got.code != exitUsage || !strings.Contains(got.stderr, "name a file that ends in .csv") {
 			t.Errorf("%v: exit %d, %s; want %d and what can be written", args, got.code, got.stderr, exitUsage)

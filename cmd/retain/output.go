@@ -32,8 +32,12 @@ func printWarnings(w io.Writer, warnings []string) {
 	}
 }
 
-// otherThanCSV reports whether the name of a file promises another format than the CSV that would stand in it, a compressed one included.
+// otherThanCSV reports whether the name of a file promises something else than the CSV that would stand in it: another format, a compressed one, or
+// the standard output.
 func otherThanCSV(path string) bool {
+	if path == "-" {
+		return true
+	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".parquet", ".tsv", ".ndjson", ".jsonl", ".json", ".gz", ".zst", ".bz2", ".xz", ".zip", ".xls", ".xlsx":
 		return true
