@@ -236,6 +236,12 @@ func TestPastActivityIsNoLeak(t *testing.T) {
 		{"last_session_creation_time", churn, true},
 		{"usage_sessions_decayed_28d", contractual, true},
 		{"usage_sessions_decayed_28d", features.DefaultChurn(), true}, // purchases are the activity
+		{"purchase_count_90d", features.DefaultChurn(), false},        // who buys every other week and has not for 90 days is gone
+		{"purchase_amount_sum_90d", features.DefaultChurn(), false},
+		{"purchase_amount_change_90d", features.DefaultChurn(), false},
+		{"purchase_returned_share_365d", features.DefaultChurn(), true},
+		{"purchase_categories_distinct_365d", features.DefaultChurn(), true},
+		{"purchase_amount_sum_90d", churn, true}, // usage is the activity
 	} {
 		leaks := []Leak{{Feature: k.feature, AUC: .98, Certain: true}}
 		acquit(leaks, features.DefaultCatalogue(), k.churn)
