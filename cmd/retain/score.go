@@ -135,6 +135,8 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 	}
 	if b := s.config.Bands; b != nil {
 		o.Bands = &models.Bands{High: b.High, Medium: b.Medium}
+	} else if line := bandWords(model.Artifact.Bands, model.Artifact.Churn); line != "" {
+		a.say("warning: " + line)
 	}
 	if err := a.joinContacts(ctx, s); err != nil { // what came of earlier decisions is told before new ones are made
 		return models.Run{}, err
@@ -144,6 +146,18 @@ func (a *app) score(ctx context.Context, s *session, v vantage) (models.Run, err
 		a.scoreShadow(ctx, s, run, model.Artifact)
 	}
 	return run, err
+}
+
+// bandWords warn where the bands, which are shares of the training scores, call customers low who are more likely to leave than to stay; "" where they do not.
+func bandWords(b models.Bands, c features.ChurnSpec) string {
+	if b.Medium <= .5 {
+		return ""
+	}
+	words := fmt.Sprintf("most who are likely to leave are called low: the medium band begins at %s, since bands are the top 10 %% and the next 20 %% of the training scores; set bands: {high: 0.6, medium: 0.3}", percent(&b.Medium))
+	if c.Setting == features.NonContractual && c.ActiveDays > c.HorizonDays {
+		words += fmt.Sprintf(", or churn.active_days (%d) nearer to the horizon of %d days, so that those long silent do not count as alive", c.ActiveDays, c.HorizonDays)
+	}
+	return words
 }
 
 // sameChurn compares two label specifications as the documents they are stored as, but for how far the data reached.
