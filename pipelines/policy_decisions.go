@@ -24,7 +24,7 @@ type PolicyDecisionsOptions struct {
 	Sources features.Sources
 	Churn   features.ChurnSpec // what staying means: the reward, from the decision on (FromDecision)
 	Engine  *actions.Engine    // of the new policy; required
-	Holdout *float64           // of the new policy; nil: as in the logged runs
+	Holdout *float64           // of the new policy; nil: as in the logged runs. It is at least that: whom the log holds out stays so
 	Budget  *float64           // of the new policy in a run, as the catalogue prices its actions; nil: no limit
 	Plan    bool               // the new policy chooses the greatest priority instead of exploring
 
@@ -45,6 +45,10 @@ type PolicyRun struct {
 // EvaluatePolicyDecisions tells how many more customers a new catalogue of actions would have kept, from the logged decisions and who stayed. One decision
 // of a customer counts per horizon: runs at least so far apart, counted back from the newest whose labels are known. What the new policy would have
 // chosen is computed from the logged terms: who could get which action is taken as it was.
+//
+// The control group of a quarter is drawn once, whatever policy decides, and each row tells who is in it. So both policies' probabilities are those given that:
+// whoever is held out gets nothing for certain under both and weighs 1, for the others the share held out does not count. This is so on any day of the
+// quarter, whatever was decided before and will be after.
 // Errors: ErrNothingMature; *offpolicy.RefusedError with the report; of the warehouse.
 func EvaluatePolicyDecisions(ctx context.Context, o PolicyDecisionsOptions) (*PolicyReport, error) {
 	o.Churn = o.Churn.FromDecision()
@@ -115,6 +119,7 @@ type policyLog struct {
 	old, new      []float64
 	spent, spends float64 // by the logged and by the new policy
 	changed       map[string]bool
+	kept          int // runs that held out more than the new policy would
 	learned       int // actions of decisions whose effect was learned
 	unexplored    int // runs that chose the plan
 }
@@ -173,6 +178,7 @@ func (l *policyLog) add(ctx context.Context, run warehouse.DecisionRun) error {
 			l.log.X.X[j] = append(l.log.X.X[j], float32(v))
 		}
 		turns.Propensities(all, i)
+		givenGroup(all, made.nothing, made.round.Share, turns.Held(i))
 		l.row(made.decided[i], all, was)
 		l.log.Customer, l.log.Reward = append(l.log.Customer, id), append(l.log.Reward, 1-y)
 	}
@@ -242,7 +248,23 @@ func (l *policyLog) labels(ctx context.Context, cutoff time.Time) (label map[str
 	return label, nil
 }
 
-// logged is a decision: what could be chosen and how probably, held out or not.
+// givenGroup puts, in place of probabilities that have the share held out in them, those of a customer who is known to be held out or not. A duty, which leaves
+// nothing less than the share, is as certain as it was.
+func givenGroup(p []float64, nothing int, share float64, held bool) {
+	switch {
+	case nothing < 0 || p[nothing] < share:
+	case held:
+		clear(p)
+		p[nothing] = 1
+	default:
+		p[nothing] -= share
+		for k := range p {
+			p[k] /= 1 - share
+		}
+	}
+}
+
+// logged is a decision: what could be chosen and how probably, given whether the customer is held out.
 type logged struct {
 	chosen     string
 	action     []string
@@ -252,6 +274,7 @@ type logged struct {
 // decidedRun is the decisions of a run, and the round in which the new policy decides the same.
 type decidedRun struct {
 	round   *actions.Round
+	nothing int // of the new catalogue: doing nothing
 	decided []logged
 }
 
@@ -260,7 +283,10 @@ func (l *policyLog) decisions(ctx context.Context, run warehouse.DecisionRun, wa
 	c := l.o.Engine.Catalogue
 	share := run.Holdout
 	if l.o.Holdout != nil {
-		share = *l.o.Holdout
+		share = max(share, *l.o.Holdout) // what the log did to the control group tells nothing of other actions
+		if *l.o.Holdout < run.Holdout {
+			l.kept++
+		}
 	}
 	var fresh uint64
 	for a := range c.Actions {
@@ -271,12 +297,13 @@ func (l *policyLog) decisions(ctx context.Context, run warehouse.DecisionRun, wa
 			l.changed[c.Actions[a].ID] = true
 		}
 	}
-	d := &decidedRun{round: &actions.Round{Catalogue: c, RunID: run.RunID, Cutoff: run.Cutoff, Share: share, Explore: !l.o.Plan, Budget: l.o.Budget}}
+	d := &decidedRun{round: &actions.Round{Catalogue: c, RunID: run.RunID, Cutoff: run.Cutoff, Share: share, Explore: !l.o.Plan, Budget: l.o.Budget}, nothing: c.Index(actions.DoNothing)}
 	for row, err := range l.o.DB.Decisions(ctx, run) {
 		if err != nil {
 			return nil, err
 		}
 		one := logged{chosen: row.Chosen, action: slices.Concat(row.Actions, row.Withheld), propensity: slices.Concat(row.Propensities, row.WithheldPropensities)}
+		givenGroup(one.propensity, slices.Index(one.action, actions.DoNothing), run.Holdout, row.Holdout)
 		mask := fresh
 		for _, id := range one.action {
 			if a := c.Index(id); a >= 0 {
@@ -319,6 +346,9 @@ func (l *policyLog) notes() []string {
 		}
 		slices.Sort(ids)
 		out = append(out, fmt.Sprintf("who could get %s is taken as logged: the new rules, stages or cooldowns do not count here", strings.Join(ids, ", ")))
+	}
+	if l.kept > 0 {
+		out = append(out, fmt.Sprintf("%s held out more customers than the new policy would: they stay held out here, for the log cannot tell what they would have done otherwise", spoken.Counted(l.kept, "run")))
 	}
 	if l.learned > 0 {
 		out = append(out, "effects that were learned count as the new catalogue's priors: the log keeps no standard error of them")

@@ -70,7 +70,7 @@ A log that cannot tell is refused, with the reason and the mend: exit code 1.`,
 	f.StringSliceVar(&file.Per, "per", nil, "columns that part the logs (default: position, if there is such a column)")
 	f.StringSliceVar(&file.Context, "context", nil, "columns that the reward model may see, * for all others (beside the action and --per)")
 	f.StringVar(&decisions.catalogue, "catalogue", "", "without FILE: the new catalogue of actions, else the configured one")
-	f.Float64Var(&decisions.holdout, "holdout", 0, "without FILE: the share that the new policy holds out (default: actions.holdout, else as logged)")
+	f.Float64Var(&decisions.holdout, "holdout", 0, "without FILE: the share that the new policy holds out, at least as logged (default: actions.holdout, else as logged)")
 	f.Float64Var(&decisions.budget, "budget", 0, "without FILE: what the new policy may spend in a run (default: actions.budget)")
 	f.BoolVar(&decisions.plan, "plan", false, "without FILE: the new policy chooses the greatest priority instead of exploring")
 	f.StringVar(&reward, "reward-model", string(offpolicy.LinearReward), "family of the doubly robust estimate's reward model: linear or boost")
