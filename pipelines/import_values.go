@@ -83,8 +83,7 @@ func (v *importValues) whole(k *warehouse.ImportColumn, b []byte, timed bool) (i
 			return 0, fault
 		}
 	}
-	switch k.Kind {
-	case warehouse.ImportFixed:
+	if k.Kind == warehouse.ImportFixed {
 		n, fault := fixed(b, k.Scale)
 		if fault == "" && (n < k.Min || n > k.Max) {
 			return 0, bounds(k.Min, k.Max, k.Scale)

@@ -254,7 +254,7 @@ func TestUpliftIsByIntention(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.stranger[r.CustomerID] = n.leaves(i) && i%6 < 3
-		if called := r.Chosen == "call"; i%2 == 0 && !(called && n.stranger[r.CustomerID]) {
+		if called := r.Chosen == "call"; i%2 == 0 && (!called || !n.stranger[r.CustomerID]) {
 			count[called]++
 			if !n.leaves(i) {
 				perProtocol[called]++

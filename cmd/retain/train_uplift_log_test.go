@@ -311,9 +311,10 @@ func TestTrainUpliftFromTheLog(t *testing.T) {
 	for _, c := range w.customers {
 		if reached < 9 && actions.HeldOut(c.id, loggedAt["first"], loggedShare) {
 			day, decision := "2025-05-15", ""
-			if reached == 7 {
+			switch reached {
+			case 7:
 				day = "2025-07-01"
-			} else if reached == 8 {
+			case 8:
 				decision = "elsewhere"
 			}
 			contacts += fmt.Sprintf("%s,%s,k%d,phone,service,call,%s\n", c.id, day, reached, decision)
