@@ -139,32 +139,25 @@ func (w *Warehouse) DecisionHeads(ctx context.Context, ids []string) (heads map[
 
 // TakenOtherwise are the customers of a run, sorted, of whose decision an outcome that counts names another action than the chosen one. Outcomes that were
 // told at knownBefore or later are not looked at; zero: all are.
-func (w *Warehouse) TakenOtherwise(ctx context.Context, run DecisionRun, knownBefore time.Time) (customers []string, err error) {
+func (w *Warehouse) TakenOtherwise(ctx context.Context, run DecisionRun, knownBefore time.Time) ([]string, error) {
 	if knownBefore.IsZero() {
 		knownBefore = EndOfTime
 	}
 	told := fmt.Sprintf(selectOutcomes, "run_id = {run:String} AND ingested_at < {known:DateTime64(3, 'UTC')}")
-	rows, err := w.Conn().Query(ctx, `SELECT DISTINCT customer_id FROM (`+told+`) AS o
+	return w.outcomeIDs(ctx, `SELECT DISTINCT customer_id FROM (`+told+`) AS o
 		INNER JOIN (SELECT decision_id, chosen FROM decisions WHERE toYYYYMM(cutoff) = toYYYYMM({cutoff:DateTime64(3, 'UTC')}) AND run_id = {run:String}) AS d USING (decision_id)
 		WHERE o.action != d.chosen ORDER BY customer_id`,
 		clickhouse.Named("run", run.RunID), clickhouse.Named("cutoff", Instant(run.Cutoff)), clickhouse.Named("known", Instant(knownBefore)))
-	if err != nil {
-		return nil, fmt.Errorf("read outcomes: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("read outcomes: %w", err)
-		}
-		customers = append(customers, id)
-	}
-	return customers, rows.Err()
 }
 
 // RunsTold are the runs, sorted, of whose decisions any outcome was told.
-func (w *Warehouse) RunsTold(ctx context.Context) (runs []string, err error) {
-	rows, err := w.Conn().Query(ctx, `SELECT DISTINCT run_id FROM outcomes ORDER BY run_id`)
+func (w *Warehouse) RunsTold(ctx context.Context) ([]string, error) {
+	return w.outcomeIDs(ctx, `SELECT DISTINCT run_id FROM outcomes ORDER BY run_id`)
+}
+
+// outcomeIDs reads the one column of a query about outcomes.
+func (w *Warehouse) outcomeIDs(ctx context.Context, query string, parameters ...any) (ids []string, err error) {
+	rows, err := w.Conn().Query(ctx, query, parameters...)
 	if err != nil {
 		return nil, fmt.Errorf("read outcomes: %w", err)
 	}
@@ -174,9 +167,9 @@ func (w *Warehouse) RunsTold(ctx context.Context) (runs []string, err error) {
 		if err := rows.Scan(&id); err != nil {
 			return nil, fmt.Errorf("read outcomes: %w", err)
 		}
-		runs = append(runs, id)
+		ids = append(ids, id)
 	}
-	return runs, rows.Err()
+	return ids, rows.Err()
 }
 
 // OutcomeCount is how often an outcome came of an action.
