@@ -71,6 +71,15 @@ func (s *Store) labelled(ctx context.Context) string {
 	return ""
 }
 
+// FutureWarning warns where labels take the data for complete until a time that has not come; "" where they do not, or where data_until says until when.
+func (c ChurnSpec) FutureWarning(watermark, now time.Time) string {
+	if c.DataUntil != nil || !watermark.After(now) {
+		return ""
+	}
+	return "the data are taken for complete until " + watermark.UTC().Format(time.DateOnly) +
+		", which is still to come: rows with a time after now make labels wrong; retain doctor finds them, churn.data_until ends the labels before them"
+}
+
 // under is the reach with data_until in place of the watermark, if it is set.
 func (r reach) under(c ChurnSpec) reach {
 	if c.DataUntil != nil {

@@ -133,3 +133,18 @@ func TestCutoffs(t *testing.T) {
 		t.Error("renewal is no error where nothing is renewed")
 	}
 }
+
+func TestFutureWarning(t *testing.T) {
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	if got := DefaultChurn().FutureWarning(now, now); got != "" {
+		t.Errorf("now is to come: %s", got)
+	}
+	if got := DefaultChurn().FutureWarning(now.AddDate(73, 0, 0), now); !strings.HasPrefix(got, "the data are taken for complete until 2099-11-23, which is still to come: ") {
+		t.Error(got)
+	}
+	told := DefaultChurn()
+	told.DataUntil = &now
+	if got := told.FutureWarning(now.AddDate(73, 0, 0), now); got != "" {
+		t.Errorf("data_until says until when: %s", got)
+	}
+}

@@ -145,8 +145,8 @@ func (a *arena) learn(ctx context.Context, o Options) (*lesson, error) {
 	}
 	if d, err := p.Watermark(ctx); err != nil {
 		return nil, err
-	} else if now := o.Now(); d.After(now) && o.Churn.DataUntil == nil {
-		report.Warnings = append(report.Warnings, fmt.Sprintf("the labels take the data for complete until %s, which is still to come: rows with a time after now make labels wrong; retain doctor finds them, churn.data_until ends the labels before them", day(d)))
+	} else if line := o.Churn.FutureWarning(d, o.Now()); line != "" {
+		report.Warnings = append(report.Warnings, line)
 	}
 	if line := unlabelled(cutoffs, artifact.Cutoffs); line != "" {
 		report.Warnings = append(report.Warnings, line)

@@ -29,20 +29,12 @@ func (a *app) labelCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if line := futureWords(preview.DataEnd, time.Now()); line != "" && s.config.Churn.DataUntil == nil {
+			if line := s.config.Churn.FutureWarning(preview.DataEnd, time.Now()); line != "" {
 				preview.Warnings = append(preview.Warnings, line)
 			}
 			return a.print(preview, func(w io.Writer) { printPreview(w, preview, s.config.Churn) })
 		},
 	})
-}
-
-// futureWords warn where the labels take the data for complete until a time that has not come; "" where they do not.
-func futureWords(end, now time.Time) string {
-	if !end.After(now) {
-		return ""
-	}
-	return "the data are taken for complete until " + day(end) + ", which is still to come: rows with a time after now make labels wrong; retain doctor finds them, churn.data_until ends the labels before them"
 }
 
 // definition tells in words what counts as churn.

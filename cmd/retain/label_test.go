@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"retain/features"
 )
@@ -18,15 +17,5 @@ func TestDefinitionOfEvent(t *testing.T) {
 		if got := definition(&features.Preview{Setting: churn.Setting, HorizonDays: 90}, churn); !strings.HasSuffix(got, want) {
 			t.Fatalf("%q does not end in %q", got, want)
 		}
-	}
-}
-
-func TestFutureWords(t *testing.T) {
-	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	if got := futureWords(now, now); got != "" {
-		t.Errorf("now is to come: %s", got)
-	}
-	if got := futureWords(now.AddDate(73, 0, 0), now); !strings.HasPrefix(got, "the data are taken for complete until 2099-11-23, which is still to come: ") {
-		t.Error(got)
 	}
 }
