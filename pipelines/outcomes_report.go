@@ -104,7 +104,9 @@ type reporter struct {
 // later. Errors: ErrNoDecisions when the window has no runs.
 func ReportActions(ctx context.Context, o ActionReportOptions) (*ActionReport, error) {
 	o.Spec = o.Spec.FromDecision()
-	o.In.From = quarterOf(o.In.From) // a later day than the first one of a quarter depends on what was done on it
+	if !o.In.From.IsZero() {
+		o.In.From = actions.Quarter(o.In.From) // a later day than the first one of a quarter depends on what was done on it
+	}
 	r := &reporter{o: o, report: &ActionReport{HorizonDays: o.Spec.HorizonDays, MatureDays: o.Spec.MaturityDays(), Notes: []string{}}, runs: map[string]warehouse.DecisionRun{}}
 	if err := r.read(ctx); err != nil {
 		return nil, err
@@ -124,15 +126,6 @@ func ReportActions(ctx context.Context, o ActionReportOptions) (*ActionReport, e
 	}
 	r.report.Programme = r.effect(-1, programme, counts)
 	return r.report, nil
-}
-
-// quarterOf is the begin of an instant's quarter, in UTC, by which the control group is drawn; the zero time stays what it is.
-func quarterOf(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	t = t.UTC()
-	return time.Date(t.Year(), (t.Month()-1)/3*3+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
 // read gathers the first decisions.

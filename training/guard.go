@@ -11,6 +11,7 @@ import (
 	"retain/features"
 	"retain/internal/spoken"
 	"retain/internal/warehouse"
+	"retain/models/actions"
 )
 
 // Guard keeps what a retention programme does out of what the churn model learns. The model tells the risk of a customer to whom nothing marketing or
@@ -111,18 +112,18 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 	}
 	slices.Sort(withheld)
 	withheld = slices.Compact(withheld)
-	contacted, err := g.contacted(ctx, contactWindow{from, until, knownBefore, withheld})
+	contacts, err := contactsIn(ctx, g.store, contactWindow{from, until, knownBefore, withheld})
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(slices.Collect(maps.Values(contacted)), true) {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(contacts)), func(c contacted) bool { return c.ofDecision }) {
 		if told, err := g.store.DB.CarriedOut(ctx, runs, withheld); err != nil || !told {
 			return nil, err
 		}
 	}
 	for len(groups) > 0 { // the groups of a quarter follow each other, the smallest share first
 		n := 1
-		for n < len(groups) && groups[n].quarter == groups[0].quarter {
+		for n < len(groups) && groups[n].quarter.Equal(groups[0].quarter) {
 			n++
 		}
 		quarter := make(map[string][]float64) // by customer: ∏ π₀ of each group
@@ -150,21 +151,21 @@ func (g *Guard) read(ctx context.Context, from, until, knownBefore time.Time) (*
 		}
 		groups = groups[n:]
 	}
-	u.mark(contacted)
+	u.mark(contacts)
 	return u, nil
 }
 
 // mark adds those who were contacted; contacts of no decision only where they reach less than half of those about whom decisions were made.
-func (u *Untreated) mark(contacted map[string]bool) {
+func (u *Untreated) mark(contacts map[string]contacted) {
 	reached := 0
 	for id := range u.nothing {
-		if ours, ok := contacted[id]; ok && !ours {
+		if c, ok := contacts[id]; ok && !c.ofDecision {
 			reached++
 		}
 	}
 	usual := 2*reached >= len(u.nothing)
-	for id, ours := range contacted {
-		if _, known := u.treated[id]; !known && (ours || !usual) {
+	for id, c := range contacts {
+		if _, known := u.treated[id]; !known && (c.ofDecision || !usual) {
 			u.treated[id] = false
 		}
 	}
@@ -182,7 +183,7 @@ func (u *Untreated) Unexplained(customer string) bool {
 // guardGroup is the runs of a quarter that share one treatment group.
 type guardGroup struct {
 	warehouse.TreatmentGroup
-	quarter int
+	quarter time.Time // its begin
 }
 
 // groups are the runs in [from, until) by quarter, share held out (the smallest first) and actions withheld.
@@ -194,16 +195,16 @@ func (g *Guard) groups(from, until time.Time) []guardGroup {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b guardGroup) int {
-		return cmp.Or(cmp.Compare(a.quarter, b.quarter), cmp.Compare(a.Holdout, b.Holdout))
+		return cmp.Or(a.quarter.Compare(b.quarter), cmp.Compare(a.Holdout, b.Holdout))
 	})
 	return out
 }
 
 // joinGroups puts a run, later than all others, into its group.
 func joinGroups(groups []guardGroup, run guardRun) []guardGroup {
-	quarter := quarterOf(run.Cutoff)
+	quarter := actions.Quarter(run.Cutoff)
 	k := slices.IndexFunc(groups, func(o guardGroup) bool {
-		return o.quarter == quarter && o.Holdout == run.Holdout && slices.Equal(o.Actions, run.withheld)
+		return o.quarter.Equal(quarter) && o.Holdout == run.Holdout && slices.Equal(o.Actions, run.withheld)
 	})
 	if k < 0 {
 		k = len(groups)
@@ -211,12 +212,6 @@ func joinGroups(groups []guardGroup, run guardRun) []guardGroup {
 	}
 	groups[k].Runs, groups[k].Cutoffs[1] = append(groups[k].Runs, run.RunID), run.Cutoff
 	return groups
-}
-
-// quarterOf numbers the quarter of an instant, by which the control group is drawn.
-func quarterOf(t time.Time) int {
-	t = t.UTC()
-	return t.Year()*4 + (int(t.Month())-1)/3
 }
 
 // spared is the probability that nothing was done in a quarter: a customer whose keyed number u falls below a run's share is held out of it, so that
@@ -231,40 +226,19 @@ func spared(groups []guardGroup, product []float64) float64 {
 	return sum + (1-below)*all
 }
 
-// contactWindow is where contacts make a customer treated.
-type contactWindow struct {
-	from, until time.Time // half-open
-	known       time.Time // only rows with ingested_at before; zero = all
-	withheld    []string  // actions
-}
-
-// contacted tells who was contacted: true by an action of decisions, false by other marketing alone.
-func (g *Guard) contacted(ctx context.Context, w contactWindow) (map[string]bool, error) {
-	known := w.known
-	if known.IsZero() {
-		known = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) // later than any row
-	}
-	from, err := g.store.Versions(ctx, features.Contacts, []string{"at", "class", "action", "decision_id"}, known)
+// withheldOf are the actions that the catalogue of a run does not give to the control group.
+func withheldOf(run warehouse.DecisionRun) ([]string, error) {
+	c, err := actions.Decode([]byte(run.Document))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("decisions of run %s: %w", run.RunID, err)
 	}
-	query := `SELECT customer_id, max(decision_id != '' OR has({ids:Array(String)}, action)) > 0 AS of_decision
-FROM ` + from + `
-WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
-	AND (lower(class) = 'marketing' OR has({ids:Array(String)}, action))
-GROUP BY customer_id`
-	parameters := map[string]string{"from": warehouse.Instant(w.from), "until": warehouse.Instant(w.until), "ids": warehouse.Texts(w.withheld)}
-	out := map[string]bool{}
-	for b, err := range g.store.DB.Blocks(ctx, query, parameters) {
-		if err != nil {
-			return nil, fmt.Errorf("read contacts: %w", err)
-		}
-		ours := b.Bools("of_decision")
-		for k, id := range b.Strings("customer_id") {
-			out[id] = ours[k]
+	var withheld []string
+	for i := range c.Actions {
+		if c.Withheld(i) {
+			withheld = append(withheld, c.Actions[i].ID)
 		}
 	}
-	return out, nil
+	return withheld, nil
 }
 
 // Guarded is what the guard did to the training rows.

@@ -15,7 +15,7 @@ import (
 func TestSpared(t *testing.T) {
 	share := func(h ...float64) (groups []guardGroup) {
 		for _, v := range h {
-			groups = append(groups, guardGroup{warehouse.TreatmentGroup{Holdout: v}, 0})
+			groups = append(groups, guardGroup{warehouse.TreatmentGroup{Holdout: v}, time.Time{}})
 		}
 		return groups
 	}
@@ -40,23 +40,23 @@ func TestSpared(t *testing.T) {
 
 // What most get anyway is no treatment; what some get is, and no decision explains it.
 func TestMarketingOfNobodysDeciding(t *testing.T) {
-	of := func(contacted map[string]bool) *Untreated {
+	of := func(contacts map[string]contacted) *Untreated {
 		u := &Untreated{treated: map[string]bool{"d": true}, nothing: map[string]float64{"a": .5, "b": .5, "c": .5, "d": .5}}
-		u.mark(contacted)
+		u.mark(contacts)
 		return u
 	}
 	for _, c := range []struct {
 		name        string
-		contacted   map[string]bool
+		contacts    map[string]contacted
 		treated     []string
 		unexplained []string
 	}{
-		{"one of four", map[string]bool{"a": false}, []string{"a", "d"}, []string{"a"}},
-		{"two of four", map[string]bool{"a": false, "b": false}, []string{"d"}, nil},
-		{"two of four, and an action of decisions", map[string]bool{"a": false, "b": false, "c": true}, []string{"c", "d"}, []string{"c"}},
-		{"of a decision", map[string]bool{"d": true}, []string{"d"}, nil},
+		{"one of four", map[string]contacted{"a": {}}, []string{"a", "d"}, []string{"a"}},
+		{"two of four", map[string]contacted{"a": {}, "b": {}}, []string{"d"}, nil},
+		{"two of four, and an action of decisions", map[string]contacted{"a": {}, "b": {}, "c": {ofDecision: true}}, []string{"c", "d"}, []string{"c"}},
+		{"of a decision", map[string]contacted{"d": {ofDecision: true}}, []string{"d"}, nil},
 	} {
-		u := of(c.contacted)
+		u := of(c.contacts)
 		for _, id := range []string{"a", "b", "c", "d"} {
 			if _, kept := u.Weight(id); kept == slices.Contains(c.treated, id) || u.Unexplained(id) != slices.Contains(c.unexplained, id) {
 				t.Errorf("%s: %s kept %v, unexplained %v", c.name, id, kept, u.Unexplained(id))

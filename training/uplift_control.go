@@ -2,11 +2,9 @@ package training
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	"retain/features"
 	"retain/internal/warehouse"
 	"retain/models/actions"
 )
@@ -22,20 +20,20 @@ type controlGroup struct {
 	log     DecisionLog
 	runs    []warehouse.DecisionRun // all that are logged, oldest first
 	next    int                     // of runs: the first that was not read
-	quarter int
-	shares  []float64            // held out by the runs of the quarter that were read, rising
-	nothing map[string][]float64 // by customer and share: ∏ π_0 of the runs of that share, 1 where nothing was possible
-	treated map[string]float64   // by customer: the largest share of a run that gave him something: his u is at least that
+	quarter time.Time               // its begin
+	shares  []float64               // held out by the runs of the quarter that were read, rising
+	nothing map[string][]float64    // by customer and share: ∏ π_0 of the runs of that share, 1 where nothing was possible
+	treated map[string]float64      // by customer: the largest share of a run that gave him something: his u is at least that
 }
 
 // reach reads the decisions of the runs that lie before one, in its quarter.
 func (g *controlGroup) reach(ctx context.Context, run warehouse.DecisionRun) error {
-	if q := quarterOf(run.Cutoff); q != g.quarter || g.nothing == nil {
+	if q := actions.Quarter(run.Cutoff); !q.Equal(g.quarter) || g.nothing == nil {
 		g.quarter, g.shares, g.nothing, g.treated = q, nil, map[string][]float64{}, map[string]float64{}
 	}
 	var groups []guardGroup
 	for ; g.next < len(g.runs) && g.runs[g.next].Cutoff.Before(run.Cutoff); g.next++ {
-		if earlier := g.runs[g.next]; quarterOf(earlier.Cutoff) == g.quarter && earlier.Holdout > 0 && earlier.Holdout < 1 {
+		if earlier := g.runs[g.next]; actions.Quarter(earlier.Cutoff).Equal(g.quarter) && earlier.Holdout > 0 && earlier.Holdout < 1 {
 			withheld, err := withheldOf(earlier)
 			if err != nil {
 				return err
@@ -124,39 +122,4 @@ func (g *controlGroup) given(d *warehouse.DecisionRow, h float64) {
 	}
 	d.Propensities, d.WithheldPropensities = change(d.Propensities), change(d.WithheldPropensities)
 	d.Propensities[at] = held + scale*none
-}
-
-// reachedOf are the customers to whom an action that the control group does not get was brought by contacts without a decision, in the quarter of a run and
-// after it. A panel that knows no contacts gives none.
-func reachedOf(ctx context.Context, p panel, churn features.ChurnSpec, run warehouse.DecisionRun, known time.Time) (map[string]bool, error) {
-	contacts, ok := p.(interface {
-		Reached(ctx context.Context, w contactWindow) (map[string]bool, error)
-	})
-	if !ok || run.Holdout == 0 {
-		return nil, nil
-	}
-	withheld, err := withheldOf(run)
-	if err != nil {
-		return nil, err
-	}
-	w := contactWindow{from: run.Cutoff, until: run.Cutoff.AddDate(0, 0, churn.GapDays+churn.HorizonDays), known: known, withheld: withheld}
-	if q := quarterOf(run.Cutoff); quarterOf(w.until) != q { // from the next one on others are held out
-		w.until = time.Date(q/4, time.Month(q%4*3+4), 1, 0, 0, 0, 0, time.UTC)
-	}
-	return contacts.Reached(ctx, w)
-}
-
-// withheldOf are the actions that the catalogue of a run does not give to the control group.
-func withheldOf(run warehouse.DecisionRun) ([]string, error) {
-	c, err := actions.Decode([]byte(run.Document))
-	if err != nil {
-		return nil, fmt.Errorf("decisions of run %s: %w", run.RunID, err)
-	}
-	var withheld []string
-	for i := range c.Actions {
-		if c.Withheld(i) {
-			withheld = append(withheld, c.Actions[i].ID)
-		}
-	}
-	return withheld, nil
 }

@@ -89,7 +89,7 @@ func readRuns(ctx context.Context, log DecisionLog, churn features.ChurnSpec, wa
 		return r, err
 	}
 	var mature []warehouse.DecisionRun
-	opening := map[int]time.Time{} // by quarter: its first run
+	opening := map[time.Time]time.Time{} // by quarter: its first run
 	for _, run := range r.all {
 		_, acted := slices.BinarySearch(told, run.RunID)
 		switch {
@@ -98,14 +98,14 @@ func readRuns(ctx context.Context, log DecisionLog, churn features.ChurnSpec, wa
 			r.idle++
 		default:
 			mature = append(mature, run)
-			if q := quarterOf(run.Cutoff); opening[q].IsZero() {
+			if q := actions.Quarter(run.Cutoff); opening[q].IsZero() {
 				opening[q] = run.Cutoff
 			}
 		}
 	}
 	near := func(a, b time.Time) bool { return a.AddDate(0, 0, upliftRunDays).After(b) }
 	for _, run := range slices.Backward(mature) {
-		switch first := opening[quarterOf(run.Cutoff)]; {
+		switch first := opening[actions.Quarter(run.Cutoff)]; {
 		case len(r.looked) == upliftRuns,
 			!run.Cutoff.Equal(first) && (near(first, run.Cutoff) || len(r.looked) > 0 && near(run.Cutoff, r.looked[len(r.looked)-1].Cutoff)):
 			r.skipped++
@@ -230,7 +230,7 @@ func (b *lessonBook) look(ctx context.Context, p panel, churn features.ChurnSpec
 		if err != nil {
 			return nil, nil, fmt.Errorf("labels at %s: %w", day(cutoff), err)
 		}
-		reached, err := reachedOf(ctx, p, churn, run, until)
+		contacts, err := contactsSince(ctx, p, churn, run, until)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -238,7 +238,7 @@ func (b *lessonBook) look(ctx context.Context, p panel, churn features.ChurnSpec
 		for i := lo; i < hi; i++ {
 			kept[i] = -1
 			if k, ok := slices.BinarySearch(s.Customer, b.customer[i]); ok && labels[k] == labels[k] {
-				if b.held[i] && reached[b.customer[i]] {
+				if b.held[i] && contacts[b.customer[i]].undecided {
 					b.reached++
 				}
 				kept[i] = total

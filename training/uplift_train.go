@@ -46,7 +46,7 @@ type UpliftTrainReport struct {
 	Idle      int            `json:"idle"`      // matured runs that decided more than a week after their cutoff, and of which nothing was told: nobody can have acted on them
 	Decisions int            `json:"decisions"` // read
 	Otherwise int            `json:"otherwise"` // of them, those of which an outcome names another action than the chosen one: they count as what was drawn
-	Reached   int            `json:"reached"`   // rows of the control group whom a contact without a decision brought an action all the same
+	Reached   int            `json:"reached"`   // rows of the control group to whom a contact without a decision brought an action all the same
 	Actions   []UpliftAction `json:"actions"`
 	Intervals string         `json:"intervals"`
 	Artifact  string         `json:"artifact"`
@@ -115,29 +115,6 @@ func (p everyLabel) Labels(ctx context.Context, cutoff, knownBefore time.Time) (
 		return nil, err
 	}
 	return labels.Y, nil
-}
-
-// Reached are the customers to whom contacts without a decision brought one of the actions of a window.
-func (p everyLabel) Reached(ctx context.Context, w contactWindow) (map[string]bool, error) {
-	if w.known.IsZero() {
-		w.known = warehouse.EndOfTime
-	}
-	from, err := p.store.Versions(ctx, features.Contacts, []string{"at", "action", "decision_id"}, w.known)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]bool{}
-	for b, err := range p.store.DB.Blocks(ctx, `SELECT DISTINCT customer_id FROM `+from+`
-WHERE decision_id = '' AND has({ids:Array(String)}, action) AND at >= {from:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}`,
-		map[string]string{"from": warehouse.Instant(w.from), "until": warehouse.Instant(w.until), "ids": warehouse.Texts(w.withheld)}) {
-		if err != nil {
-			return nil, fmt.Errorf("read contacts: %w", err)
-		}
-		for _, id := range b.Strings("customer_id") {
-			out[id] = true
-		}
-	}
-	return out, nil
 }
 
 func trainUplift(ctx context.Context, p panel, o Options, u UpliftTraining, subgroups namedSubgroups, known *knownUplift) (*UpliftTrainReport, error) {

@@ -28,9 +28,15 @@ func HoldoutShare(configured *float64, customers int) float64 {
 // HeldOut tells whether the customer is in the control group of the quarter in which the cutoff lies. It is the same in every run of the
 // quarter with the same share, and a larger share holds everyone of a smaller one.
 func HeldOut(customer string, cutoff time.Time, share float64) bool {
-	cutoff = cutoff.UTC()
-	quarter := fmt.Sprintf("%s %dQ%d", domainHoldout, cutoff.Year(), (int(cutoff.Month())+2)/3)
-	return unit(features.KeyedHash(0, quarter, customer)) < share
+	q := Quarter(cutoff)
+	salt := fmt.Sprintf("%s %dQ%d", domainHoldout, q.Year(), int(q.Month())/3+1)
+	return unit(features.KeyedHash(0, salt, customer)) < share
+}
+
+// Quarter is the begin of the quarter, in UTC, in which an instant lies: the control group is drawn once for each.
+func Quarter(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), (t.Month()-1)/3*3+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
 // OrderKey is the customer's place in the order in which a run hands out capacity.
