@@ -54,7 +54,7 @@ bench-features: engine ## CPU of feature SQL against the barest scan; RETAIN_BEN
 bench-tournament: ## CPU and memory of a training against one boosted model, up to a million rows of 60 columns; half an hour
 	go test -run '^$$' -bench Tournament -benchtime 1x -timeout 2h -v ./training
 
-bench-uplift: ## what uplift learners reach of the known world's oracle at 40,000 customers (5 worlds), and in 20 worlds without effects; some 20 CPU minutes, with RETAIN_BENCH_TREES=1 the learners with trees, too
+bench-uplift: ## what uplift learners reach of the known world's oracle at 40,000 customers (worlds 1 to 5, or RETAIN_BENCH_WORLDS=107-120), and in 20 worlds without effects; some 20 CPU minutes, with RETAIN_BENCH_TREES=1 the learners with trees, too
 	go test -run '^$$' -bench 'KnownWorld|NullWorld' -benchtime 1x -timeout 2h -v ./models/uplift
 
 bench-policy: ## how often the 95 % intervals of off-policy evaluation hold the truth, over 500 logs of 2,000 customers and of 400 with ten choices each; a minute
